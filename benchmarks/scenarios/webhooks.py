@@ -1,4 +1,4 @@
-"""How fast events are posted to local receivers, and what one costs: a backlog of messages, sent to several endpoints."""
+"""How fast events are posted to local receivers, and what one costs: a backlog of messages for several endpoints."""
 
 import json
 import subprocess
@@ -71,7 +71,7 @@ def measure(trial: Trial) -> Figures:
 
 
 def prepare(admin: HttpClient, ports: list[int]) -> tuple[list[str], Session]:
-    """Bots with a paused endpoint each, all in one group with somebody who posts."""
+    """Bots with a paused endpoint each, all in one group with a user who posts."""
     admin.call("people.create", handle="sender")
     token = admin.call("tokens.create", person="sender")["token"]
     bots = [f"bot{number}" for number in range(ENDPOINTS)]
@@ -87,9 +87,7 @@ def prepare(admin: HttpClient, ports: list[int]) -> tuple[list[str], Session]:
     return endpoints, Session("post", token, room)
 
 
-def send(
-    server: Server, admin: HttpClient, receivers: Receivers, endpoints: list[str], messages: int
-) -> Figures:
+def send(server: Server, admin: HttpClient, receivers: Receivers, endpoints: list[str], messages: int) -> Figures:
     """Resume all endpoints, and wait until everything has come."""
     wanted = messages * len(endpoints)
     cpu, began = cpu_seconds_of(server.pid), time.perf_counter()

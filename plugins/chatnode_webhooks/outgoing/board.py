@@ -13,7 +13,7 @@ from chatnode_webhooks.outgoing.kinds import CHANGED
 FIRST_PAUSE, MOST_PAUSE = 1.0, 60.0
 """Seconds before a courier that failed is started again, as when the disk is full; doubled each time."""
 STEADY_SECONDS = 30.0
-"""One that has run for so long begins with the first pause again."""
+"""A courier that has run for this long begins with the first pause again."""
 _KINDS = frozenset({CHANGED})
 _END = 2**62
 

@@ -28,10 +28,10 @@ from chatnode_webhooks.outgoing.model import (
     EndpointList,
     EndpointReply,
     EndpointSecret,
+    EndpointTest,
     ListEndpoints,
     OfEndpoint,
     ResumeEndpoint,
-    EndpointTest,
     UpdateEndpoint,
 )
 from chatnode_webhooks.outgoing.rights import check_address, check_kinds, check_room, find_bot, find_managed
@@ -101,7 +101,8 @@ async def update(ctx: Context, asked: UpdateEndpoint) -> EndpointReply:
         values: dict[str, Any] = {"format": asked.format, "about": asked.about}
         if asked.url is not None and asked.url != endpoint.url:
             _check_new(tx, endpoint.bot, asked.url)
-            values["url"] = asked.url
+            values |= {"url": asked.url, "probe_at": endpoint.probe_at and tx.now}
+            deliveries.all_due(tx, endpoint.key)
         if asked.kinds is not None:
             check_kinds(ctx, endpoint.bot, asked.kinds)
             values["kinds"] = endpoints.as_json(asked.kinds)
@@ -160,7 +161,7 @@ async def resume(ctx: Context, asked: ResumeEndpoint) -> EndpointReply:
 async def rotate(ctx: Context, asked: OfEndpoint) -> EndpointSecret:
     """Give an endpoint a new secret, which is shown once. For a day, events are signed with the old one too.
 
-    Rotate it twice if the old one is known to somebody: then it signs nothing any more.
+    If others know the old one, rotate it twice: then it signs nothing any more.
     """
     secret, until = new_webhook_secret(), now_ms() + _DAY_MS
 
@@ -181,14 +182,13 @@ async def test(ctx: Context, asked: OfEndpoint) -> EndpointTest:
     return EndpointTest(sent, attempt.ms, attempt.status, attempt.error, attempt.answer)
 
 
-async def _change(
-    ctx: Context, verb: str, id: str, change: Callable[[Transaction, Endpoint], None]
-) -> EndpointReply:
+async def _change(ctx: Context, verb: str, id: str, change: Callable[[Transaction, Endpoint], None]) -> EndpointReply:
     """Find an endpoint, change it, and tell those in charge. Repeating it does no harm."""
 
     def write(tx: Transaction) -> EndpointInfo:
         endpoint = find_managed(ctx, tx, id)
         change(tx, endpoint)
+        endpoints.change(tx, endpoint.key, revision=endpoint.revision + 1)
         ctx.audit(tx, f"endpoints.{verb}", id)
         return _changed(ctx, tx, endpoint.key)
 

@@ -13,26 +13,27 @@ import trio
 
 from chatnode.api import Context, Refusal
 from chatnode_webhooks.outgoing.attempts import Attempt
-from chatnode_webhooks.outgoing.deliveries import TRIM_EVERY, Replay
+from chatnode_webhooks.outgoing.deliveries import TRIM_EVERY, ReplayRange
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.envelopes import make_body, webhook_id
-from chatnode_webhooks.outgoing.kinds import Wanted
+from chatnode_webhooks.outgoing.kinds import EventFilter
 from chatnode_webhooks.outgoing.notices import notify
-from chatnode_webhooks.outgoing.pace import Pace
+from chatnode_webhooks.outgoing.pace import SendingRate
 from chatnode_webhooks.outgoing.reading import read_one
 from chatnode_webhooks.outgoing.schedule import MOST_WAIT
 from chatnode_webhooks.outgoing.sending import send
 from chatnode_webhooks.outgoing.settling import Done, Settled, Unsettled, settle
-from chatnode_webhooks.outgoing.supply import Item, Supply
+from chatnode_webhooks.outgoing.supply import QueuedEvent, Supply
 from chatnode_webhooks.settings import WebhooksSettings
 
 IN_FLIGHT = 4
 CALM_FAILURES = 4
-"""After so many failures in a row, one event at a time: what does not answer must not hold many connections."""
+"""Failures in a row after which one event is sent at a time: what does not answer must not hold many connections."""
 SETTLE_SECONDS = 1.0
-SETTLE_EVENTS = 100
+SETTLE_EVENTS, SETTLE_FAILED = 100, 5
+"""Number of events after which they are stored; fewer while they fail, so that the endpoint stalls in time."""
 KEPT_IN_MEMORY = 10_000
-"""So many rows of the log that were not for it are read again after a crash; this saves writes."""
+"""Maximum number of rows of the log, none of them for it, to read again after a crash; this saves writes."""
 BOT_SECONDS = 60.0
 """Between two looks while its bot cannot act."""
 
@@ -43,8 +44,8 @@ class Courier:
     def __init__(self, ctx: Context, endpoint: Endpoint) -> None:
         self._ctx = ctx
         self._supply = Supply(ctx, endpoint)
-        self._names = Wanted(endpoint.kinds).names
-        self._pace = Pace(ctx.settings(WebhooksSettings).per_minute)
+        self._names = EventFilter(endpoint.kinds).names
+        self._pace = SendingRate(ctx.settings(WebhooksSettings).per_minute)
         self._stored = endpoint.cursor
         self._in_flight: list[int] = []
         """Gids; one may be there twice, as one that failed and one that is replayed."""
@@ -103,7 +104,7 @@ class Courier:
         calm = self._failures >= CALM_FAILURES or self._endpoint.state == "stalled"
         return not self._ending and len(self._in_flight) < (1 if calm else IN_FLIGHT)
 
-    async def _deliver(self, item: Item) -> None:
+    async def _deliver(self, item: QueuedEvent) -> None:
         try:
             attempt = await self._attempt(item)
         except Refusal as refusal:
@@ -118,7 +119,7 @@ class Courier:
             return
         self._note(item, attempt)
 
-    async def _attempt(self, item: Item) -> Attempt | None:
+    async def _attempt(self, item: QueuedEvent) -> Attempt | None:
         """None if there is nothing left to send. What failed before is judged again: the bot may have left, or the
         message may be deleted. Raises `Refusal("forbidden")` while the bot cannot act."""
         ctx, endpoint = self._ctx, self._endpoint
@@ -127,7 +128,7 @@ class Courier:
             return None
         return await send(ctx, endpoint, webhook_id(ctx.epoch, item.gid), make_body(endpoint.format, ctx.epoch, heard))
 
-    def _note(self, item: Item, attempt: Attempt | None) -> None:
+    def _note(self, item: QueuedEvent, attempt: Attempt | None) -> None:
         if not self._done:
             self._done_since = trio.current_time()
         self._done.append(Done(item.gid, item.kind, attempt))
@@ -151,22 +152,22 @@ class Courier:
     def _should_settle(self) -> bool:
         if self._done:
             late = trio.current_time() - self._done_since >= SETTLE_SECONDS
-            return late or not self._in_flight or len(self._done) >= SETTLE_EVENTS
+            most = SETTLE_FAILED if self._failures >= CALM_FAILURES else SETTLE_EVENTS
+            return late or not self._in_flight or len(self._done) >= most
         replay = self._supply.replay
         return self._supply.live.cursor - self._stored >= KEPT_IN_MEMORY or (replay is not None and replay.is_over)
 
     async def _settle(self) -> None:
-        """Not cancellable: what was sent is stored before the node stops."""
+        """Store what was done. Not cancellable: nothing that was sent is forgotten because the node stops."""
         replay, cursor = self._supply.replay, self._supply.live.cursor
         if not self._done and cursor == self._stored and replay is None:
             return
         done, self._done, self._done_since = self._done, [], inf
         trim = self._since_trim + len(done) >= TRIM_EVERY
-        place = None if replay is None else Replay(replay.key or 0, replay.cursor, replay.upto or 0)
+        place = None if replay is None else ReplayRange(replay.key or 0, replay.cursor, replay.upto or 0)
         found = Unsettled(done, cursor, place, trim)
         try:
-            with trio.CancelScope(shield=True):
-                settled = await self._ctx.write(lambda tx: settle(tx, self._endpoint.key, found), repeatable=True)
+            settled = await self._store(found)
         except BaseException:
             self._done = [*done, *self._done]
             raise
@@ -175,6 +176,11 @@ class Courier:
         if replay is not None and replay.is_over:
             await self._supply.load_replay()
         await self._use(settled)
+
+    async def _store(self, found: Unsettled) -> Settled:
+        with trio.CancelScope(shield=True):
+            return await self._ctx.write(lambda tx: settle(tx, self._endpoint.key, found), repeatable=True)
+        raise AssertionError("nobody cancels it")
 
     async def _use(self, settled: Settled) -> None:
         if settled.endpoint is None or not settled.endpoint.runs:

@@ -19,7 +19,7 @@ DeliveryState = Literal["pending", "dead"]
 
 
 @attrs.frozen
-class Delivery:
+class FailedEvent:
     """A row of `webhooks_deliveries`."""
 
     key: int
@@ -44,21 +44,21 @@ FAR_MS = 86_400_000
 """Nothing is due later than this: such a time is from before the clock was set back."""
 
 
-def due(reader: Querying, endpoint: int, now: int, limit: int) -> list[Delivery]:
+def due(reader: Querying, endpoint: int, now: int, limit: int) -> list[FailedEvent]:
     """What is to be tried again, the longest due first."""
     rows = reader.execute(
         f"{_SELECT} AND state = 'pending' AND (due_at <= :now OR due_at > :far) ORDER BY due_at LIMIT :limit",
         {"endpoint": endpoint, "now": now, "far": now + FAR_MS, "limit": limit},
     )
-    return [Delivery(*row) for row in rows]
+    return [FailedEvent(*row) for row in rows]
 
 
-def to_probe(reader: Querying, endpoint: int) -> Delivery | None:
+def to_probe(reader: Querying, endpoint: int) -> FailedEvent | None:
     """What to try a stalled endpoint with: the oldest, and when that has failed again, the next."""
     row = reader.execute(
         f"{_SELECT} AND state = 'pending' ORDER BY coalesce(tried_at, 0), key LIMIT 1", {"endpoint": endpoint}
     ).fetchone()
-    return Delivery(*row) if row is not None else None
+    return FailedEvent(*row) if row is not None else None
 
 
 def next_due_at(reader: Querying, endpoint: int) -> int | None:
@@ -71,25 +71,28 @@ def next_due_at(reader: Querying, endpoint: int) -> int | None:
 def outstanding(reader: Querying, endpoint: int) -> int:
     """How many have failed and will be tried again."""
     return reader.execute(
-        "SELECT count(*) FROM webhooks_deliveries WHERE endpoint = ? AND state = 'pending' AND attempts > 0", (endpoint,)
+        "SELECT count(*) FROM webhooks_deliveries WHERE endpoint = ? AND state = 'pending' AND attempts > 0",
+        (endpoint,),
     ).fetchone()[0]
 
 
 def counts(reader: Querying, endpoint: int) -> tuple[int, int]:
     """How many are pending, and dead."""
-    rows = reader.execute("SELECT state, count(*) FROM webhooks_deliveries WHERE endpoint = ? GROUP BY state", (endpoint,))
+    rows = reader.execute(
+        "SELECT state, count(*) FROM webhooks_deliveries WHERE endpoint = ? GROUP BY state", (endpoint,)
+    )
     found: dict[str, int] = dict(rows.fetchall())
     return found.get("pending", 0), found.get("dead", 0)
 
 
-def page(reader: Querying, endpoint: int, state: DeliveryState | None, before: int, limit: int) -> list[Delivery]:
+def page(reader: Querying, endpoint: int, state: DeliveryState | None, before: int, limit: int) -> list[FailedEvent]:
     """Newest first."""
     among = "" if state is None else "AND state = :state "
     rows = reader.execute(
         f"{_SELECT} AND key < :before {among}ORDER BY key DESC LIMIT :limit",
         {"endpoint": endpoint, "before": before, "state": state, "limit": limit},
     )
-    return [Delivery(*row) for row in rows]
+    return [FailedEvent(*row) for row in rows]
 
 
 # ---- what changes them
@@ -103,15 +106,18 @@ def delivered(tx: Transaction, endpoint: int, gids: Iterable[int]) -> None:
 def failed(tx: Transaction, endpoint: int, gid: int, kind: str, attempt: Attempt, *, ages: bool) -> DeliveryState:
     """An event failed. Unless it `ages`, the attempt does not bring it nearer to being given up."""
     row = tx.execute(
-        "SELECT attempts FROM webhooks_deliveries WHERE endpoint = ? AND gid = ?", (endpoint, gid)
+        "SELECT attempts FROM webhooks_deliveries WHERE endpoint = ? AND gid = ? AND state = 'pending'",
+        (endpoint, gid),
     ).fetchone()
-    attempts = (row[0] if row is not None else 0) + int(ages or row is None or row[0] == 0)
+    before = row[0] if row is not None else 0  # one that was given up, and is replayed, begins from scratch
+    attempts = before + int(ages or before == 0)
     due_at = next_due(attempt.at, attempts, attempt.wait)
     state: DeliveryState = "dead" if due_at is None else "pending"
     answer = attempt.answer if state == "pending" else None
     tx.execute(
-        "INSERT INTO webhooks_deliveries (endpoint, gid, kind, state, attempts, due_at, tried_at, status, error, answer) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (endpoint, gid) DO UPDATE SET state = excluded.state, "
+        "INSERT INTO webhooks_deliveries (endpoint, gid, kind, state, attempts, due_at, tried_at, status, error, "
+        "answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (endpoint, gid) DO UPDATE SET state = excluded.state, "
         "attempts = excluded.attempts, due_at = excluded.due_at, tried_at = excluded.tried_at, "
         "status = excluded.status, error = excluded.error, answer = excluded.answer",
         (
@@ -143,9 +149,7 @@ def recover(tx: Transaction, endpoint: int) -> int:
 
 def all_due(tx: Transaction, endpoint: int) -> None:
     """The receiver is back: what is pending need not wait."""
-    tx.execute(
-        "UPDATE webhooks_deliveries SET due_at = ? WHERE endpoint = ? AND state = 'pending'", (tx.now, endpoint)
-    )
+    tx.execute("UPDATE webhooks_deliveries SET due_at = ? WHERE endpoint = ? AND state = 'pending'", (tx.now, endpoint))
 
 
 def clean(tx: Transaction, dead_before: int, answers_before: int, most: int) -> int:
@@ -164,7 +168,7 @@ def clean(tx: Transaction, dead_before: int, answers_before: int, most: int) -> 
 
 
 @attrs.frozen
-class Replay:
+class ReplayRange:
     """A row of `webhooks_replays`: what is above `cursor`, up to `upto`, is still to be sent."""
 
     key: int
@@ -172,25 +176,25 @@ class Replay:
     upto: int
 
 
-def next_replay(reader: Querying, endpoint: int) -> Replay | None:
+def next_replay(reader: Querying, endpoint: int) -> ReplayRange | None:
     """The one that was asked for first."""
     row = reader.execute(
         "SELECT key, cursor, upto FROM webhooks_replays WHERE endpoint = ? ORDER BY key LIMIT 1", (endpoint,)
     ).fetchone()
-    return Replay(*row) if row is not None else None
+    return ReplayRange(*row) if row is not None else None
 
 
 def start_replay(tx: Transaction, endpoint: int, after: int, upto: int) -> None:
     """Send what is above `after`, up to `upto`, again. The same range is not sent twice at a time."""
-    tx.execute(
-        "DELETE FROM webhooks_replays WHERE endpoint = ? AND cursor >= ? AND upto <= ?", (endpoint, after, upto)
-    )
+    tx.execute("DELETE FROM webhooks_replays WHERE endpoint = ? AND cursor >= ? AND upto <= ?", (endpoint, after, upto))
     tx.execute("INSERT INTO webhooks_replays (endpoint, cursor, upto) VALUES (?, ?, ?)", (endpoint, after, upto))
 
 
 def advance_replay(tx: Transaction, replay: int, cursor: int) -> None:
     """Store how far a replay is; one that is at its end is deleted."""
-    tx.execute("UPDATE webhooks_replays SET cursor = :to WHERE key = :key AND cursor < :to", {"to": cursor, "key": replay})
+    tx.execute(
+        "UPDATE webhooks_replays SET cursor = :to WHERE key = :key AND cursor < :to", {"to": cursor, "key": replay}
+    )
     tx.execute("DELETE FROM webhooks_replays WHERE key = ? AND cursor >= upto", (replay,))
 
 

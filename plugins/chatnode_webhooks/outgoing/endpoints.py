@@ -36,6 +36,7 @@ class Endpoint:
     old_until: int | None
     state: State
     reason: str | None
+    revision: int
     epoch: str
     cursor: int
     probes: int
@@ -116,6 +117,12 @@ def count(reader: Querying, bot: int | None) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def is_current(reader: Querying, endpoint: Endpoint) -> bool:
+    """Whether events are sent to it, as it is here: no command has changed it since."""
+    found = reader.execute("SELECT state, revision FROM webhooks_endpoints WHERE key = ?", (endpoint.key,)).fetchone()
+    return found is not None and found[0] in ("active", "stalled") and found[1] == endpoint.revision
+
+
 def running(reader: Querying) -> list[int]:
     """The keys of those that events are sent to."""
     rows = reader.execute("SELECT key FROM webhooks_endpoints WHERE state IN ('active', 'stalled') ORDER BY key")
@@ -141,7 +148,9 @@ def change(tx: Transaction, key: int, **values: Any) -> None:
 
 def advance(tx: Transaction, key: int, cursor: int) -> None:
     """Move its place in the log, which never goes back."""
-    tx.execute("UPDATE webhooks_endpoints SET cursor = :to WHERE key = :key AND cursor < :to", {"to": cursor, "key": key})
+    tx.execute(
+        "UPDATE webhooks_endpoints SET cursor = :to WHERE key = :key AND cursor < :to", {"to": cursor, "key": key}
+    )
 
 
 def as_json(kinds: Sequence[str]) -> str:
@@ -174,6 +183,4 @@ def forget(tx: Transaction, key: int) -> None:
 
 def delete_removed(tx: Transaction, before: int) -> int:
     """Delete endpoints that were removed and are old; returns their number."""
-    return tx.execute(
-        "DELETE FROM webhooks_endpoints WHERE state = 'removed' AND created_at < ?", (before,)
-    ).rowcount
+    return tx.execute("DELETE FROM webhooks_endpoints WHERE state = 'removed' AND created_at < ?", (before,)).rowcount

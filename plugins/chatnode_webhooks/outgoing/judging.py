@@ -1,4 +1,4 @@
-"""What attempts mean for an endpoint: whether it is stalled, disabled, and whom to tell of that."""
+"""What attempts mean for an endpoint: whether it is stalled or disabled, and what to notify people of."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.schedule import next_probe
 
 MOST_OUTSTANDING = 100
-"""So many failed events stall an endpoint that is failing."""
+"""Number of failed events that stall an endpoint that is failing."""
 DAY_MS = 86_400_000
 NOTICE_MS = DAY_MS
-"""People are told once an endpoint has failed for so long."""
+"""How long an endpoint fails before people are notified."""
 DISABLE_MS = 5 * DAY_MS
-"""It is disabled once it has failed for so long."""
+"""How long it fails before it is disabled,"""
 GRACE_MS = DAY_MS // 2
-"""But not before this long after the notice."""
+"""and how long after the notice at the earliest."""
 
 Notice = Literal["failing", "disabled"]
 
 
-def judge(endpoint: Endpoint, attempts: Iterable[Attempt], outstanding: int, now: int) -> tuple[Endpoint, Notice | None]:
+def judge(
+    endpoint: Endpoint, attempts: Iterable[Attempt], outstanding: int, now: int
+) -> tuple[Endpoint, Notice | None]:
     """The endpoint after attempts, in the order in which they ended, and what to tell the people in charge of it.
 
     `outstanding`: how many failed events are to be tried again. Of a paused or disabled endpoint only the figures
@@ -35,11 +37,12 @@ def judge(endpoint: Endpoint, attempts: Iterable[Attempt], outstanding: int, now
         if each.outcome == "gone" and endpoint.runs:
             gone = "the receiver answered 410 Gone"
             return attrs.evolve(endpoint, state="disabled", reason=gone), "disabled"
-    if endpoint.failing_since is None or not endpoint.runs:
+    since = endpoint.failing_since
+    if since is None or not endpoint.runs:
         return endpoint, None
     if endpoint.state == "active" and outstanding >= MOST_OUTSTANDING:
         endpoint = attrs.evolve(endpoint, state="stalled", probes=0, probe_at=next_probe(now, 0))
-    failing = now - endpoint.failing_since
+    failing = now - since
     if endpoint.noticed_at is None:
         if failing < NOTICE_MS:
             return endpoint, None

@@ -13,11 +13,13 @@ MESSAGES = "message.*"
 
 Kind = Annotated[
     str,
-    Text(100, 1, r"\*|[a-z][a-z0-9_]*(\.[a-z0-9_]+)*(\.\*)?", hint="expected a name such as message.posted, crm.* or *"),
+    Text(
+        100, 1, r"\*|[a-z][a-z0-9_]*(\.[a-z0-9_]+)*(\.\*)?", hint="expected a name such as message.posted, crm.* or *"
+    ),
 ]
 
 
-class Wanted:
+class EventFilter:
     """`names` are the events by name; None if there are beginnings among them."""
 
     def __init__(self, patterns: Iterable[str]) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import attrs
 
 from chatnode.api import Id, Items, PersonRef, Text, Who, Whole
+from chatnode_webhooks.outgoing.deliveries import DeliveryState
+from chatnode_webhooks.outgoing.endpoints import Format, State
 from chatnode_webhooks.outgoing.kinds import Kind
 
-Format = Literal["standard", "seed"]
 Address = Annotated[str, Text(2_048, 1)]
 About = Annotated[str, Text(200)]
 Kinds = Annotated[list[Kind], Items(50)]
 Limit = Annotated[int, Whole(1)]
 Gid = Annotated[int, Whole(1)]
 EventId = Annotated[
-    str, Text(40, 1, r"evt_[0-9a-f]{8}_[0-9]{1,15}", hint="expected the webhook-id of an event, such as evt_1f2e3d4c_17")
+    str,
+    Text(40, 1, r"evt_[0-9a-f]{8}_[0-9]{1,15}", hint="expected the webhook-id of an event, such as evt_1f2e3d4c_17"),
 ]
 Moment = Annotated[
     str,
@@ -78,7 +80,7 @@ class ListEndpoints:
 
 @attrs.define
 class EndpointInfo:
-    """An endpoint. `state`: `active`; `paused` by you; `stalled`: so much has failed that it is only probed until it
+    """An endpoint. `state`: `active`; `paused` by you; `stalled`: too much has failed, so it is only probed until it
     answers; `disabled` by the node, for the `reason`; or `removed`.
 
     `pending` events have failed and will be tried again, `dead` ones were given up. Every attempt since `failing_since`
@@ -89,7 +91,7 @@ class EndpointInfo:
     url: str
     kinds: list[str]
     format: Format
-    state: Literal["active", "paused", "stalled", "disabled", "removed"]
+    state: State
     created_at: str
     pending: int
     dead: int
@@ -136,24 +138,24 @@ class EndpointTest:
 
 
 @attrs.define
-class ListDeliveries:
+class ListFailed:
     """`cursor` is the one of the page before."""
 
     endpoint: Id
-    state: Literal["pending", "dead"] | None = None
+    state: DeliveryState | None = None
     cursor: Gid | None = None
     limit: Limit = 50
 
 
 @attrs.define
 class DeliveryInfo:
-    """An event that failed. `event` is its webhook-id, for `webhooks.replay`; `answer` the beginning of the last answer,
-    kept for a day."""
+    """An event that failed. `event` is its webhook-id, for `webhooks.replay`; `answer` the beginning of the last
+    answer, kept for a day."""
 
     event: str
     gid: int
     kind: str
-    state: Literal["pending", "dead"]
+    state: DeliveryState
     attempts: int
     due_at: str | None = None
     tried_at: str | None = None
@@ -163,7 +165,7 @@ class DeliveryInfo:
 
 
 @attrs.define
-class Deliveries:
+class DeliveryPage:
     """Newest first; without `cursor` after the last."""
 
     deliveries: list[DeliveryInfo]
@@ -200,7 +202,7 @@ class Attempts:
 
 
 @attrs.define
-class Replay:
+class ReplayEvents:
     """Either one `event`, by its webhook-id, or all from a gid or a time on, up to a gid, which is included, or a time.
 
     Without `to_gid` or `to_time`, all that the endpoint has had so far.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import trio
 
 BURST_SECONDS = 6.0
-"""So much of what it may have in a minute, it may have at once."""
+"""Events of this many seconds may be sent at once."""
+
+_NEXT_TO_NOTHING = 1e-9
+"""What rounding leaves: no clock can wait for that."""
 
 
-class Pace:
-    """Lets `per_minute` events through, a tenth of them at once; 0 for any number."""
+class SendingRate:
+    """At most `per_minute` events, a tenth of them at once; 0 for any number."""
 
     def __init__(self, per_minute: int) -> None:
         self._rate = per_minute / 60
@@ -24,7 +27,8 @@ class Pace:
         now = trio.current_time()
         self._left = min(self._most, self._left + (now - self._at) * self._rate)
         self._at = now
-        return max(0.0, (1 - self._left) / self._rate)
+        missing = 1 - self._left
+        return missing / self._rate if missing > _NEXT_TO_NOTHING else 0.0
 
     def take(self) -> None:
         """One was sent."""

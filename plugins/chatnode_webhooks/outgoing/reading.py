@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Reader, Row, RowBatch, log_rows, log_rows_for, without_recipient
-from chatnode_webhooks.outgoing.endpoints import Endpoint
-from chatnode_webhooks.outgoing.kinds import MESSAGES, Wanted
+from chatnode_webhooks.outgoing.endpoints import Endpoint, is_current
+from chatnode_webhooks.outgoing.kinds import MESSAGES, EventFilter
 from chatnode_webhooks.settings import WebhooksSettings
 
 
@@ -36,19 +36,22 @@ class HeardPage:
     at_end: bool
 
 
-def node_may_get(settings: WebhooksSettings) -> Wanted:
+def node_may_get(settings: WebhooksSettings) -> EventFilter:
     """The events that the operator lets endpoints of the node have."""
-    return Wanted((*settings.node_kinds, MESSAGES) if settings.messages else settings.node_kinds)
+    return EventFilter((*settings.node_kinds, MESSAGES) if settings.messages else settings.node_kinds)
 
 
-async def read_page(ctx: Context, endpoint: Endpoint, after: int, most: int) -> HeardPage:
-    """The next events after a gid: up to `most`, from a limited part of the log.
+async def read_page(ctx: Context, endpoint: Endpoint, after: int, most: int) -> HeardPage | None:
+    """The next events after a gid: up to `most`, from a limited part of the log. None if the endpoint was
+    changed, so that none may be sent as it was before.
 
     Raises `Refusal("forbidden")` if the endpoint's bot cannot act now.
     """
     find = _finder(ctx, endpoint)
 
-    def read(reader: Reader) -> HeardPage:
+    def read(reader: Reader) -> HeardPage | None:
+        if not is_current(reader, endpoint):
+            return None
         batch, rows = find(reader, after, most)
         events = [heard for row in rows if (heard := _heard(ctx, reader, endpoint, row)) is not None]
         return HeardPage(events, batch.reached, batch.reached >= batch.head)
@@ -77,11 +80,11 @@ _Find = Callable[[Reader, int, int], tuple[RowBatch, list[Row]]]
 
 
 def _finder(ctx: Context, endpoint: Endpoint) -> _Find:
-    wanted = Wanted(endpoint.kinds)
+    wanted = EventFilter(endpoint.kinds)
     return _of_node(ctx, wanted) if endpoint.bot is None else _of_bot(endpoint.bot, wanted, echo=endpoint.echo)
 
 
-def _of_bot(bot: int, wanted: Wanted, *, echo: bool) -> _Find:
+def _of_bot(bot: int, wanted: EventFilter, *, echo: bool) -> _Find:
     """Without what the bot itself has caused: a program that answers each message would answer its own."""
 
     def find(reader: Reader, after: int, most: int) -> tuple[RowBatch, list[Row]]:
@@ -91,9 +94,9 @@ def _of_bot(bot: int, wanted: Wanted, *, echo: bool) -> _Find:
     return find
 
 
-def _of_node(ctx: Context, wanted: Wanted) -> _Find:
+def _of_node(ctx: Context, wanted: EventFilter) -> _Find:
     settings = ctx.settings(WebhooksSettings)
-    allowed, messages = node_may_get(settings), Wanted([MESSAGES] if settings.messages else [])
+    allowed, messages = node_may_get(settings), EventFilter([MESSAGES] if settings.messages else [])
 
     def find(reader: Reader, after: int, most: int) -> tuple[RowBatch, list[Row]]:
         batch = log_rows(reader, after, wanted.names, most)

@@ -9,23 +9,22 @@ from chatnode.api import (
     Refusal,
     Transaction,
     command,
-    log_rows,
     rfc3339,
 )
 from chatnode_webhooks.outgoing import deliveries
-from chatnode_webhooks.outgoing.deliveries import Delivery
+from chatnode_webhooks.outgoing.deliveries import FailedEvent
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.envelopes import gid_of, webhook_id
 from chatnode_webhooks.outgoing.model import (
     AttemptInfo,
     Attempts,
-    Deliveries,
     DeliveryInfo,
+    DeliveryPage,
     ListAttempts,
-    ListDeliveries,
+    ListFailed,
     OfEndpoint,
     Recovered,
-    Replay,
+    ReplayEvents,
     Replaying,
 )
 from chatnode_webhooks.outgoing.reading import read_one
@@ -38,11 +37,11 @@ _NEWEST = 2**62
 
 
 @command("webhooks.deliveries", permission=CHAT, or_permission=MANAGE, reads=True)
-async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
+async def list_deliveries(ctx: Context, asked: ListFailed) -> DeliveryPage:
     """The events of an endpoint that have failed: `pending` ones will be tried again, `dead` ones were given up."""
     limit = ctx.page_size(asked.limit)
 
-    def read(reader: Reader) -> list[Delivery]:
+    def read(reader: Reader) -> list[FailedEvent]:
         endpoint = find_managed(ctx, reader, asked.endpoint, reads=True)
         return deliveries.page(reader, endpoint.key, asked.state, asked.cursor or _NEWEST, limit)
 
@@ -55,7 +54,7 @@ async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
         )
         for each in found
     ]  # fmt: skip
-    return Deliveries(shown, found[-1].key if len(found) == limit else None)
+    return DeliveryPage(shown, found[-1].key if len(found) == limit else None)
 
 
 @command("webhooks.attempts", permission=CHAT, or_permission=MANAGE, reads=True)
@@ -76,7 +75,7 @@ async def list_attempts(ctx: Context, asked: ListAttempts) -> Attempts:
 
 
 @command("webhooks.replay", permission=CHAT, or_permission=MANAGE, limit="changes", repeatable=True)
-async def replay(ctx: Context, asked: Replay) -> Replaying:
+async def replay(ctx: Context, asked: ReplayEvents) -> Replaying:
     """Send events to an endpoint again: one, or all of a range of the log. They have the same ids as before.
 
     They are as they are now: of a message that was deleted since, only that is sent. New events are not held up.
@@ -123,7 +122,7 @@ async def _replay_one(ctx: Context, id: str, gid: int) -> Replaying:
     return Replaying()
 
 
-async def _replay_range(ctx: Context, asked: Replay) -> Replaying:
+async def _replay_range(ctx: Context, asked: ReplayEvents) -> Replaying:
     from_ms = ms_of(asked.from_time, "from_time") if asked.from_time is not None else None
     to_ms = ms_of(asked.to_time, "to_time") if asked.to_time is not None else None
 

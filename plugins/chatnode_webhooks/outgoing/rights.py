@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from chatnode.api import Account, Blocked, Context, Querying, Refusal, find_person
 from chatnode_webhooks.outgoing import endpoints
 from chatnode_webhooks.outgoing.endpoints import Endpoint
-from chatnode_webhooks.outgoing.kinds import Wanted
 from chatnode_webhooks.outgoing.reading import node_may_get
 from chatnode_webhooks.outgoing.sending import PURPOSE
 from chatnode_webhooks.permissions import MANAGE
@@ -38,7 +37,7 @@ def find_bot(ctx: Context, reader: Querying, who: str | None, *, reads: bool = F
 
 
 def check_address(ctx: Context, url: str) -> str:
-    """The address, if requests may be sent there as far as can be told without looking up its host. Raises `Refusal`."""
+    """The address, if requests may go there as far as can be told without looking up its host. Raises `Refusal`."""
     try:
         ctx.outbound.check(PURPOSE, url)
     except Blocked as blocked:

@@ -7,7 +7,7 @@ import random
 WAITS = (5, 300, 1_800, 7_200, 18_000, 36_000)
 """Seconds before each further attempt, as the Standard Webhooks specification suggests: some 17 hours in all."""
 JITTER = 0.2
-"""A wait is up to so much shorter or longer, so that what failed together does not come back together."""
+"""Waits are up to this part shorter or longer, so that what failed together does not come back together."""
 PROBES = (5, 30, 120, 300, 900, 1_800)
 """Seconds before each probe of a stalled endpoint; the last one is repeated."""
 MOST_WAIT = 36_000

@@ -9,7 +9,7 @@ import attrs
 from chatnode.api import Transaction
 from chatnode_webhooks.outgoing import deliveries, endpoints
 from chatnode_webhooks.outgoing.attempts import Attempt
-from chatnode_webhooks.outgoing.deliveries import Replay
+from chatnode_webhooks.outgoing.deliveries import ReplayRange
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.judging import Notice, judge
 from chatnode_webhooks.outgoing.showing import record_changed
@@ -32,7 +32,7 @@ class Unsettled:
 
     done: Sequence[Done]
     cursor: int
-    replay: Replay | None
+    replay: ReplayRange | None
     trim: bool
 
 

@@ -10,7 +10,7 @@ import trio
 
 from chatnode.api import Context, Reader, now_ms
 from chatnode_webhooks.outgoing import deliveries
-from chatnode_webhooks.outgoing.deliveries import FAR_MS, Delivery, Replay
+from chatnode_webhooks.outgoing.deliveries import FAR_MS, FailedEvent, ReplayRange
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.reading import Heard
 from chatnode_webhooks.outgoing.tracks import Track
@@ -20,7 +20,7 @@ REST_SECONDS, MOST_REST = 0.05, 1.0
 
 
 @attrs.frozen
-class Item:
+class QueuedEvent:
     """An event to send. One that failed before has neither `heard` nor `track`: it is read again when it is sent."""
 
     gid: int
@@ -41,14 +41,14 @@ class Supply:
         self._failed_first = False
         self._rest, self._rest_until = 0.0, -inf
 
-    async def next(self, busy: Collection[int]) -> Item | None:
+    async def next(self, busy: Collection[int]) -> QueuedEvent | None:
         """The next event, None if there is none now. `busy` are gids that are being sent, or are not settled yet.
 
         What failed and what is new take turns, so that neither waits for the other. A stalled endpoint gets what
         failed only, one at a time. Raises `Refusal("forbidden")` while the endpoint's bot cannot act.
         """
         if self.endpoint.state == "stalled":
-            return await self._probe()
+            return await self._probe(busy)
         self._failed_first = not self._failed_first
         if self._failed_first:
             return await self._failed(busy) or await self._new()
@@ -67,7 +67,7 @@ class Supply:
             waits.append(0.0 if _is_due(self._next_due) else (self._next_due - now_ms()) / 1000)
         return min(waits)
 
-    def unsent(self, item: Item) -> None:
+    def unsent(self, item: QueuedEvent) -> None:
         """It was taken, and nothing was sent."""
         if item.track is not None and item.heard is not None:
             item.track.put_back(item.heard)
@@ -80,34 +80,36 @@ class Supply:
 
     async def load_replay(self) -> None:
         """Begin with the next range that is to be sent again, if there is one."""
-        found: Replay | None = await self._ctx.read(lambda reader: deliveries.next_replay(reader, self.endpoint.key))
+        found: ReplayRange | None = await self._ctx.read(
+            lambda reader: deliveries.next_replay(reader, self.endpoint.key)
+        )
         self.replay = Track(found.cursor, found.upto, found.key) if found is not None else None
 
-    async def _probe(self) -> Item | None:
-        if (self.endpoint.probe_at or 0) > now_ms():
+    async def _probe(self, busy: Collection[int]) -> QueuedEvent | None:
+        if busy or (self.endpoint.probe_at or 0) > now_ms():
             return None
         found = await self._ctx.read(lambda reader: deliveries.to_probe(reader, self.endpoint.key))
         if found is not None:
-            return Item(found.gid, found.kind)
+            return QueuedEvent(found.gid, found.kind)
         self.endpoint = attrs.evolve(self.endpoint, state="active")  # nothing is left to wait for
         return await self._new()
 
-    async def _failed(self, busy: Collection[int]) -> Item | None:
+    async def _failed(self, busy: Collection[int]) -> QueuedEvent | None:
         if self._next_due is None or not _is_due(self._next_due):
             return None
         key, limit = self.endpoint.key, len(busy) + 1
 
-        def read(reader: Reader) -> tuple[list[Delivery], int | None]:
+        def read(reader: Reader) -> tuple[list[FailedEvent], int | None]:
             return deliveries.due(reader, key, now_ms(), limit), deliveries.next_due_at(reader, key)
 
         found, next_due = await self._ctx.read(read)
         for each in found:
             if each.gid not in busy:
-                return Item(each.gid, each.kind)
+                return QueuedEvent(each.gid, each.kind)
         self._next_due = None if found else next_due  # those that are busy are known again when they are settled
         return None
 
-    async def _new(self) -> Item | None:
+    async def _new(self) -> QueuedEvent | None:
         if self.live.may_have_more and trio.current_time() >= self._rest_until:
             if (item := await self._take(self.live)) is not None:
                 self._rest = 0.0
@@ -116,9 +118,9 @@ class Supply:
             self._rest_until = trio.current_time() + self._rest
         return await self._take(self.replay) if self.replay is not None else None
 
-    async def _take(self, track: Track) -> Item | None:
+    async def _take(self, track: Track) -> QueuedEvent | None:
         heard = await track.take(self._ctx, self.endpoint)
-        return Item(heard.gid, heard.kind, heard, track) if heard is not None else None
+        return QueuedEvent(heard.gid, heard.kind, heard, track) if heard is not None else None
 
 
 def _is_due(at: int) -> bool:

@@ -13,7 +13,7 @@ _END = 2**62
 def ms_of(text: str, path: str) -> int:
     """A time in milliseconds. Raises `Refusal("invalid")` for a day or an hour that does not exist."""
     try:
-        at = datetime.fromisoformat(text.replace(" ", "T"))
+        at = datetime.fromisoformat(text.upper())
     except ValueError:
         raise Refusal("invalid", f"is {text}, which is not a valid time", path=path) from None
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND

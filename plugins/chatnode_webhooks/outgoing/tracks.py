@@ -13,7 +13,7 @@ from chatnode_webhooks.outgoing.reading import Heard, read_page
 
 PAGE = 16
 WINDOW = 256
-"""So many events may be taken above the cursor. After a crash, those are sent again that had ended."""
+"""Maximum number of events taken above the cursor. Those of them that had ended are sent again after a crash."""
 STALE_SECONDS = 5.0
 """Events that have waited for longer since they were read are read again: users may have deleted or left since."""
 
@@ -32,6 +32,8 @@ class Track:
     """Whether the log had nothing more when it was last read."""
     _ahead: deque[Heard] = attrs.field(init=False, factory=deque[Heard])
     _read_at: float = attrs.field(init=False, default=0.0)
+    _stopped: bool = attrs.field(init=False, default=False)
+    """The endpoint was changed, which its courier is about to hear."""
     _taken: dict[int, bool] = attrs.field(init=False, factory=dict[int, bool])
     """Events that were taken and are above the cursor; True for those that have ended."""
 
@@ -52,7 +54,7 @@ class Track:
     @property
     def may_have_more(self) -> bool:
         """Whether `take` may give an event."""
-        if len(self._taken) >= WINDOW:
+        if self._stopped or len(self._taken) >= WINDOW:
             return False
         unread = not self.at_end and (self.upto is None or self.position < self.upto)
         return bool(self._ahead) or unread
@@ -73,6 +75,9 @@ class Track:
 
     async def _read(self, ctx: Context, endpoint: Endpoint) -> None:
         page = await read_page(ctx, endpoint, self.position, PAGE)
+        if page is None:
+            self._stopped = True
+            return
         self._read_at = trio.current_time()
         within = [each for each in page.events if self.upto is None or each.gid <= self.upto]
         self._ahead.extend(each for each in within if each.gid not in self._taken)

@@ -14,6 +14,7 @@ CREATE TABLE webhooks_endpoints (
     old_until INTEGER,
     state TEXT NOT NULL CHECK (state IN ('active', 'paused', 'stalled', 'disabled', 'removed')),
     reason TEXT,                        -- why it is disabled
+    revision INTEGER NOT NULL DEFAULT 0, -- grows with each change by a command
     epoch TEXT NOT NULL,                -- of the log that `cursor` is a place in
     cursor INTEGER NOT NULL,            -- events up to this gid were delivered, or are in webhooks_deliveries
     probes INTEGER NOT NULL DEFAULT 0,  -- failed tries since it stalled

@@ -1,4 +1,4 @@
-"""Following the log as one user: the same events as for a client that resumes, whoever came, went and was told."""
+"""Following the log as one user: the same events as for a client that resumes while users come and go."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ async def test_it_finds_what_a_resume_finds_from_every_place(node: Node, ctx: Co
     head = await node.core.db.read(log.head)
     for who in users:
         for since in range(0, head + 1, 7):
-            wanted = await ctx.read(lambda reader, who=who, since=since: log.gids_since(reader, who.account, since, 10**6))
+            wanted = await ctx.read(
+                lambda reader, who=who, since=since: log.gids_since(reader, who.account, since, 10**6)
+            )
             found: list[int] = []
             place = since
             while True:
@@ -113,8 +115,10 @@ async def test_only_some_kinds_and_only_those_who_can_act(node: Node, ctx: Conte
     event = await ctx.read(lambda reader: ctx.event_for(reader, bob.key, rows[0]))
     assert event is not None
     assert event["message"]["text"] == "hello"
+    await ann.call("messages.edit", message=posted["message"], text="hello all")
     await ann.call("conversations.members.remove", conversation=room, member="bob")
-    assert await ctx.read(lambda reader: ctx.event_for(reader, bob.key, rows[0])) is None
+    edited = await ctx.read(lambda reader: log_rows(reader, 0, {"message.edited"}).rows[0])
+    assert await ctx.read(lambda reader: ctx.event_for(reader, bob.key, edited)) is None
     await node.call("people.deactivate", person="bob")
     with refused("forbidden"):
         await ctx.read(lambda reader: log_rows_for(reader, bob.key, 0))

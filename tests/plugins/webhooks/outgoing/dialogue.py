@@ -62,8 +62,20 @@ async def until(node: Node, id: str, true: Callable[[dict[str, Any]], object]) -
     raise AssertionError(found)
 
 
+async def until_rows(node: Node, sql: str, true: Callable[[list[tuple[Any, ...]]], object]) -> None:
+    """Wait until this is true of rows."""
+    found: list[tuple[Any, ...]] = []
+    with trio.move_on_after(PATIENCE):
+        while True:
+            found = await rows(node, sql)
+            if true(found):
+                return
+            await trio.sleep(0.01)
+    raise AssertionError(found)
+
+
 async def pass_time(node: Node, id: str, ms: int) -> None:
-    """What is stored happened so much earlier, and the task looks at it again."""
+    """What is stored happened that much earlier, and the task looks at it again."""
 
     def write(tx: Transaction) -> None:
         for table, columns in _TIMES.items():

@@ -49,7 +49,7 @@ def answer(status: int, *headers: str, body: bytes = b"no") -> bytes:
 
 
 class Receiver:
-    """Listens on one port for as long as it is used; `up` and `down` may follow each other. `answers` may be replaced."""
+    """Listens on one port; `up` and `down` may follow each other, and `answers` may be replaced."""
 
     def __init__(self, answers: Answering = lambda got: OK) -> None:
         self.answers = answers

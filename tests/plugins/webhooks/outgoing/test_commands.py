@@ -15,7 +15,9 @@ from tests.plugins.webhooks.outgoing.receiver import Receiver
 OF_ONE = ("get", "pause", "resume", "rotate", "update", "test", "remove")
 
 
-async def test_a_bot_manages_its_own_and_managers_all(node: Node, receiver: Receiver, other: Receiver, ann: User, mia: User) -> None:
+async def test_a_bot_manages_its_own_and_managers_all(
+    node: Node, receiver: Receiver, other: Receiver, ann: User, mia: User
+) -> None:
     robo, rival = await bot(node, "robo"), await bot(node, "rival")
     own = id_of(await endpoint(robo, receiver))
     for_rival = id_of(await endpoint(mia, other, bot="rival"))
@@ -33,7 +35,11 @@ async def test_a_bot_manages_its_own_and_managers_all(node: Node, receiver: Rece
     async def listed(who: User, **fields: Any) -> set[str]:
         return {each["endpoint"] for each in (await who.call("webhooks.endpoints.list", **fields))["endpoints"]}
 
-    assert (await listed(robo), await listed(rival), await listed(mia)) == ({own}, {for_rival}, {own, for_rival, of_node})
+    assert (await listed(robo), await listed(rival), await listed(mia)) == (
+        {own},
+        {for_rival},
+        {own, for_rival, of_node},
+    )
     assert await listed(mia, bot="rival") == {for_rival}
     with refused("forbidden"):
         await listed(ann)
@@ -147,7 +153,9 @@ async def test_it_can_be_moved(node: Node, receiver: Receiver, other: Receiver, 
     await ann.says(room, "one")
     await receiver.until_got(1)
     await until(node, id, lambda found: found.get("sent_at"))
-    changed = await robo.call("webhooks.endpoints.update", endpoint=id, url=other.url, kinds=["message.posted"], format="seed")
+    changed = await robo.call(
+        "webhooks.endpoints.update", endpoint=id, url=other.url, kinds=["message.posted"], format="seed"
+    )
     assert (changed["endpoint"]["kinds"], changed["endpoint"]["format"]) == (["message.posted"], "seed")
     await ann.says(room, "two")
     [got] = await other.until_got(1)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
+import trio
 
 from chatnode.testing import User
 from tests.needs import program
@@ -28,7 +28,7 @@ console.log(JSON.stringify(verified));
 async def test_the_npm_package_verifies(receiver: Receiver, robo: User, ann: User, tmp_path: Path) -> None:
     node, npm = program("node"), program("npm")
     command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent", "standardwebhooks"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    await trio.run_process(command, cwd=tmp_path)
     secret = (await endpoint(robo, receiver))["secret"]
     await ann.says(await ann.group(robo), "grüße, 世界 🌍")
     [got] = await receiver.until_got(1)
@@ -40,7 +40,7 @@ async def test_the_npm_package_verifies(receiver: Receiver, robo: User, ann: Use
         {"secret": secret, "body": body, "headers": {**headers, "webhook-id": "evt_1_1"}},
     ]
     (tmp_path / "verify.js").write_text(SCRIPT)
-    done = subprocess.run(
-        [node, "verify.js"], input=json.dumps(cases), capture_output=True, text=True, cwd=tmp_path, check=True
+    done = await trio.run_process(
+        [node, "verify.js"], stdin=json.dumps(cases).encode(), capture_stdout=True, cwd=tmp_path
     )
     assert json.loads(done.stdout) == [True, False, False]

@@ -13,7 +13,7 @@ import trio
 from chatnode.config import Config
 from chatnode.node import Node, open_node
 from chatnode.testing import User, refused
-from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, failed, id_of, sending, state, until
+from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, failed, id_of, sending, state, until, until_rows
 from tests.plugins.webhooks.outgoing.receiver import OK, Receiver, answer
 
 
@@ -69,14 +69,7 @@ async def test_ranges_by_gid_and_by_time(node: Node, receiver: Receiver, robo: U
 
 
 async def until_stored(node: Node, gid: int) -> None:
-    with trio.fail_after(30):
-        while True:
-            row = await node.core.db.read(
-                lambda reader: reader.execute("SELECT min(cursor) FROM webhooks_endpoints").fetchone()
-            )
-            if row[0] >= gid:
-                return
-            await trio.sleep(0.01)
+    await until_rows(node, "SELECT min(cursor) FROM webhooks_endpoints", lambda found: found[0][0] >= gid)
 
 
 async def test_a_replay_goes_on_after_a_restart_and_new_events_do_not_wait(

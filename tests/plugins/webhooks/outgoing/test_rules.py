@@ -10,7 +10,7 @@ import pytest
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.judging import DISABLE_MS, GRACE_MS, MOST_OUTSTANDING, NOTICE_MS, judge
-from chatnode_webhooks.outgoing.kinds import Wanted
+from chatnode_webhooks.outgoing.kinds import EventFilter
 from chatnode_webhooks.outgoing.schedule import MOST_WAIT, WAITS, next_due, next_probe
 from chatnode_webhooks.outgoing.sending import retry_after
 from hypothesis import given
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 NEW = Endpoint(
     1, "0" * 32, None, "https://example.org/x", "", json.dumps(["*"]), "standard", False, "whsec_", None, None,
-    "active", None, "e" * 32, 0, 0, None, None, None, None, None, 0,
+    "active", None, 0, "e" * 32, 0, 0, None, None, None, None, None, 0,
 )  # fmt: skip
 
 
@@ -65,7 +65,13 @@ def test_retry_after_a_date() -> None:
 def test_a_success_ends_all_trouble() -> None:
     troubled = attrs.evolve(NEW, state="stalled", failing_since=1, noticed_at=2, probes=9, probe_at=5)
     after, notice = judge(troubled, [Attempt("sent", 10, 1, 200)], 0, 10)
-    assert (after.state, after.failing_since, after.noticed_at, after.probes, after.sent_at) == ("active", None, None, 0, 10)
+    assert (after.state, after.failing_since, after.noticed_at, after.probes, after.sent_at) == (
+        "active",
+        None,
+        None,
+        0,
+        10,
+    )
     assert notice is None
 
 
@@ -107,11 +113,11 @@ def test_gone_disables_only_what_runs() -> None:
 
 
 def test_which_kinds_are_wanted() -> None:
-    wanted = Wanted(["message.posted", "crm.contact.*"])
+    wanted = EventFilter(["message.posted", "crm.contact.*"])
     kinds = ("message.posted", "message.edited", "crm.contact.created", "crm.list.deleted")
     assert [kind in wanted for kind in kinds] == [True, False, True, False]
-    assert (wanted.names, Wanted(["message.posted"]).names) == (None, {"message.posted"})
+    assert (wanted.names, EventFilter(["message.posted"]).names) == (None, {"message.posted"})
     assert [wanted.covers(each) for each in ("crm.contact.*", "crm.*", "*", "message.posted", "message.*")] == [
         True, False, False, True, False,
     ]  # fmt: skip
-    assert "webhooks.endpoint.changed" not in Wanted(["*"])
+    assert "webhooks.endpoint.changed" not in EventFilter(["*"])

@@ -28,7 +28,10 @@ async def test_old_answers_and_what_was_given_up(node: Node, receiver: Receiver)
 
     await node.core.db.write(write)
     assert await clean(context) == "deleted 1 events that were given up"
-    assert await rows(node, "SELECT gid, answer FROM webhooks_deliveries ORDER BY gid") == [(1, "what was sent"), (2, None)]
+    assert await rows(node, "SELECT gid, answer FROM webhooks_deliveries ORDER BY gid") == [
+        (1, "what was sent"),
+        (2, None),
+    ]
     assert await clean(context) is None
 
 

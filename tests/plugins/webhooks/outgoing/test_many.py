@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 import trio
+from chatnode_webhooks.outgoing import sending
 
 from chatnode.config import Config
 from chatnode.node import Node
@@ -19,14 +21,17 @@ ENDPOINTS, EVENTS = 100, 30
 async def config(receiver: Receiver, other: Receiver, dead: Receiver) -> Config:
     return configured(
         outbound={"allow": [each.authority for each in (receiver, other, dead)]},
-        plugins={"webhooks": {"per_minute": 0}}, limits={"posts_per_minute": 0, "changes_per_minute": 0},
+        plugins={"webhooks": {"per_minute": 0}},
+        limits={"posts_per_minute": 0, "changes_per_minute": 0, "requests_per_minute": 0},
     )  # fmt: skip
 
 
 async def test_one_dead_and_one_slow(
-    node: Node, receiver: Receiver, other: Receiver, dead: Receiver, ann: User, running: trio.CancelScope
-) -> None:
+    node: Node, receiver: Receiver, other: Receiver, dead: Receiver, ann: User, running: trio.CancelScope,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     other.answers = lambda got: HANG
+    monkeypatch.setattr(sending, "PURPOSE", attrs.evolve(sending.PURPOSE, seconds=600.0))
     bots = [await bot(node, f"bot{number}") for number in range(ENDPOINTS)]
     room = await ann.group(*bots)
     for number, each in enumerate(bots):

@@ -106,7 +106,7 @@ from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
 from chatnode.storage.log.consumers import RowBatch
-from chatnode.storage.log.retelling import log_rows
+from chatnode.storage.log.retelling import log_rows, log_rows_for, without_recipient
 from chatnode.storage.messages.changes import access_to_delete as access_to_delete_message
 from chatnode.storage.messages.changes import change_files
 from chatnode.storage.messages.messages import access as access_message
@@ -286,6 +286,7 @@ __all__ = [
     "kinds",
     "last_message_at",
     "log_rows",
+    "log_rows_for",
     "may_see_message",
     "message_id",
     "new_id",
@@ -311,4 +312,5 @@ __all__ = [
     "steps_in",
     "thread_followers",
     "webhook_headers",
+    "without_recipient",
 ]

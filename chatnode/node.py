@@ -34,6 +34,7 @@ from chatnode.errors import Refusal, StartError
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.discovery import choose
 from chatnode.hooks.files import tell_restored
+from chatnode.hooks.growth import LogGrowth
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.slash_commands import SlashCommands
 from chatnode.hooks.states import States
@@ -259,8 +260,9 @@ async def build(
     core.add(SlashCommands(plugins), Invocations(core))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
-    core.add(consumers, tasks, works)
-    db.on_commit = _publisher(router, consumers, works)
+    growth = LogGrowth()
+    core.add(consumers, tasks, works, growth)
+    db.on_commit = _publisher(router, consumers, works, growth) if plugins.loaded else router.publish
     await _load_presence(db, board)
     await consumers.load()
     await _follow_plugins(db, frozenset(plugins.loaded))
@@ -284,10 +286,8 @@ def _whole_imports() -> Generator[None]:
         raise
 
 
-def _publisher(router: Router, consumers: Consumers, works: Works) -> CommitListener:
-    """Tells of each group commit: sessions first, then consumers and works, if plugins have any."""
-    if not len(consumers) and not works.kinds:
-        return router.publish
+def _publisher(router: Router, consumers: Consumers, works: Works, growth: LogGrowth) -> CommitListener:
+    """Tells of each group commit: sessions first, then plugins' consumers, works and tasks that wait for it."""
 
     def publish(recorded: list[Committed]) -> None:
         router.publish(recorded)
@@ -295,6 +295,7 @@ def _publisher(router: Router, consumers: Consumers, works: Works) -> CommitList
             consumers.committed(recorded)
         if works.kinds:
             works.committed(recorded)
+        growth.committed(recorded)
 
     return publish
 

@@ -19,6 +19,7 @@ from benchmarks.scenarios.plugins import PLUGINS
 from benchmarks.scenarios.resume import RESUME
 from benchmarks.scenarios.search import SEARCH
 from benchmarks.scenarios.start import START
+from benchmarks.scenarios.webhooks import WEBHOOKS
 from benchmarks.scenarios.work import WORK
 
 SCENARIOS: dict[str, Scenario] = {
@@ -44,5 +45,6 @@ SCENARIOS: dict[str, Scenario] = {
         CONTACTS,
         WORK,
         CRM_IMPORT,
+        WEBHOOKS,
     )
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import AbstractAsyncContextManager
 from logging import Logger, LoggerAdapter
 from pathlib import Path
@@ -15,6 +15,7 @@ from chatnode.dispatch import acting, querying
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.signing import Signer
+from chatnode.hooks.growth import LogGrowth
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
@@ -282,16 +283,31 @@ class Context:
         """
         return retelling.event(reader, row)
 
+    def event_for(self, reader: Reader, person: int, row: Row) -> dict[str, Any] | None:
+        """Like `event`, as the user with the key `person` may see it now: for a row that `log_rows_for` returned.
+
+        None if there is nothing left for them to see.
+        """
+        return retelling.event_for(reader, person, row)
+
     async def events_for(self, person: int, after_gid: int, most: int = 500) -> tuple[list[dict[str, Any]], int]:
         """The events that a client of the user with the key `person` would get if it resumed at `after_gid`, oldest
         first.
 
         Returns up to `most` events, and the gid to pass as `after_gid` for the next page. A page may have fewer events
         than `most`, or none, before the end: the end is reached when the returned gid equals `after_gid`. A gid is only
-        valid within one `epoch`. Each page costs as much as finding everything that the user missed. Raises
-        `Refusal("forbidden")` for an account that cannot act, and `ValueError` if `most` is below 1.
+        valid within one `epoch`. To choose among rows before events are made of them, use `log_rows_for` and
+        `event_for`. Raises `Refusal("forbidden")` for an account that cannot act, and `ValueError` if `most` is below 1.
         """
         return await self.query(lambda reader: retelling.events_for(reader, person, after_gid, most))
+
+    async def wait_for_log(self, after_gid: int, kinds: Set[str] | None = None) -> None:
+        """Wait until the log has rows above `after_gid`, of events with these names; with None, of any.
+
+        For tasks that follow the log: read it first, then wait with the gid up to which you have read. It may return
+        before there is a row of these kinds.
+        """
+        await self._core.part(LogGrowth).wait(after_gid, kinds)
 
     # ---- the plugin
 

@@ -56,6 +56,16 @@ class Outbound:
         self._network: Network | None = None
         self._loading = trio.Lock()
 
+    def check(self, purpose: Purpose, url: str) -> None:
+        """Judge an address without looking up its host, as when a user enters it.
+
+        Raises `Blocked` for what every request would refuse. What its host resolves to is judged at each request.
+        """
+        target = first_hop("POST", url, (), b"").target
+        self._check(target, purpose)
+        if target.address is not None and self._proxy is None:
+            self._policy.check_address(target, target.address, purpose, ())
+
     async def request(
         self,
         purpose: Purpose,
@@ -116,10 +126,7 @@ class Outbound:
     async def _hop(self, purpose: Purpose, hop: Hop, time: TimeLeft, *, follow: bool) -> Answer | Hop:
         """One request to one host. The next one, if it answers with a redirect that is followed."""
         target = hop.target
-        if self._proxy is None:
-            self._policy.check_target(target, purpose)
-        else:
-            self._policy.check_for_proxy(target, purpose)
+        self._check(target, purpose)
         # Before the breaker: what fails here is no fault of the origin.
         network = await self._loaded()
         own = frozenset[IPNetwork]() if self._proxy is not None else await self._own.get()
@@ -136,6 +143,12 @@ class Outbound:
                         return await self._exchange(network, purpose, hop, addresses, follow)
         except trio.TooSlowError:
             raise TimedOut(f"{target.origin} took longer than {purpose.seconds:g} s") from None
+
+    def _check(self, target: Target, purpose: Purpose) -> None:
+        if self._proxy is None:
+            self._policy.check_target(target, purpose)
+        else:
+            self._policy.check_for_proxy(target, purpose)
 
     async def _judged_addresses(self, target: Target, purpose: Purpose, own: frozenset[IPNetwork]) -> list[IPAddress]:
         """Where to connect to. All of a host's addresses must pass: a mix is an attack, or a mistake."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chatnode.api import Plugin, hookimpl, joined, steps_in
-from chatnode_webhooks import incoming
+from chatnode_webhooks import incoming, outgoing
 from chatnode_webhooks.permissions import PERMISSIONS
 from chatnode_webhooks.settings import WebhooksSettings
 
-PARTS = (incoming.PART,)
+PARTS = (outgoing.PART, incoming.PART)
 
 
 @hookimpl

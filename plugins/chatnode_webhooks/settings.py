@@ -12,6 +12,18 @@ class WebhooksSettings:
     """The plugin's settings."""
 
     per_minute: int = setting(600, "Maximum number of events per minute to one endpoint; 0 means no limit.", minimum=0)
+    endpoints: int = setting(1_000, "Maximum number of endpoints in all.", minimum=0)
+    endpoints_per_bot: int = setting(10, "Maximum number of endpoints of one bot.", minimum=0)
+    node_kinds: tuple[str, ...] = setting(
+        ("crm.*",),
+        "Events that endpoints of the node may get, such as crm.*; only events that are for no user.",
+    )
+    messages: bool = setting(
+        False, "Whether endpoints of the node may get the messages of all conversations, direct ones included."
+    )
+    keep_days: int = setting(
+        30, "Days to keep events that were given up, so that they can still be recovered.", minimum=1
+    )
     incoming_per_minute: int = setting(
         60, "Maximum number of posts per minute by one incoming webhook; 0 means no limit.", minimum=0
     )

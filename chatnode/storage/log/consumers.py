@@ -71,7 +71,7 @@ _FROM = "FROM log l LEFT JOIN conversations c ON c.key = l.conversation"
 
 
 def pending(
-    reader: Reader, cursor: int, kinds: Collection[str] | None, most: int, among: str | None = None
+    reader: Querying, cursor: int, kinds: Collection[str] | None, most: int, among: str | None = None
 ) -> RowBatch:
     """Up to `most` rows after the cursor, of these kinds or of all; `among` is a SELECT of the keys of conversations,
     if only their rows are wanted."""

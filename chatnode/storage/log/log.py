@@ -47,14 +47,14 @@ def gids_since(reader: Reader, account: Account, since: int, most: int) -> list[
             {"person": account.key, "since": since},
         )
     }
-    for conversation, above, until in _memberships_since(reader, account, since):
+    for conversation, above, until in memberships_since(reader, account, since):
         if len(found) > most:
             break
         found.update(_gids_of_conversation(reader, conversation, above, until))
     return sorted(found) if len(found) <= most else None
 
 
-def _memberships_since(reader: Reader, account: Account, since: int) -> Iterator[tuple[int, int, int]]:
+def memberships_since(reader: Reader, account: Account, since: int) -> Iterator[tuple[int, int, int]]:
     """Conversation, gid above which and gid until which the person took part, as often as they came and went."""
     began = {
         conversation: since
@@ -108,7 +108,7 @@ def events_of(reader: Reader, account: Account, gids: list[int]) -> Iterator[tup
             continue
         row = Row(*row)
         kind = kinds.get(row.kind)
-        event = _made_again(reader, account, kind, row) if kind is not None else None
+        event = _made_again(reader, account.key, kind, row) if kind is not None else None
         if event is not None:
             yield gid, event
 
@@ -119,13 +119,18 @@ def event_of(reader: Reader, row: Row) -> Event | None:
     return kind.make(reader, row) if kind is not None else None
 
 
-def _made_again(reader: Reader, account: Account, kind: EventKind, row: Row) -> Event | None:
-    """The event as a user who heard it then may be shown it today; None if not at all."""
+def event_for(reader: Reader, person: int, row: Row) -> Event | None:
+    """Rebuild the event of a row that a user heard then, as that user may be shown it today; None if not at all."""
+    kind = additions(reader).events.get(row.kind)
+    return _made_again(reader, person, kind, row) if kind is not None else None
+
+
+def _made_again(reader: Reader, person: int, kind: EventKind, row: Row) -> Event | None:
     if kind.show is not None:
         event = kind.make(reader, row)
-        return kind.show(reader, account.key, row, event) if event is not None else None
+        return kind.show(reader, person, row, event) if event is not None else None
     if row.conversation_key is not None and not kind.after_leaving:
-        first = first_seen(reader, row.conversation_key, account.key)
+        first = first_seen(reader, row.conversation_key, person)
         if first is None or (kind.of_message and row.subject < first):
             return None
     return kind.make(reader, row)

@@ -1,0 +1,27 @@
+"""What became of posting an event once."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+Outcome = Literal["sent", "failed", "gone", "held"]
+
+
+@attrs.frozen
+class Attempt:
+    """`sent`: the receiver answered 2xx. `gone`: it wants nothing more (410). `held`: nothing was sent, as the node
+    leaves the host alone for `wait` seconds. `failed`: everything else; `wait` is what the receiver asked for.
+
+    `at` is when it ended, in milliseconds, `ms` how long it took. `error` is one line for people. `answer` is the
+    beginning of a failed attempt's answer.
+    """
+
+    outcome: Outcome
+    at: int
+    ms: int
+    status: int | None = None
+    error: str | None = None
+    answer: str | None = None
+    wait: float | None = None

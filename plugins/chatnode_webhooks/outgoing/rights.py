@@ -1,0 +1,76 @@
+"""Who may manage which endpoints, and what endpoints may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatnode.api import Account, Blocked, Context, Querying, Refusal, find_person
+from chatnode_webhooks.outgoing import endpoints
+from chatnode_webhooks.outgoing.endpoints import Endpoint
+from chatnode_webhooks.outgoing.reading import node_may_get
+from chatnode_webhooks.outgoing.sending import PURPOSE
+from chatnode_webhooks.permissions import MANAGE
+from chatnode_webhooks.settings import WebhooksSettings
+
+
+def find_managed(ctx: Context, reader: Querying, id: str, *, reads: bool = False) -> Endpoint:
+    """An endpoint that the requester may manage: a bot its own, and users with the permission all of them. For others
+    it does not exist."""
+    endpoint = endpoints.find(reader, id)
+    if not (_is_own(ctx, endpoint.bot) or ctx.may(MANAGE, reads=reads)):
+        raise endpoints.no_such_endpoint()
+    return endpoint
+
+
+def find_bot(ctx: Context, reader: Querying, who: str | None, *, reads: bool = False) -> Account | None:
+    """The bot whose endpoints the requester wants to manage, None for those of the node. Raises `Refusal`."""
+    if who is None:
+        ctx.check(MANAGE, reads=reads)
+        return None
+    if ctx.account is not None and ctx.account.bot and who in (ctx.account.id, ctx.account.handle):
+        return ctx.account
+    ctx.check(MANAGE, reads=reads)
+    found = find_person(reader, who)
+    if not found.bot:
+        raise Refusal("invalid", f"{found.handle} is not a bot", path="bot")
+    return found
+
+
+def check_address(ctx: Context, url: str) -> str:
+    """The address, if requests may go there as far as can be told without looking up its host. Raises `Refusal`."""
+    try:
+        ctx.outbound.check(PURPOSE, url)
+    except Blocked as blocked:
+        raise Refusal("invalid", blocked.why, path="url") from None
+    return url
+
+
+def check_kinds(ctx: Context, bot: int | None, kinds: Sequence[str]) -> None:
+    """Raises `Refusal` if there are none, and for events that the operator does not let endpoints of the node have."""
+    if not kinds:
+        raise Refusal("invalid", "name at least one event, such as message.posted, or * for all", path="kinds")
+    if bot is not None:
+        return
+    allowed = node_may_get(ctx.settings(WebhooksSettings))
+    for place, pattern in enumerate(kinds):
+        if not allowed.covers(pattern):
+            raise Refusal(
+                "invalid",
+                f"endpoints of the node do not get {pattern}; the settings node_kinds and messages of the section "
+                "plugins.webhooks say what they get. An endpoint of a bot gets what the bot may see",
+                path=f"kinds[{place}]",
+            )
+
+
+def check_room(ctx: Context, reader: Querying, bot: int | None) -> None:
+    """Raises `Refusal` if there are as many endpoints as the settings allow."""
+    settings = ctx.settings(WebhooksSettings)
+    in_all, own = endpoints.count(reader, bot)
+    if in_all >= settings.endpoints:
+        raise Refusal("too_large", f"the node has at most {settings.endpoints} endpoints")
+    if bot is not None and own >= settings.endpoints_per_bot:
+        raise Refusal("too_large", f"a bot has at most {settings.endpoints_per_bot} endpoints", path="bot")
+
+
+def _is_own(ctx: Context, bot: int | None) -> bool:
+    return bot is not None and ctx.account is not None and ctx.account.key == bot

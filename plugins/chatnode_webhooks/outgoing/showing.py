@@ -1,0 +1,72 @@
+"""Endpoints as programs see them, and as events tell of them."""
+
+from __future__ import annotations
+
+import attrs
+
+from chatnode.api import (
+    Account,
+    Event,
+    EventKind,
+    Querying,
+    Reader,
+    Row,
+    Transaction,
+    holders_of,
+    person_by_key,
+    rfc3339,
+)
+from chatnode_webhooks.outgoing import deliveries, endpoints
+from chatnode_webhooks.outgoing.endpoints import Endpoint
+from chatnode_webhooks.outgoing.kinds import CHANGED
+from chatnode_webhooks.outgoing.model import EndpointInfo
+from chatnode_webhooks.permissions import MANAGE
+
+
+@attrs.define
+class WebhookEndpointChanged(Event):
+    """An endpoint that the recipient may manage was added, changed or removed, or the node tells that it has been
+    failing for a day, or that it was disabled; this is its new state."""
+
+    name = CHANGED
+    endpoint: EndpointInfo
+
+
+def info(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
+    """Without its secret, which is shown once."""
+    pending, dead = deliveries.counts(reader, endpoint.key)
+    return EndpointInfo(
+        endpoint.id, endpoint.url, list(endpoint.kinds), endpoint.format, endpoint.state, rfc3339(endpoint.created_at),
+        pending, dead, endpoint.echo, endpoint.about,
+        person_by_key(reader, endpoint.bot).ref if endpoint.bot is not None else None,
+        endpoint.reason, _time(endpoint.failing_since), _time(endpoint.sent_at), _time(endpoint.failed_at),
+    )  # fmt: skip
+
+
+def people_in_charge(reader: Querying, endpoint: Endpoint) -> list[Account]:
+    """The users with the permission to manage it, without bots."""
+    return [each for each in holders_of(reader, MANAGE) if not each.bot]
+
+
+def _audience(reader: Querying, endpoint: Endpoint) -> list[int]:
+    """Those users, and its bot."""
+    own = [endpoint.bot] if endpoint.bot is not None else []
+    return [*own, *(each.key for each in people_in_charge(reader, endpoint) if each.key != endpoint.bot)]
+
+
+def record_changed(tx: Transaction, endpoint: Endpoint, actor: int | None = None) -> None:
+    """Tell the users in charge, and the task that sends events."""
+    event = WebhookEndpointChanged(info(tx, endpoint))
+    tx.record(event, people=_audience(tx, endpoint), subject=endpoint.key, actor=actor)
+
+
+def _make_changed(reader: Reader, row: Row) -> WebhookEndpointChanged | None:
+    endpoint = endpoints.by_key(reader, row.subject)
+    return WebhookEndpointChanged(info(reader, endpoint)) if endpoint is not None else None
+
+
+def _time(ms: int | None) -> str | None:
+    return rfc3339(ms) if ms is not None else None
+
+
+EVENTS = (EventKind(WebhookEndpointChanged, _make_changed),)

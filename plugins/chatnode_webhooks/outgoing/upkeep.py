@@ -1,0 +1,30 @@
+"""Deletes what is no longer needed: what was given up long ago, and answers, which may repeat what was sent."""
+
+from __future__ import annotations
+
+from chatnode.api import Context, Task, now_ms
+from chatnode_webhooks.outgoing import deliveries, endpoints
+from chatnode_webhooks.settings import WebhooksSettings
+
+_DAY_MS = 86_400_000
+_HOUR_SECONDS = 3_600.0
+_AT_A_TIME = 1_000
+
+
+async def clean(ctx: Context) -> str | None:
+    """Delete what is old; returns what was done, or None."""
+    now = now_ms()
+    kept_since, answers_since = now - ctx.settings(WebhooksSettings).keep_days * _DAY_MS, now - _DAY_MS
+    deleted = 0
+    while True:
+        some = await ctx.write(
+            lambda tx: deliveries.clean(tx, kept_since, answers_since, _AT_A_TIME), repeatable=True
+        )  # fmt: skip
+        deleted += some
+        if some < _AT_A_TIME:
+            break
+    await ctx.write(lambda tx: endpoints.delete_removed(tx, kept_since), repeatable=True)
+    return f"deleted {deleted} events that were given up" if deleted else None
+
+
+UPKEEP = Task("outgoing_upkeep", clean, every=_HOUR_SECONDS)

@@ -1,0 +1,63 @@
+"""What is deleted, and when."""
+
+from __future__ import annotations
+
+from chatnode_webhooks.outgoing import deliveries
+from chatnode_webhooks.outgoing.attempts import Attempt
+from chatnode_webhooks.outgoing.upkeep import clean
+
+from chatnode.api import Transaction, now_ms
+from chatnode.node import Node
+from chatnode.testing import User
+from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of, rows
+from tests.plugins.webhooks.outgoing.receiver import Receiver
+
+DAY_MS = 86_400_000
+
+
+async def test_old_answers_and_what_was_given_up(node: Node, receiver: Receiver) -> None:
+    robo = await bot(node, "robo")
+    await endpoint(robo, receiver)
+    context, now = node.plugins.loaded["webhooks"].context, now_ms()
+
+    def write(tx: Transaction) -> None:
+        for gid, days in ((1, 0), (2, 2), (3, 40)):
+            attempt = Attempt("failed", now - days * DAY_MS, 1, 500, "answered 500", "what was sent")
+            deliveries.failed(tx, 1, gid, "message.posted", attempt, ages=True)
+        tx.execute("UPDATE webhooks_deliveries SET state = 'dead' WHERE gid = 3")
+
+    await node.core.db.write(write)
+    assert await clean(context) == "deleted 1 events that were given up"
+    assert await rows(node, "SELECT gid, answer FROM webhooks_deliveries ORDER BY gid") == [
+        (1, "what was sent"),
+        (2, None),
+    ]
+    assert await clean(context) is None
+
+
+async def test_the_newest_attempts_are_kept(node: Node, receiver: Receiver) -> None:
+    robo = await bot(node, "robo")
+    id = id_of(await endpoint(robo, receiver))
+
+    def write(tx: Transaction) -> None:
+        some = [(gid, "message.posted", Attempt("sent", gid, 1, 200)) for gid in range(1, 1_101)]
+        deliveries.record_attempts(tx, 1, some)
+        deliveries.trim_attempts(tx, 1)
+
+    await node.core.db.write(write)
+    assert await rows(node, "SELECT count(*), min(gid) FROM webhooks_attempts") == [(1_000, 101)]
+    page = await robo.call("webhooks.attempts", endpoint=id, limit=2)
+    assert [each["event"].rpartition("_")[2] for each in page["attempts"]] == ["1100", "1099"]
+    after = await robo.call("webhooks.attempts", endpoint=id, limit=1, cursor=page["cursor"])
+    assert after["attempts"][0]["event"].endswith("_1098")
+
+
+async def test_removed_endpoints_go_in_the_end(node: Node, receiver: Receiver, ann: User) -> None:
+    robo = await bot(node, "robo")
+    await robo.call("webhooks.endpoints.remove", endpoint=id_of(await endpoint(robo, receiver)))
+    context = node.plugins.loaded["webhooks"].context
+    await clean(context)
+    assert await rows(node, "SELECT count(*) FROM webhooks_endpoints") == [(1,)]
+    await node.core.db.write(lambda tx: tx.execute("UPDATE webhooks_endpoints SET created_at = 0"))
+    await clean(context)
+    assert await rows(node, "SELECT count(*) FROM webhooks_endpoints") == [(0,)]

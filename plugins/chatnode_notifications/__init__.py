@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from chatnode.api import Context, Part, Plugin, RestoreNote, Transaction, hookimpl, joined, steps_in
-from chatnode_notifications import deciding, items, mail, preferences
+from chatnode_notifications import deciding, delivering, items, mail, preferences, registrations
 from chatnode_notifications.deciding import hookspecs
 from chatnode_notifications.deciding.closing import judge_soon
+from chatnode_notifications.delivering.figures import health as delivery_health
+from chatnode_notifications.delivering.rows import after_restore as delivery_after_restore
 from chatnode_notifications.items import figures, upkeep
 from chatnode_notifications.items.adding import followed_by
 from chatnode_notifications.mail.scheduling import digest_changed
@@ -17,32 +18,32 @@ from chatnode_notifications.mail.upkeep import after_restore as mail_after_resto
 from chatnode_notifications.notes import Follower
 from chatnode_notifications.preferences.stored import Changed, also_when_changed
 from chatnode_notifications.settings import NotificationsSettings
-from chatnode_notifications.waking import Wakes
+from chatnode_notifications.transports.state import open_notifications
 
 PARTS: tuple[Part, ...] = (
     preferences.PART,
     items.PART,
     deciding.PART,
+    registrations.PART,
+    delivering.PART,
     mail.PART,
 )
 
-FOLLOWERS: tuple[Follower, ...] = (*mail.FOLLOWERS,)
+FOLLOWERS: tuple[Follower, ...] = (*delivering.FOLLOWERS, *mail.FOLLOWERS)
 """They say how new items are to be delivered."""
 
 WHEN_CHANGED: tuple[Changed, ...] = (judge_soon, digest_changed)
 
-HEALTH: tuple[Callable[[Context], Awaitable[Mapping[str, Any]]], ...] = (figures.health,)
+HEALTH: tuple[Callable[[Context], Awaitable[Mapping[str, Any]]], ...] = (figures.health, delivery_health)
 
-RESTORED: tuple[Callable[[Transaction, RestoreNote], None], ...] = (upkeep.after_restore, mail_after_restore)
+RESTORED: tuple[Callable[[Transaction, RestoreNote], None], ...] = (
+    upkeep.after_restore,
+    delivery_after_restore,
+    mail_after_restore,
+)
 
 followed_by(FOLLOWERS)
 also_when_changed(WHEN_CHANGED)
-
-
-@asynccontextmanager
-async def open_notifications(ctx: Context) -> AsyncGenerator[Wakes]:
-    """What the plugin holds while a node is open."""
-    yield Wakes()
 
 
 async def health(ctx: Context) -> Mapping[str, Any]:

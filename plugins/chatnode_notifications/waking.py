@@ -8,7 +8,7 @@ import trio
 
 
 class Wakes:
-    """The plugin's state while a node is open: a signal for each task that waits, by the task's name.
+    """A signal for each task that waits, by the task's name.
 
     A signal that is given while the task works is kept until it waits. Use it on the trio thread.
     """

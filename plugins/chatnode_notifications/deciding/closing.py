@@ -17,7 +17,7 @@ from chatnode_notifications.deciding.table import Presence, Rules
 from chatnode_notifications.items.adding import ItemDraft, add_items
 from chatnode_notifications.items.figures import ADDED
 from chatnode_notifications.tasks import CLOSING
-from chatnode_notifications.waking import Wakes
+from chatnode_notifications.transports.state import plugin_state
 
 MOST_CLOSED = 25
 """Bundles, and notifications that were sent, that are closed in one transaction: some milliseconds."""
@@ -106,7 +106,7 @@ async def keep_closing(ctx: Context) -> None:
     while True:
         next_at = await close_due(ctx)
         wait = _LOOK_SECONDS if next_at is None else min(_LOOK_SECONDS, (next_at - now_ms()) / 1_000)
-        if await ctx.state(Wakes).wait(CLOSING, max(0.0, wait)):
+        if await plugin_state(ctx).wakes.wait(CLOSING, max(0.0, wait)):
             await trio.sleep(_COMMIT_SECONDS)
 
 

@@ -15,7 +15,7 @@ from chatnode_notifications.deciding.looking import Look, Share, place_of, read_
 from chatnode_notifications.items.figures import JUDGED
 from chatnode_notifications.settings import NotificationsSettings
 from chatnode_notifications.tasks import CLOSING, FANNING_OUT
-from chatnode_notifications.waking import Wakes
+from chatnode_notifications.transports.state import plugin_state
 
 
 async def decide(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
@@ -31,7 +31,7 @@ async def decide(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     ctx.count(JUDGED, len(rows))
     if not drafts and not later:
         return None
-    wakes = ctx.state(Wakes)
+    wakes = plugin_state(ctx).wakes
     wakes.wake(CLOSING)
     if later:
         wakes.wake(FANNING_OUT)

@@ -24,7 +24,7 @@ from chatnode_notifications.deciding.looking import (
     shares_of,
 )
 from chatnode_notifications.tasks import CLOSING, FANNING_OUT
-from chatnode_notifications.waking import Wakes
+from chatnode_notifications.transports.state import plugin_state
 
 _LEAST = 20
 _LOOK_SECONDS = 5.0
@@ -64,7 +64,7 @@ async def fan_out_next(ctx: Context) -> bool:
     drafts = await Judging(ctx, part.look).run()
     await ctx.write(partial(_write, part, drafts))
     if drafts:
-        ctx.state(Wakes).wake(CLOSING)
+        plugin_state(ctx).wakes.wake(CLOSING)
     return True
 
 
@@ -101,7 +101,7 @@ async def keep_fanning_out(ctx: Context) -> None:
     while True:
         while await fan_out_next(ctx):
             await trio.lowlevel.checkpoint()
-        if await ctx.state(Wakes).wait(FANNING_OUT, _LOOK_SECONDS):
+        if await plugin_state(ctx).wakes.wait(FANNING_OUT, _LOOK_SECONDS):
             await trio.sleep(_COMMIT_SECONDS)
 
 

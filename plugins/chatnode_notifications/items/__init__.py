@@ -13,12 +13,6 @@ _ITEMS = Table(
     "LEFT JOIN conversations c ON c.key = i.conversation LEFT JOIN messages m ON m.key = i.message "
     "WHERE i.person = :person AND i.key > :after ORDER BY i.key LIMIT :limit",
 )  # fmt: skip
-# Without addresses and keys: whoever has them could send to the device.
-_REGISTRATIONS = Table(
-    "notifications_registrations", people=("person",),
-    export="SELECT key, transport, label, state, created_at, last_ok_at FROM notifications_registrations "
-    "WHERE person = :person AND key > :after ORDER BY key LIMIT :limit",
-)  # fmt: skip
 
 PART = Part(
     commands=commands.COMMANDS,
@@ -27,7 +21,7 @@ PART = Part(
         EventKind(NotificationRead, showing.make_read),
         EventKind(NotificationsRead, showing.make_all_read),
     ),
-    tables=(_ITEMS, _REGISTRATIONS, Table("notifications_bundles", people=("person",))),
+    tables=(_ITEMS, Table("notifications_bundles", people=("person",))),
     collections=(collection.NOTIFICATIONS,),
     consumers=(reading.CONSUMER,),
     tasks=upkeep.TASKS,

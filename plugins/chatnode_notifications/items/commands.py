@@ -36,7 +36,7 @@ from chatnode_notifications.items.reading import read_all, read_some
 from chatnode_notifications.items.showing import page, unread_count
 from chatnode_notifications.limits import LIMIT
 from chatnode_notifications.tasks import CLOSING
-from chatnode_notifications.waking import Wakes
+from chatnode_notifications.transports.state import plugin_state
 
 
 @command("notifications.list", permission=CHAT, reads=True)
@@ -100,7 +100,7 @@ async def send_notification(ctx: Context, asked: SendNotification) -> SentReply:
         return SentReply(id, False)
 
     reply = await ctx.write(write)
-    ctx.state(Wakes).wake(CLOSING)
+    plugin_state(ctx).wakes.wake(CLOSING)
     return reply
 
 

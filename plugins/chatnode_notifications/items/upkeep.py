@@ -45,7 +45,6 @@ def _remove(tx: Transaction, keys: list[int]) -> None:
 
 def after_restore(tx: Transaction, note: RestoreNote) -> None:
     """What was to be told when the backup was made has been told long ago."""
-    tx.execute("UPDATE notifications_deliveries SET state = 'expired' WHERE state = 'pending'")
     tx.execute("UPDATE notifications_items SET due_at = NULL WHERE due_at IS NOT NULL")
     tx.execute("DELETE FROM notifications_bundles")
     tx.execute("DELETE FROM notifications_fanouts")

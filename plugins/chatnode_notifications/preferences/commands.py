@@ -7,7 +7,7 @@ from chatnode_notifications.limits import LIMIT
 from chatnode_notifications.preferences.model import NotificationSettingsChanged, PreferencesReply, SetPreferences
 from chatnode_notifications.preferences.stored import change, preferences_of_one
 from chatnode_notifications.tasks import CLOSING
-from chatnode_notifications.waking import Wakes
+from chatnode_notifications.transports.state import plugin_state
 
 
 @command("notifications.settings.get", permission=CHAT, reads=True)
@@ -31,7 +31,7 @@ async def set_settings(ctx: Context, asked: SetPreferences) -> PreferencesReply:
         return PreferencesReply(changed)
 
     reply = await ctx.write(write)
-    ctx.state(Wakes).wake(CLOSING)
+    plugin_state(ctx).wakes.wake(CLOSING)
     return reply
 
 

@@ -1,0 +1,167 @@
+"""Whether a claimed delivery is still to be sent, and what it says; judged at each attempt, from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import attrs
+
+from chatnode.api import Querying, Reader
+from chatnode_notifications import notes
+from chatnode_notifications.delivering.rows import ClaimedDelivery, DeliveryState, json_of
+from chatnode_notifications.notes import Note
+from chatnode_notifications.registrations.rows import USABLE, RegistrationRow
+from chatnode_notifications.transports import TRANSPORTS
+from chatnode_notifications.transports.contents import least_of
+from chatnode_notifications.transports.transport import Alert, Content, DeviceAddress
+
+MOST_READ = 20
+"""Conversations that an alert says were read."""
+_LOOKED_BACK = 100
+"""Deliveries of a device among which these are looked for."""
+
+
+@attrs.frozen
+class Ready:
+    """A delivery to send now."""
+
+    claimed: ClaimedDelivery
+    to: DeviceAddress
+    alert: Alert
+
+
+@attrs.frozen
+class SettledDelivery:
+    """A delivery that is not sent, and why. `transport` is None if its registration is no more."""
+
+    claimed: ClaimedDelivery
+    state: DeliveryState
+    why: str
+    transport: str | None = None
+
+
+@attrs.frozen
+class SendingRules:
+    """What the node adds: times are in milliseconds. `epoch` tells apart ids of a node that was restored."""
+
+    now: int
+    most_age: int
+    max_content: Content
+    transports: Collection[str]
+    base_url: str
+    epoch: str
+
+
+@attrs.frozen
+class _Device:
+    row: RegistrationRow
+    usable: bool
+    content: Content
+
+
+def judge(reader: Reader, claimed: Sequence[ClaimedDelivery], rules: SendingRules) -> list[Ready | SettledDelivery]:
+    """In one snapshot, so that an alert and its badge agree."""
+    told = notes.notes_of(reader, {each.item for each in claimed}, rules.base_url)
+    devices = _devices(reader, {each.registration for each in claimed}, rules.now)
+    badges = _badges(reader, {note.person for note in told.values()})
+    newer = _superseded(reader, [each.key for each in claimed])
+    found: list[Ready | SettledDelivery] = []
+    for each in claimed:
+        device, note = devices.get(each.registration), told.get(each.item)
+        why = _why_not(device, note, rules) or (
+            ("suppressed", "a newer one tells of it") if each.key in newer else None
+        )
+        if why is not None or device is None or note is None:
+            state, text = why or ("bounced", "the device was removed")
+            found.append(SettledDelivery(each, state, text, device.row.transport if device is not None else None))
+            continue
+        read = _read(reader, each.registration, note.conversation)
+        found.append(Ready(each, device.row.target(), _alert(each, note, device, badges, read, rules)))
+    return found
+
+
+def _why_not(device: _Device | None, note: Note | None, rules: SendingRules) -> tuple[DeliveryState, str] | None:
+    if device is None or (note is not None and device.row.person != note.person):
+        return "bounced", "the device was removed"
+    if device.row.transport not in rules.transports:
+        return "failed", f"this node does not notify by {device.row.transport} any more"
+    if not device.usable:
+        suspended = device.row.state in ("gone", "suspended")
+        return "bounced", f"the device is {device.row.state}" if suspended else "the device is signed out"
+    if note is None:
+        return "suppressed", "read, deleted or unwanted meanwhile"
+    if note.created_at + rules.most_age <= rules.now:
+        return "expired", "too old"
+    return None
+
+
+def _alert(
+    each: ClaimedDelivery,
+    note: Note,
+    device: _Device,
+    badges: Mapping[int, int],
+    read: Mapping[str, int],
+    rules: SendingRules,
+) -> Alert:
+    usual = TRANSPORTS[device.row.transport].usual_content
+    return Alert(
+        f"ntf_{rules.epoch[:8]}_{each.key}", note,
+        least_of(rules.max_content, device.content, device.row.content or usual),
+        badges.get(note.person, 0), read, note.created_at + rules.most_age,
+    )  # fmt: skip
+
+
+def _devices(reader: Querying, keys: Collection[int], now: int) -> dict[int, _Device]:
+    rows = reader.execute(
+        f"SELECT {USABLE}, coalesce((SELECT w.content FROM notifications_people w WHERE w.person = r.person), 'full'), "  # noqa: S608
+        "r.key, r.id, r.person, r.session, r.transport, r.address, r.keys, r.label, r.content, r.state, "
+        "r.failing_since, r.last_ok_at, r.last_error, r.vapid, r.created_at "
+        "FROM notifications_registrations r WHERE r.key IN (SELECT value FROM json_each(:keys))",
+        {"keys": json_of(keys), "now": now},
+    )
+    devices = (_Device(RegistrationRow(*row), bool(usable), content) for usable, content, *row in rows)
+    return {each.row.key: each for each in devices}
+
+
+def _badges(reader: Querying, people: Collection[int]) -> dict[int, int]:
+    """The number of conversations in which each has unread notifications."""
+    rows = reader.execute(
+        "SELECT i.person, count(DISTINCT i.conversation) FROM notifications_items i "
+        "JOIN members m ON m.person = i.person AND m.conversation = i.conversation AND m.left_gid IS NULL "
+        "WHERE i.person IN (SELECT value FROM json_each(?)) AND i.read_at IS NULL AND i.last_seq > m.read_seq "
+        "GROUP BY i.person",
+        (json_of(people),),
+    )
+    return dict(rows.fetchall())
+
+
+def _superseded(reader: Querying, keys: Collection[int]) -> set[int]:
+    """Those for which a newer one, at least as important, about the same conversation waits for the same device.
+
+    A program at the end of a webhook is told of each.
+    """
+    rows = reader.execute(
+        "SELECT d.key FROM notifications_deliveries d JOIN notifications_items i ON i.key = d.item "
+        "JOIN notifications_registrations r ON r.key = d.registration AND r.transport <> 'webhook' "
+        "WHERE d.key IN (SELECT value FROM json_each(?)) AND EXISTS ("
+        "SELECT 1 FROM notifications_deliveries n JOIN notifications_items j ON j.key = n.item "
+        "WHERE n.registration = d.registration AND n.key > d.key AND n.state = 'pending' "
+        "AND j.conversation = i.conversation AND j.personal >= i.personal)",
+        (json_of(keys),),
+    )
+    return {key for (key,) in rows}
+
+
+def _read(reader: Querying, registration: int, but: str | None) -> dict[str, int]:
+    """Conversations of which the device may still show notifications although they were read, and how far."""
+    rows = reader.execute(
+        "SELECT c.id, m.read_seq FROM (SELECT i.person, i.conversation, max(d.key) AS newest, max(i.last_seq) AS seq "
+        "FROM (SELECT key, item FROM notifications_deliveries WHERE registration = :registration AND state = 'sent' "
+        "ORDER BY key DESC LIMIT :looked) d JOIN notifications_items i ON i.key = d.item "
+        "WHERE i.conversation IS NOT NULL GROUP BY i.person, i.conversation) t "
+        "JOIN members m ON m.person = t.person AND m.conversation = t.conversation AND m.read_seq >= t.seq "
+        "JOIN conversations c ON c.key = t.conversation WHERE c.id IS DISTINCT FROM :but "
+        "ORDER BY t.newest DESC LIMIT :most",
+        {"registration": registration, "looked": _LOOKED_BACK, "but": but, "most": MOST_READ},
+    )
+    return dict(rows.fetchall())

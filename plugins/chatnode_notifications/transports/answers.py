@@ -1,0 +1,67 @@
+"""What answers and failures of other servers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from email.utils import parsedate_to_datetime
+
+from chatnode.api import Answer, Blocked, Context, OutboundError, Paused, Purpose, now_ms
+from chatnode_notifications.transports.transport import SendResult
+
+MOST_RETRY_AFTER = 86_400.0
+"""Seconds. A notification is not kept for longer."""
+
+
+async def post(
+    ctx: Context,
+    purpose: Purpose,
+    url: str,
+    headers: Sequence[tuple[str, str]],
+    body: bytes,
+    judge: Callable[[Answer], SendResult],
+) -> SendResult:
+    """Send a request, and say what became of it; `judge` gets the answer, if there is one."""
+    try:
+        answer = await ctx.outbound.request(purpose, "POST", url, headers=headers, body=body)
+    except Blocked as error:
+        return SendResult("rejected", error.why)
+    except Paused as error:
+        return SendResult("postponed", error.why, seconds=error.seconds)
+    except OutboundError as error:
+        return SendResult("retry", error.why)
+    return judge(answer)
+
+
+def later(answer: Answer, why: str = "") -> SendResult:
+    """To be tried again, not before the server allows it."""
+    return SendResult("retry", why or f"the server answered {answer.status}", answer.status, retry_after(answer))
+
+
+def sent(answer: Answer) -> SendResult:
+    """The other side has it."""
+    return SendResult("sent", status=answer.status)
+
+
+def gone(answer: Answer) -> SendResult:
+    """The address is no more."""
+    return SendResult(
+        "gone", f"the server answered {answer.status}: the address does not exist any more", answer.status
+    )
+
+
+def rejected(answer: Answer, why: str = "") -> SendResult:
+    """It will never be taken."""
+    return SendResult("rejected", why or f"the server answered {answer.status}", answer.status)
+
+
+def retry_after(answer: Answer) -> float:
+    """Seconds that the server asks to wait (RFC 9110, 10.2.3); 0 if it does not say."""
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isdecimal():
+        seconds = float(text[:9])
+    else:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - now_ms() / 1000
+        except (ValueError, OverflowError):
+            return 0.0
+    return min(max(seconds, 0.0), MOST_RETRY_AFTER)

@@ -81,7 +81,7 @@ from chatnode.model.work import WorkInfo
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut, Unwanted
 from chatnode.outbound.mail import Mailer, MailResult
-from chatnode.outbound.purpose import Answer, Purpose
+from chatnode.outbound.purpose import OutboundAnswer, Purpose
 from chatnode.outbound.signatures import new_webhook_secret, webhook_headers
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
@@ -137,7 +137,6 @@ __all__ = [
     "Action",
     "ActionInvoked",
     "Allow",
-    "Answer",
     "AsOperator",
     "AsPerson",
     "Asker",
@@ -193,6 +192,7 @@ __all__ = [
     "Notice",
     "NoticeSent",
     "Outbound",
+    "OutboundAnswer",
     "OutboundError",
     "Page",
     "PageContext",

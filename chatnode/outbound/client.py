@@ -18,7 +18,7 @@ from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundErro
 from chatnode.outbound.hops import Hop, first_hop, redirected
 from chatnode.outbound.idle import IdleConnections
 from chatnode.outbound.policy import EgressPolicy
-from chatnode.outbound.purpose import Answer, Purpose
+from chatnode.outbound.purpose import OutboundAnswer, Purpose
 from chatnode.outbound.resolve import Lookup, OwnAddresses, Resolver, look_up, own_addresses
 from chatnode.outbound.turns import RequestTurns, TimeLeft
 
@@ -74,7 +74,7 @@ class Outbound:
         *,
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
-    ) -> Answer:
+    ) -> OutboundAnswer:
         """Send a request and read the whole answer, whatever its status.
 
         Raises `Blocked` when the node's rules forbid the address or a header; `Failed`, `TimedOut`, `BodyTooLarge`,
@@ -114,16 +114,16 @@ class Outbound:
         """Close the connections that are kept."""
         self._idle.close()
 
-    async def _follow(self, purpose: Purpose, hop: Hop) -> Answer:
+    async def _follow(self, purpose: Purpose, hop: Hop) -> OutboundAnswer:
         time = TimeLeft(purpose.seconds)
         for left in range(purpose.redirects, -1, -1):
             answer = await self._hop(purpose, hop, time, follow=left > 0)
-            if isinstance(answer, Answer):
+            if isinstance(answer, OutboundAnswer):
                 return answer
             hop = answer
         raise AssertionError("the last redirect is the answer")
 
-    async def _hop(self, purpose: Purpose, hop: Hop, time: TimeLeft, *, follow: bool) -> Answer | Hop:
+    async def _hop(self, purpose: Purpose, hop: Hop, time: TimeLeft, *, follow: bool) -> OutboundAnswer | Hop:
         """One request to one host. The next one, if it answers with a redirect that is followed."""
         target = hop.target
         self._check(target, purpose)
@@ -162,7 +162,7 @@ class Outbound:
 
     async def _exchange(
         self, network: Network, purpose: Purpose, hop: Hop, addresses: list[IPAddress], follow: bool
-    ) -> Answer | Hop:
+    ) -> OutboundAnswer | Hop:
         origin = hop.target.origin
         connection = self._idle.take(origin, addresses[0])
         if connection is None:
@@ -184,7 +184,7 @@ class Outbound:
                 connection.close()
         status, headers = incoming.status, incoming.headers
         self._breakers.answered(purpose.name, origin, status, headers.get("retry-after", ""))
-        return following or Answer(status, headers, body, hop.target.url, str(connection.address))
+        return following or OutboundAnswer(status, headers, body, hop.target.url, str(connection.address))
 
     async def _loaded(self) -> Network:
         async with self._loading:

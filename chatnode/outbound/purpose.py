@@ -29,7 +29,7 @@ class Purpose:
 
 
 @attrs.frozen
-class Answer:
+class OutboundAnswer:
     """What came back. Header names are in lower case; `url` is where it came from after redirects, and `address` the
     IP address."""
 

@@ -7,7 +7,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import attrs
 import trio
 
-from chatnode.api import Answer, Context, Metric, OutboundError, Purpose, Task, Transaction, now_ms
+from chatnode.api import Context, Metric, OutboundAnswer, OutboundError, Purpose, Task, Transaction, now_ms
 from chatnode_previews import storage
 from chatnode_previews.encodings import page_text
 from chatnode_previews.links import may_be_fetched
@@ -82,7 +82,7 @@ async def _fetch(ctx: Context, fetching: Fetching, url: str) -> StoredPage:
     return StoredPage(page.title, page.text, page.site or _host(answer.url))
 
 
-async def _follow(ctx: Context, url: str) -> Answer | None:
+async def _follow(ctx: Context, url: str) -> OutboundAnswer | None:
     """The page at the end of the redirects; None if there is none. Raises `OutboundError`.
 
     Redirects are followed here, because each address must be one that a link in a message could have: a link that was
@@ -103,7 +103,7 @@ async def _follow(ctx: Context, url: str) -> Answer | None:
     return None
 
 
-def _redirected(answer: Answer) -> str | None:
+def _redirected(answer: OutboundAnswer) -> str | None:
     """Where a redirect leads; None if nowhere, or from https to http."""
     location = answer.headers.get("location", "")
     try:
@@ -115,7 +115,7 @@ def _redirected(answer: Answer) -> str | None:
     return url if location and scheme in ("https", urlsplit(answer.url).scheme) else None
 
 
-def _read(answer: Answer) -> PageHead | None:
+def _read(answer: OutboundAnswer) -> PageHead | None:
     return read_page(page_text(answer.body, answer.headers.get("content-type", "")))
 
 

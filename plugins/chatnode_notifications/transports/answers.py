@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 
-from chatnode.api import Answer, Blocked, Context, OutboundError, Paused, Purpose, now_ms
+from chatnode.api import Blocked, Context, OutboundAnswer, OutboundError, Paused, Purpose, now_ms
 from chatnode_notifications.transports.transport import SendResult
 
 MOST_RETRY_AFTER = 86_400.0
@@ -18,7 +18,7 @@ async def post(
     url: str,
     headers: Sequence[tuple[str, str]],
     body: bytes,
-    judge: Callable[[Answer], SendResult],
+    judge: Callable[[OutboundAnswer], SendResult],
 ) -> SendResult:
     """Send a request, and say what became of it; `judge` gets the answer, if there is one."""
     try:
@@ -32,29 +32,29 @@ async def post(
     return judge(answer)
 
 
-def later(answer: Answer, why: str = "") -> SendResult:
+def later(answer: OutboundAnswer, why: str = "") -> SendResult:
     """To be tried again, not before the server allows it."""
     return SendResult("retry", why or f"the server answered {answer.status}", answer.status, retry_after(answer))
 
 
-def sent(answer: Answer) -> SendResult:
+def sent(answer: OutboundAnswer) -> SendResult:
     """The other side has it."""
     return SendResult("sent", status=answer.status)
 
 
-def gone(answer: Answer) -> SendResult:
+def gone(answer: OutboundAnswer) -> SendResult:
     """The address is no more."""
     return SendResult(
         "gone", f"the server answered {answer.status}: the address does not exist any more", answer.status
     )
 
 
-def rejected(answer: Answer, why: str = "") -> SendResult:
+def rejected(answer: OutboundAnswer, why: str = "") -> SendResult:
     """It will never be taken."""
     return SendResult("rejected", why or f"the server answered {answer.status}", answer.status)
 
 
-def retry_after(answer: Answer) -> float:
+def retry_after(answer: OutboundAnswer) -> float:
     """Seconds that the server asks to wait (RFC 9110, 10.2.3); 0 if it does not say."""
     text = answer.headers.get("retry-after", "").strip()
     if text.isdecimal():

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import attrs
 import orjson
 
-from chatnode.api import Answer, Context, Purpose, Refusal
+from chatnode.api import Context, OutboundAnswer, Purpose, Refusal
 from chatnode_notifications.settings import NotificationsSettings
 from chatnode_notifications.transports.addresses import check_url, origin_of
 from chatnode_notifications.transports.answers import later, post, rejected, sent
@@ -74,7 +74,7 @@ def published(topic: str, alert: Alert) -> dict[str, object]:
     return found | ({"click": fields["url"]} if fields.get("url") else {})
 
 
-def _judge(answer: Answer) -> SendResult:
+def _judge(answer: OutboundAnswer) -> SendResult:
     if 200 <= answer.status < 300:
         return sent(answer)
     if answer.status in (401, 403, 408, 429) or answer.status >= 500:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import attrs
 import orjson
 
-from chatnode.api import Answer, Context, Purpose, Refusal, new_webhook_secret, now_ms, rfc3339, webhook_headers
+from chatnode.api import Context, OutboundAnswer, Purpose, Refusal, new_webhook_secret, now_ms, rfc3339, webhook_headers
 from chatnode_notifications.transports.addresses import check_url
 from chatnode_notifications.transports.answers import gone, later, post, sent
 from chatnode_notifications.transports.contents import payload
@@ -65,7 +65,7 @@ def _check_secret(secret: str) -> None:
         )
 
 
-def _judge(answer: Answer) -> SendResult:
+def _judge(answer: OutboundAnswer) -> SendResult:
     if 200 <= answer.status < 300:
         return sent(answer)
     return gone(answer) if answer.status == 410 else later(answer)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from chatnode.api import Answer, Context, Purpose, Refusal, now_ms
+from chatnode.api import Context, OutboundAnswer, Purpose, Refusal, now_ms
 from chatnode_notifications.transports.addresses import check_url, origin_of
 from chatnode_notifications.transports.answers import gone, later, post, rejected, sent
 from chatnode_notifications.transports.contents import fitting, less_and_less, padded
@@ -94,7 +94,7 @@ def _headers(vapid: Vapid, to: DeviceAddress, alert: Alert, now: int) -> list[tu
     ]
 
 
-def _judge(answer: Answer) -> SendResult:
+def _judge(answer: OutboundAnswer) -> SendResult:
     if 200 <= answer.status < 300:
         return sent(answer)
     if answer.status in (404, 410):

@@ -8,10 +8,10 @@ from email.utils import parsedate_to_datetime
 import trio
 
 from chatnode.api import (
-    Answer,
     Blocked,
     BodyTooLarge,
     Context,
+    OutboundAnswer,
     OutboundError,
     Paused,
     Purpose,
@@ -45,7 +45,7 @@ async def send(ctx: Context, endpoint: Endpoint, id: str, body: bytes) -> Attemp
     return _judged(answer, _since(began))
 
 
-def _judged(answer: Answer, ms: int) -> Attempt:
+def _judged(answer: OutboundAnswer, ms: int) -> Attempt:
     status = answer.status
     if 200 <= status < 300:
         return Attempt("sent", now_ms(), ms, status)

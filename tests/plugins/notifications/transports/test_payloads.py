@@ -17,7 +17,7 @@ from chatnode_notifications.transports.transport import Alert
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatnode.api import Answer, PersonRef
+from chatnode.api import OutboundAnswer, PersonRef
 from tests.quick import examples
 
 NOTE = Note(
@@ -92,5 +92,5 @@ def test_origins(address: str, origin: str) -> None:
      ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Fri, 01 Jan 2100 00:00:00 GMT", 86_400)],
 )  # fmt: skip
 def test_how_long_a_server_asks_to_wait(header: str, seconds: float) -> None:
-    answer = Answer(429, {"retry-after": header} if header else {}, b"", "", "")
+    answer = OutboundAnswer(429, {"retry-after": header} if header else {}, b"", "", "")
     assert retry_after(answer) == seconds

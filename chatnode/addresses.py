@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import unquote
 
 import attrs
 import idna
@@ -24,6 +25,8 @@ _URL = re.compile(r"(https?)://(\[[^\[\]/?#@]*\]|[^\[\]/?#@:]*)(?::([0-9]{0,5}))
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 _BIND = re.compile(r"(?:(\[[^\[\]]*\]|[^\[\]:]*):)?([0-9]{1,5})")
+_AT_PORT = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]{1,5}))?")
+_PROXY = re.compile(r"(https?://)(?:([^/?#@\s]*)@)?([^/?#@\s]+/?)", re.IGNORECASE)
 
 
 # ---- addresses
@@ -261,4 +264,97 @@ def parse_bind(text: str) -> Bind:
 def read_bind(text: str) -> str:
     """As `parse_bind`, for a setting."""
     parse_bind(text)
+    return text.strip()
+
+
+# ---- where requests may go
+
+
+@attrs.frozen
+class EgressRule:
+    """Hosts that requests may, or may not, be sent to: a network or one host name, at one port, or at any (None)."""
+
+    network: IPNetwork | None
+    name: str
+    port: int | None
+
+    def covers(self, name: str, addresses: Iterable[IPAddress], port: int) -> bool:
+        """Whether it is about this port, and about the name or one of the addresses."""
+        if self.port not in (None, port):
+            return False
+        network = self.network
+        return name == self.name if network is None else any(address in network for address in addresses)
+
+    def __str__(self) -> str:
+        network = self.network
+        if network is None:
+            host = self.name
+        else:
+            host = str(network.network_address if network.prefixlen == network.max_prefixlen else network)
+        if self.port is None:
+            return host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+def parse_egress_rule(text: str) -> EgressRule:
+    """`10.1.0.0/16`, `10.0.0.5`, `10.0.0.5:8080`, `[fd00::5]:8080`, `ntfy.lan` or `ntfy.lan:8080`. Names are exact.
+    Raises `ValueError`."""
+    text = text.strip()
+    try:
+        if "%" in text:
+            raise ValueError("a zone")
+        if "/" in text or (":" in text and parse_address(text) is not None):
+            return EgressRule(ip_network(read_network(text)), "", None)
+        match = _AT_PORT.fullmatch(text)
+        if match is None:
+            raise ValueError("neither a host nor a port")
+        port = int(match[2]) if match[2] else None
+        if port is not None and not 0 < port < 65_536:
+            raise ValueError("no such port")
+        host = _host(match[1])
+    except ValueError:
+        raise ValueError(
+            "expected a network, an address or the exact name of a host, such as 10.1.0.0/16, 10.0.0.5:8080, "
+            "[fd00::5]:8080 or ntfy.lan:8080, without http:// and without *"
+        ) from None
+    address = parse_address(host)
+    if address is not None:
+        return EgressRule(ip_network(address), "", port)
+    return EgressRule(None, host.rstrip("."), port)
+
+
+def read_egress_rule(text: str) -> str:
+    """As `parse_egress_rule`, for a setting."""
+    return str(parse_egress_rule(text))
+
+
+@attrs.frozen
+class EgressProxy:
+    """A proxy for requests to other hosts. `credentials` are `user:password`, empty for none."""
+
+    url: Url
+    credentials: str = attrs.field(repr=False)
+
+
+def parse_proxy(text: str) -> EgressProxy:
+    """`http://proxy.example.org:3128`, also with `user:password@`. Raises `ValueError`."""
+    match = _PROXY.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise ValueError("not a URL")
+        url = parse_url(match[1] + match[3])
+        if url.path:
+            raise ValueError("it has a path")
+    except ValueError:
+        raise ValueError(
+            "expected http:// or https://, a host and a port, such as http://proxy.example.org:3128 or "
+            "http://user:password@proxy.example.org:3128"
+        ) from None
+    return EgressProxy(url, unquote(match[2] or ""))
+
+
+def read_proxy(text: str) -> str:
+    """As `parse_proxy`, for a setting; empty for none."""
+    if text.strip():
+        parse_proxy(text)
     return text.strip()

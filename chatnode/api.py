@@ -72,7 +72,7 @@ from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.model.work import WorkInfo
 from chatnode.outbound.client import Outbound
-from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut
+from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut, Unwanted
 from chatnode.outbound.mail import Mailer, MailResult
 from chatnode.outbound.purpose import Answer, Purpose
 from chatnode.outbound.signatures import new_webhook_secret, webhook_headers
@@ -232,6 +232,7 @@ __all__ = [
     "TimedOut",
     "Title",
     "Transaction",
+    "Unwanted",
     "Verdict",
     "Who",
     "Whole",

@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 
 import attrs
 
-from chatnode.addresses import read_bind, read_network, read_origin, read_public_url
+from chatnode.addresses import (
+    read_bind,
+    read_egress_rule,
+    read_network,
+    read_origin,
+    read_proxy,
+    read_public_url,
+)
 from chatnode.settings import read_section, setting
 
 T = TypeVar("T")
@@ -334,16 +341,34 @@ class WorkSettings:
 
 @attrs.frozen
 class OutboundSettings:
-    """Requests that the node sends to hosts that users name: pushes, webhooks, link previews. Addresses of private
-    networks, of this machine and of cloud metadata are refused."""
+    """Requests that the node sends to hosts that users or operators name: pushes, webhooks, link previews. Addresses of
+    private networks, of this machine and of cloud metadata services are refused."""
 
     allow: tuple[str, ...] = setting(
         (),
-        "Networks and hosts that may be reached although they are private, e.g. 10.1.0.0/16 or ntfy.lan:8080.",
+        "Networks, addresses and exact names of hosts that may be reached although they are private, e.g. 10.1.0.0/16 or ntfy.lan:8080. They may also be reached without TLS. A cloud metadata service only if its address is listed by itself.",
+        read=read_egress_rule,
     )
-    deny: tuple[str, ...] = setting((), "Networks and hosts that may not be reached although they are public.")
+    deny: tuple[str, ...] = setting(
+        (),
+        "Networks, addresses and exact names of hosts that may not be reached although they are public; stronger than allow.",
+        read=read_egress_rule,
+    )
+    nat64: bool = setting(
+        False,
+        "Set it if the node reaches IPv4 through NAT64: addresses in 64:ff9b::/96 are then judged by the IPv4 address in them. Otherwise they are refused.",
+    )
     proxy: str = setting(
-        "", "URL of an egress proxy that all requests go through; it decides alone what may be reached."
+        "",
+        "URL of an egress proxy for all these requests, e.g. http://user:password@proxy.example.org:3128. The proxy looks names up and alone decides which addresses may be reached; allow is not used. HTTP_PROXY is ignored.",
+        read=read_proxy,
+        secret=True,
+    )
+    connections: int = setting(
+        64, "Maximum number of open connections to other hosts; further requests wait.", minimum=1
+    )
+    per_address: int = setting(
+        4, "Maximum number of requests of one kind that are sent to one address at a time; others wait.", minimum=1
     )
 
 

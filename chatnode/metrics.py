@@ -51,6 +51,8 @@ class Metrics:
         self.seconds: dict[str, Histogram] = defaultdict(Histogram)
         self.deliveries = 0
         self.overflows = 0
+        self.outbound_requests: dict[tuple[str, str], int] = defaultdict(int)
+        """By purpose and outcome."""
         self.of_plugins: dict[tuple[str, str], float] = {}
 
     def request(self, command: str, outcome: str, seconds: float) -> None:

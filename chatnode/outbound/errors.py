@@ -27,8 +27,13 @@ class BodyTooLarge(Failed):
     """The answer is longer than its purpose allows."""
 
 
+class Unwanted(Failed):
+    """The answer has a type that its purpose does not take, or is compressed."""
+
+
 class Paused(Failed):
-    """The origin is left alone for now, as it failed or asked for it; the request was not sent. `seconds`: how long."""
+    """The origin is left alone for now, as it failed or asked for it, or too many requests wait for it; the request was
+    not sent. `seconds`: how long."""
 
     def __init__(self, why: str, seconds: float) -> None:
         super().__init__(why)

@@ -19,6 +19,7 @@ from chatnode.hooks.tasks import Tasks
 from chatnode.metrics import MetricsPage
 from chatnode.model.plugins import ConsumerStatus
 from chatnode.model.work import STATUSES
+from chatnode.outbound.client import Outbound
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.health import Part
 from chatnode.storage.engine.connection import FileStatistics, file_statistics
@@ -42,6 +43,7 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
     _storage(page, core, head, files)
     _jobs(page, core)
     _work(page, core, works)
+    _outbound(page, core)
     await _plugins(page, core)
     _process(page)
     return page.text()
@@ -108,6 +110,15 @@ def _work(page: MetricsPage, core: Core, works: dict[str, int]) -> None:
     page.value("chatnode_low_writes_total", "counter", "Writes of bulk work, in the low-priority lane.", lane.slices)
     page.value("chatnode_low_write_seconds_total", "counter", "How long they took.", round(lane.seconds, 6))
     page.value("chatnode_low_writes_waiting", "gauge", "Those that wait for their turn.", len(lane))
+
+
+def _outbound(page: MetricsPage, core: Core) -> None:
+    requests = core.metrics.outbound_requests
+    counts = {(("purpose", purpose), ("outcome", outcome)): n for (purpose, outcome), n in requests.items()}
+    page.metric("chatnode_outbound_requests_total", "counter", "Requests to other hosts.", counts)
+    now = core.part(Outbound)
+    page.value("chatnode_outbound_running", "gauge", "Requests to other hosts that are under way.", now.running)
+    page.value("chatnode_outbound_paused_origins", "gauge", "Other hosts that are left alone for now.", now.paused)
 
 
 _OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (

@@ -283,6 +283,7 @@ def _whole_imports() -> Generator[None]:
 
 def _publisher(router: Router, consumers: Consumers, works: Works, growth: LogGrowth) -> CommitListener:
     """Tells of each group commit: sessions first, then plugins' consumers, works and tasks that wait for it."""
+
     def publish(recorded: list[Committed]) -> None:
         router.publish(recorded)
         if len(consumers):

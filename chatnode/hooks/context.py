@@ -295,7 +295,8 @@ class Context:
         Returns up to `most` events, and the gid to pass as `after_gid` for the next page. A page may have fewer events
         than `most`, or none, before the end: the end is reached when the returned gid equals `after_gid`. A gid is only
         valid within one `epoch`. To choose among rows before events are made of them, use `log_rows_for` and
-        `event_for`. Raises `Refusal("forbidden")` for an account that cannot act, and `ValueError` if `most` is below 1.
+        `event_for`. Raises `Refusal("forbidden")` for an account that cannot act, and `ValueError` if `most` is below
+        1.
         """
         return await self.query(lambda reader: retelling.events_for(reader, person, after_gid, most))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import chatnode_webhooks
 import pytest
 import trio
 
 from chatnode.node import Node
-from chatnode.testing import User, refused
+from chatnode.testing import User, check_plugin, refused
 from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, bot, endpoint, id_of, pass_time, rows, until
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 
@@ -186,3 +187,7 @@ async def test_pages(node: Node, mia: User, receiver: Receiver, robo: User, ann:
             break
         cursor = {"cursor": page["cursor"]}
     assert (set(found), found) == (ids, sorted(found))
+
+
+def test_the_declaration_is_complete() -> None:
+    check_plugin(chatnode_webhooks)

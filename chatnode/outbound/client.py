@@ -11,7 +11,7 @@ from chatnode.addresses import EgressProxy, IPAddress, IPNetwork, parse_proxy
 from chatnode.config import OutboundSettings
 from chatnode.logs import get_logger
 from chatnode.metrics import Metrics
-from chatnode.outbound.addresses import Target
+from chatnode.outbound.addresses import Target, parse_target
 from chatnode.outbound.answers import read_body
 from chatnode.outbound.breakers import Breakers
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut, Unwanted
@@ -61,10 +61,10 @@ class Outbound:
 
         Raises `Blocked` for what every request would refuse. What its host resolves to is judged at each request.
         """
-        target = first_hop("POST", url, (), b"").target
+        target = parse_target(url)
         self._check(target, purpose)
         if target.address is not None and self._proxy is None:
-            self._policy.check_address(target, target.address, purpose, ())
+            self._policy.check_address(target, target.address, purpose, frozenset())
 
     async def request(
         self,

@@ -16,7 +16,7 @@ from chatnode.testing import configured
 
 def settings(authority: str) -> Config:
     return configured(
-        outbound={"allow": [authority]}, plugins={"webhooks": {"per_minute": 0}},
+        outbound={"allow": [authority], "per_address": 64}, plugins={"webhooks": {"per_minute": 0}},
         limits={"posts_per_minute": 0, "changes_per_minute": 0, "requests_per_minute": 0},
     )  # fmt: skip
 

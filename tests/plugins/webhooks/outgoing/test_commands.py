@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import chatnode_webhooks
 import pytest
 import trio
 
 from chatnode.node import Node
-from chatnode.testing import User, refused
+from chatnode.testing import User, check_plugin, refused
 from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, bot, endpoint, id_of, pass_time, rows, until
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 
@@ -59,7 +60,7 @@ async def test_a_bot_manages_its_own_and_managers_all(
 async def test_what_cannot_be_an_endpoint(node: Node, receiver: Receiver, mia: User) -> None:
     robo = await bot(node, "robo")
     for url in (
-        "http://example.org/x", "ftp://example.org/", "example.org", "https://user:secret@example.org/",
+        "ftp://example.org/", "example.org", "https://user:secret@example.org/",
         "https://10.0.0.1/", "https://localhost/", "https://[::1]/", "https://169.254.169.254/",
     ):  # fmt: skip
         with refused("invalid", "url"):
@@ -186,3 +187,7 @@ async def test_pages(node: Node, mia: User, receiver: Receiver, robo: User, ann:
             break
         cursor = {"cursor": page["cursor"]}
     assert (set(found), found) == (ids, sorted(found))
+
+
+def test_the_declaration_is_complete() -> None:
+    check_plugin(chatnode_webhooks)

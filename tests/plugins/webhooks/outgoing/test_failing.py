@@ -8,6 +8,9 @@ import trio
 from chatnode_webhooks.outgoing import judging, sending
 
 from chatnode.node import Node
+from chatnode.outbound import breakers
+from chatnode.outbound.breakers import Breakers
+from chatnode.outbound.client import Outbound
 from chatnode.testing import LiveUser, User
 from tests.plugins.webhooks.outgoing.dialogue import (
     HOUR_MS,
@@ -109,7 +112,7 @@ async def test_gone_disables_at_once(node: Node, receiver: Receiver, robo: User,
 
 
 async def test_a_receiver_that_asks_for_a_pause_gets_it(
-    node: Node, receiver: Receiver, robo: User, ann: User, room: str
+    node: Node, receiver: Receiver, robo: User, ann: User, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver.answers = lambda got: answer(429, "Retry-After: 3000") if got.number == 1 else OK
     id = id_of(await endpoint(robo, receiver))
@@ -120,7 +123,30 @@ async def test_a_receiver_that_asks_for_a_pause_gets_it(
     assert len(receiver.got) == 1
     [(due, tried)] = await rows(node, "SELECT due_at, tried_at FROM webhooks_deliveries")
     assert 3_000_000 <= due - tried < 3_001_000
+    monkeypatch.setattr(node.core.part(Outbound), "_breakers", Breakers())  # its clock cannot be moved
     await pass_time(node, id, 3_000_000)
+    await receiver.until_got(3)
+    assert set(receiver.texts()[1:]) == {"one", "two"}
+
+
+async def test_while_its_host_is_left_alone_nothing_is_sent_and_nothing_counts(
+    node: Node, receiver: Receiver, robo: User, ann: User, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakers, "FAILURES", 1)
+    receiver.answers = lambda got: DIE
+    id = id_of(await endpoint(robo, receiver))
+    await ann.says(room, "one")
+    await until(node, id, lambda found: found["pending"])
+    await ann.says(room, "two")
+    result = await robo.call("webhooks.endpoints.test", endpoint=id)
+    assert (result["sent"], "left alone" in result["error"]) == (False, True)
+    await pass_time(node, id, HOUR_MS)
+    await trio.sleep(0.1)
+    [delivery] = await failed(node, id)
+    assert (len(receiver.got), delivery["attempts"]) == (1, 1)
+    receiver.answers = lambda got: OK
+    monkeypatch.setattr(node.core.part(Outbound), "_breakers", Breakers())
+    await pass_time(node, id, 0)
     await receiver.until_got(3)
     assert set(receiver.texts()[1:]) == {"one", "two"}
 
@@ -136,15 +162,18 @@ async def test_stalled_until_it_answers_and_nothing_is_lost(
         await ann.says(room, str(number))
     found = await until(node, id, lambda found: found["state"] == "stalled")
     assert 5 <= found["pending"] <= 12  # what was in flight, and what one settling brings
-    pending = found["pending"]
-    before = {each["gid"]: each["attempts"] for each in await failed(node, id)}
-    for _ in range(3):  # probes that fail bring nothing nearer to being given up
+
+    async def probe() -> dict[int, int]:
+        """Returns how often each was tried, as counts towards being given up."""
         tried = await rows(node, PROBES)
         await pass_time(node, id, HOUR_MS)
-        await until_rows(node, PROBES, lambda found, tried=tried: found != tried)
-    found = await state(node, id)
-    assert (found["state"], found["pending"]) == ("stalled", pending)
-    assert {each["gid"]: each["attempts"] for each in await failed(node, id)} == before
+        await until_rows(node, PROBES, lambda found: found != tried)
+        return {each["gid"]: each["attempts"] for each in await failed(node, id)}
+
+    await probe()  # what was in flight when it stalled
+    before = await probe()
+    assert [await probe() for _ in range(3)] == [before] * 3
+    assert (await state(node, id))["state"] == "stalled"
     await receiver.up(nursery)
     await pass_time(node, id, HOUR_MS)
     await receiver.until_got(15)

@@ -20,7 +20,7 @@ ENDPOINTS, EVENTS = 100, 30
 @pytest.fixture
 async def config(receiver: Receiver, other: Receiver, dead: Receiver) -> Config:
     return configured(
-        outbound={"allow": [each.authority for each in (receiver, other, dead)]},
+        outbound={"allow": [each.authority for each in (receiver, other, dead)], "per_address": 64},
         plugins={"webhooks": {"per_minute": 0}},
         limits={"posts_per_minute": 0, "changes_per_minute": 0, "requests_per_minute": 0},
     )  # fmt: skip

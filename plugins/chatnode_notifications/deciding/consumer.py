@@ -27,7 +27,7 @@ async def decide(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
         return read_shares(reader, places)
 
     found, later = await ctx.read(read)
-    drafts = await Judging(ctx, found).run()
+    drafts = await Judging(ctx, found).run() if found.possible else []
     ctx.count(JUDGED, len(rows))
     if not drafts and not later:
         return None

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -67,7 +67,7 @@ class Killed:
             database.execute(f"UPDATE {table} SET due_at = 1 WHERE state = 'pending'")
 
     @contextmanager
-    def posting(self, wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> Iterator[None]:
+    def posting(self, wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> Generator[None]:
         """Meanwhile a thread sends commands, by their cid, each until it is acknowledged."""
         over = threading.Event()
 

@@ -286,7 +286,7 @@ async def test_with_the_plugin_the_node_decides() -> None:
     notifier.notify_of_message("ann", "hello")
     notifier.by_node = True
     notifier.notify_of_event({"title": "ann\nin tea", "body": "x" * 1_000})
-    notifier.notify_of_event({"id": "1", "badge": 3})
+    notifier.notify_of_event({"notification": "1", "badge": 3})
     titles = [title for title, _ in notifier._waiting]
     assert titles == ["ann in tea", "New messages"]
     assert len(notifier._waiting[0][1]) == 500

@@ -30,6 +30,7 @@ ANOTHER = {
     "attachments.copy",
     "attachments.avatar.set", "attachments.rescan", "crm.contacts.add_accounts", "crm.duplicates.find",
     "crm.broadcasts.create", "crm.forms.create", "bots.token", "notifications.test", "notifications.mail.test",
+    "notifications.retry",
     "webhooks.endpoints.rotate", "webhooks.endpoints.test", "webhooks.replay", "webhooks.incoming.rotate",
 }  # fmt: skip
 #: They need a mail server, and are tried in tests/plugins/notifications/mail.
@@ -455,11 +456,12 @@ async def registered(at: World) -> tuple[User, dict[str, Any]]:
 async def undelivered(at: World) -> tuple[Node, dict[str, Any]]:
     """A notification that could not be delivered yet, and will be tried again tomorrow."""
     _, notification = await notified(at)
-    _, device = await registered(at)
+    await registered(at)
     await at.node.core.db.write(
         lambda tx: (
             tx.execute(
-                "INSERT INTO notifications_deliveries (item, registration, due_at) SELECT i.key, r.key, i.created_at + ? "
+                "INSERT INTO notifications_deliveries (item, registration, due_at) "
+                "SELECT i.key, r.key, i.created_at + ? "
                 "FROM notifications_items i, notifications_registrations r",
                 (DAY_MS,),
             ).rowcount
@@ -513,12 +515,16 @@ SPECIAL |= {
     "notifications.send": lambda at: operator(at, person="bob", title="Backup done", cid="backup-1"),
     "notifications.register": ntfy_topic,
     "notifications.unregister": registered,
-    "notifications.retry": undelivered,
     "notifications.forget": undelivered,
     "previews.remove": with_preview,
     "webhooks.endpoints.add": of("root", **ENDPOINT),
     "webhooks.endpoints.update": lambda at: with_endpoint(
-        at, url="https://hooks.example.org/other", kinds=["crm.contact.created"], format="seed", echo=True, about="builds"
+        at,
+        url="https://hooks.example.org/other",
+        kinds=["crm.contact.created"],
+        format="seed",
+        echo=True,
+        about="builds",
     ),
     "webhooks.endpoints.remove": with_endpoint,
     "webhooks.endpoints.pause": with_endpoint,

@@ -15,6 +15,7 @@ from chatnode.storage.people import people
 from chatnode.storage.upkeep.exporting import lines
 from chatnode.storage.upkeep.snapshots import open_read_only
 from chatnode.testing import User
+from tests.commands import PLUGINS
 from tests.services.dialogue import PASSWORD
 
 LINES = {table.name: table.lines for table in TABLES if table.lines is not None}
@@ -51,7 +52,7 @@ def tables(node: Node) -> dict[str, list[str]]:
         found = {
             name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
             for name in names
-            if not name.startswith(("sqlite_", "search_words_", "attachments_", "contacts_", "crm_", "reactions_"))
+            if not name.startswith(("sqlite_", "search_words_", *(f"{each.name}_" for each in PLUGINS)))
         }
     connection.close()
     return found

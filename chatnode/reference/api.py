@@ -63,8 +63,14 @@ WORKED_WITH = (
     "Conversation",
     "ConversationContext",
     "ConversationSettings",
+    "Outbound",
+    "Mailer",
 )
-_HIDDEN = {"Asker": {"limits"}}
+_HIDDEN = {
+    "Asker": {"limits"},
+    "Outbound": {"running", "idle", "paused", "aclose"},
+    "Mailer": {"run", "aclose"},
+}
 """By class, further fields that are not promised."""
 
 _NARROWER = {("Command", "handler"): "Callable[[Any, C], Awaitable[R]]"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import (
+    MAKE_BOTS,
     Account,
     Event,
     EventKind,
@@ -12,6 +13,7 @@ from chatnode.api import (
     Reader,
     Row,
     Transaction,
+    bot_owner,
     holders_of,
     person_by_key,
     rfc3339,
@@ -44,14 +46,18 @@ def info(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
 
 
 def people_in_charge(reader: Querying, endpoint: Endpoint) -> list[Account]:
-    """The users with the permission to manage it, without bots."""
-    return [each for each in holders_of(reader, MANAGE) if not each.bot]
+    """The users who may manage it, without bots: those with the permission, and the owner of its bot."""
+    owner = bot_owner(reader, endpoint.bot) if endpoint.bot is not None else None
+    may_manage = {each.key: each for each in holders_of(reader, MANAGE) if not each.bot}
+    if owner is not None and any(each.key == owner for each in holders_of(reader, MAKE_BOTS)):
+        may_manage[owner] = person_by_key(reader, owner)
+    return [*may_manage.values()]
 
 
 def _audience(reader: Querying, endpoint: Endpoint) -> list[int]:
     """Those users, and its bot."""
     own = [endpoint.bot] if endpoint.bot is not None else []
-    return [*own, *(each.key for each in people_in_charge(reader, endpoint) if each.key != endpoint.bot)]
+    return [*own, *(each.key for each in people_in_charge(reader, endpoint))]
 
 
 def record_changed(tx: Transaction, endpoint: Endpoint, actor: int | None = None) -> None:

@@ -121,10 +121,7 @@ async def remove(ctx: Context, asked: OfEndpoint) -> Nothing:
     """Remove an endpoint: nothing is sent to it any more, and what failed is forgotten."""
 
     def change(tx: Transaction, endpoint: Endpoint) -> None:
-        endpoints.change(
-            tx, endpoint.key, state="removed", url="", about="", secret="", old_secret=None, reason=None
-        )  # fmt: skip
-        endpoints.forget(tx, endpoint.key)
+        endpoints.remove(tx, endpoint.key)
 
     await _change(ctx, "remove", asked.endpoint, change)
     return Nothing()

@@ -132,7 +132,7 @@ class Courier:
             attempt = await send(ctx, endpoint, webhook_id(ctx.epoch, item.gid), body)
             return await pass_on(ctx, endpoint, heard, attempt)
         except Exception as error:  # one event that cannot be sent must not be in the way of the others
-            ctx.log.error("an event cannot be sent to a webhook endpoint", exc_info=error, extra={"gid": item.gid})
+            ctx.log.error("event %d cannot be sent to a webhook endpoint: %s", item.gid, type(error).__name__)
             return Attempt("failed", now_ms(), 0, error="the node failed; see its log")
 
     def _note(self, item: QueuedEvent, attempt: Attempt | None) -> None:

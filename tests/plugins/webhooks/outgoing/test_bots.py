@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import chatnode_notifications
@@ -15,7 +16,7 @@ from chatnode.node import Node
 from chatnode.testing import LiveUser, User, refused
 from chatnode.testing.people import PATIENCE
 from tests.bots import DEPLOY, with_buttons
-from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, endpoint, id_of, pass_time, until
+from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, endpoint, id_of, pass_time, until, until_rows
 from tests.plugins.webhooks.outgoing.receiver import Answering, Got, Receiver, answer
 
 INVOCATIONS = ("slash.invoked", "action.invoked")
@@ -126,10 +127,10 @@ async def test_a_retry_answers_once(node: Node, receiver: Receiver, maker: LiveU
     id = id_of(await endpoint(maker, receiver, INVOCATIONS, bot="ci"))
     await maker.call("slash.run", conversation=room, text="/deploy main", cid="run")
     await maker.hears("message.posted")
-    await until(node, id, lambda found: "sent_at" in found)
-    for count in (2, 3):
-        await maker.call("webhooks.replay", endpoint=id, event=receiver.ids[0])
+    for count in (1, 2, 3):
         await receiver.until_got(count)
+        await until_rows(node, "SELECT key FROM webhooks_attempts", lambda found, count=count: len(found) == count)
+        await maker.call("webhooks.replay", endpoint=id, event=receiver.ids[0])
     assert len(set(receiver.ids)) == 1
     await maker.call("slash.run", conversation=room, text="/deploy next", cid="next")
     await maker.hears("message.posted")
@@ -211,3 +212,28 @@ async def test_owners_and_managers_are_notified_of_failures(
         assert found[0]["title"] == "A webhook is failing"
         assert receiver.authority in found[0]["body"]
         assert "canary" not in found[0]["body"]
+
+
+@pytest.mark.parametrize("settings", [{"per_minute": 0, "endpoints": 3}])
+async def test_bots_that_were_ended_take_no_room(node: Node, receiver: Receiver, maker: User, mia: User) -> None:
+    """Else one user could use up the endpoints of all by making bots and ending them."""
+    for number in range(4):
+        await maker.call("bots.create", handle=f"bot-{number}")
+        for place in "ab":
+            url = f"{receiver.url}&{place}"
+            await maker.call("webhooks.endpoints.add", url=url, kinds=["message.*"], bot=f"bot-{number}")
+        await maker.call("bots.remove", bot=f"bot-{number}")
+    await endpoint(mia, receiver, ["crm.*"])
+
+
+async def test_the_log_is_read_in_turn(node: Node, receiver: Receiver, maker: User, ci: User, room: str) -> None:
+    """Users' own reads do not wait for endpoints: while all turns of costly queries are taken, theirs are answered."""
+    await endpoint(maker, receiver, bot="ci")
+    async with AsyncExitStack() as turns:
+        for number in range(max(1, node.core.config.storage.readers - 1)):
+            await turns.enter_async_context(node.core.queries.take(f"other {number}"))
+        await maker.says(room, "hello")
+        assert await maker.reads(room) == ["hello"]
+        await trio.sleep(0.1)
+        assert receiver.got == []
+    await receiver.until(lambda: "message.posted" in receiver.kinds)

@@ -71,8 +71,14 @@ def _make_changed(reader: Reader, row: Row) -> WebhookEndpointChanged | None:
     return WebhookEndpointChanged(info(reader, endpoint)) if endpoint is not None else None
 
 
+def _show(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
+    """It shows the current address: those who were in charge then, and are no more, do not get it."""
+    endpoint = endpoints.by_key(reader, row.subject)
+    return event if endpoint is not None and person in _audience(reader, endpoint) else None
+
+
 def _time(ms: int | None) -> str | None:
     return rfc3339(ms) if ms is not None else None
 
 
-EVENTS = (EventKind(WebhookEndpointChanged, _make_changed),)
+EVENTS = (EventKind(WebhookEndpointChanged, _make_changed, show=_show),)

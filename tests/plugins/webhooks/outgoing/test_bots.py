@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from chatnode.node import Node
+from chatnode.storage.log import log
 from chatnode.testing import LiveUser, User, refused
 from chatnode.testing.people import PATIENCE
 from tests.bots import DEPLOY, with_buttons
@@ -237,3 +238,38 @@ async def test_the_log_is_read_in_turn(node: Node, receiver: Receiver, maker: Us
         await trio.sleep(0.1)
         assert receiver.got == []
     await receiver.until(lambda: "message.posted" in receiver.kinds)
+
+
+async def test_an_address_is_not_told_to_who_managed_it_once(
+    node: Node, receiver: Receiver, other: Receiver, maker: User, mia: User, ci: User
+) -> None:
+    """Events that are told again show how things are now: for those who may know."""
+    since = await node.core.db.read(log.head)
+    id = id_of(await endpoint(maker, receiver, bot="ci"))
+    for who in ("maker", "mia"):
+        await node.call("people.role", person=who, role="member")
+    await node.call("webhooks.endpoints.update", endpoint=id, url=other.url)
+    context = node.plugins.loaded["webhooks"].context
+
+    async def told(who: User) -> list[str]:
+        found, _ = await context.events_for(who.key, since)
+        return [each["endpoint"]["url"] for each in found if each["event"] == "webhooks.endpoint.changed"]
+
+    assert await told(maker) == await told(mia) == []
+    assert other.url in await told(ci)
+    await node.call("people.role", person="maker", role="maker")
+    assert other.url in await told(maker)
+
+
+async def test_an_invocation_that_failed_is_not_for_a_bot_that_has_left(
+    node: Node, receiver: Receiver, maker: User, ci: User, room: str
+) -> None:
+    receiver.answers = fail
+    id = id_of(await endpoint(maker, receiver, INVOCATIONS, bot="ci"))
+    await maker.call("slash.run", conversation=room, text="/deploy secret", cid="run")
+    await receiver.until_got(1)
+    await until(node, id, lambda found: found["pending"])
+    await maker.call("conversations.members.remove", conversation=room, member="ci")
+    await pass_time(node, id, HOUR_MS)
+    await until(node, id, lambda found: not found["pending"])
+    assert len(receiver.got) == 1

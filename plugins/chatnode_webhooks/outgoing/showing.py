@@ -28,7 +28,11 @@ from chatnode_webhooks.permissions import MANAGE
 @attrs.define
 class WebhookEndpointChanged(Event):
     """An endpoint that the recipient may manage was added, changed or removed, or the node tells that it has been
-    failing for a day, or that it was disabled; this is its new state."""
+    failing for a day, or that it was disabled; this is its new state.
+
+    Of its `url` only the origin is told, because the rest may be a secret: every session of the recipient gets events,
+    also those whose tokens may not manage endpoints.
+    """
 
     name = CHANGED
     endpoint: EndpointInfo
@@ -43,6 +47,10 @@ def info(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
         person_by_key(reader, endpoint.bot).ref if endpoint.bot is not None else None,
         endpoint.reason, _time(endpoint.failing_since), _time(endpoint.sent_at), _time(endpoint.failed_at),
     )  # fmt: skip
+
+
+def _told(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
+    return attrs.evolve(info(reader, endpoint), url=endpoint.origin if endpoint.url else "")
 
 
 def people_in_charge(reader: Querying, endpoint: Endpoint) -> list[Account]:
@@ -62,17 +70,17 @@ def _audience(reader: Querying, endpoint: Endpoint) -> list[int]:
 
 def record_changed(tx: Transaction, endpoint: Endpoint, actor: int | None = None) -> None:
     """Tell the users in charge, and the task that sends events."""
-    event = WebhookEndpointChanged(info(tx, endpoint))
+    event = WebhookEndpointChanged(_told(tx, endpoint))
     tx.record(event, people=_audience(tx, endpoint), subject=endpoint.key, actor=actor)
 
 
 def _make_changed(reader: Reader, row: Row) -> WebhookEndpointChanged | None:
     endpoint = endpoints.by_key(reader, row.subject)
-    return WebhookEndpointChanged(info(reader, endpoint)) if endpoint is not None else None
+    return WebhookEndpointChanged(_told(reader, endpoint)) if endpoint is not None else None
 
 
 def _show(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
-    """It shows the current address: those who were in charge then, and are no more, do not get it."""
+    """It shows how things are now: those who were in charge then, and are no more, do not get it."""
     endpoint = endpoints.by_key(reader, row.subject)
     return event if endpoint is not None and person in _audience(reader, endpoint) else None
 

@@ -33,7 +33,7 @@ from chatnode.hooks.slash import Slash, SlashCall, SlashReply
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
 from chatnode.hooks.work import Work, WorkKind
-from chatnode.model.actions import Action
+from chatnode.model.actions import Action, Actions
 from chatnode.model.bots import PrivateNotice
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
@@ -70,6 +70,7 @@ from chatnode.model.events import (
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, message_id, new_id
+from chatnode.model.mentions import Mention
 from chatnode.model.mentions import mentions as find_mentions
 from chatnode.model.messages import FileRef, Location, Media, Message, Notice, ThumbnailSize
 from chatnode.model.people import Account, Person, PersonRef
@@ -138,6 +139,7 @@ __all__ = [
     "Account",
     "Action",
     "ActionInvoked",
+    "Actions",
     "Allow",
     "AsOperator",
     "AsPerson",
@@ -183,6 +185,7 @@ __all__ = [
     "MemberChanged",
     "MemberJoined",
     "MemberLeft",
+    "Mention",
     "Message",
     "MessageDeleted",
     "MessageEdited",

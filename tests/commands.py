@@ -7,7 +7,10 @@ from typing import Any
 import chatnode_attachments
 import chatnode_contacts
 import chatnode_crm
+import chatnode_notifications
+import chatnode_previews
 import chatnode_reactions
+import chatnode_webhooks
 
 from chatnode import services
 from chatnode.dispatch.table import Command
@@ -18,7 +21,10 @@ PLUGINS: tuple[Plugin, ...] = (
     chatnode_attachments.chatnode_plugin(),
     chatnode_contacts.chatnode_plugin(),
     chatnode_crm.chatnode_plugin(),
+    chatnode_notifications.chatnode_plugin(),
+    chatnode_previews.chatnode_plugin(),
     chatnode_reactions.chatnode_plugin(),
+    chatnode_webhooks.chatnode_plugin(),
 )
 COMMANDS: tuple[Command[Any, Any], ...] = (
     *services.COMMANDS,

@@ -95,7 +95,7 @@ def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory)
     found = list(found)
     plain = found == list(_installed()) and not manager.config.plugins.disabled
     with closing(connect_writer(directory.database, manager.config.storage)) as connection:
-        plain = plain and connection.execute("SELECT count(*) FROM plugins").fetchone() == (0,)
+        plain = plain and not connection.execute("SELECT 1 FROM plugins UNION ALL SELECT 1 FROM people").fetchall()
         if plain and _prepared:
             own = connection.execute("SELECT key, value FROM node").fetchall()
             _prepared[0].backup(connection)

@@ -32,8 +32,6 @@ from tests.commands import COMMANDS, PLUGINS
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
 SEEDS = ("000", "001", "002", "003", "004")
-PLANNED = ("notifications",)
-"""Plugins that rows may leave something to."""
 COLLECTIONS = (*services.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
 EVENTS = {**events.EVENTS, **{kind.event.name: kind.event for plugin in PLUGINS for kind in plugin.events}}
 HEADING = "| asks for | what does it here | proof |"
@@ -46,12 +44,6 @@ class Row:
     proof: str
 
     @property
-    def plugin(self) -> str | None:
-        """The plugin that does it, where the core does not."""
-        found = re.fullmatch(r"a plugin: (\w+), not the core", self.done)
-        return found[1] if found else None
-
-    @property
     def tests(self) -> list[str]:
         return re.findall(r"`(tests/[^`]+)`", self.proof)
 
@@ -60,8 +52,8 @@ def rows_of(text: str) -> Iterator[Row]:
     for line in text.splitlines():
         if line.startswith("|") and line != HEADING and not line.startswith("| ---"):
             cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-            assert len(cells) in (2, 3), line
-            yield Row(*(each.strip(" |") for each in (*cells, "")[:3]))
+            assert len(cells) == 3, line
+            yield Row(*(each.strip(" |") for each in cells))
 
 
 ROWS = list(rows_of(TEXT))
@@ -267,18 +259,27 @@ def test_all_that_a_program_or_an_operator_sees_of_an_organisations_contacts_is_
     assert subjects - beyond <= {name.rpartition(".")[0] for name in named}
 
 
+COLUMNS_OF_NOTIFICATIONS = (
+    "id conversation_id message_id recipient_id sender_id notification_type title body is_sent is_read sent_at read_at "
+    "device_tokens delivery_status error_message created_at"
+)
+
+
+def test_every_column_of_notifications_has_a_row() -> None:
+    part = re.split(r"^### chat_notifications\n", TEXT, flags=re.MULTILINE)[1].partition("### ")[0]
+    named = {name for row in rows_of(part) for name in re.findall(r"`([^`]+)`", row.asked)}
+    assert set(COLUMNS_OF_NOTIFICATIONS.split()) <= named
+
+
 @each_row
 def test_what_does_it_exists(row: Row) -> None:
     named = re.findall(r"`([^`]+)`", row.done)
     assert [name for name in named if name not in known()] == []
-    assert named or row.proof or row.plugin in PLANNED
+    assert named or row.proof
 
 
 @each_row
 def test_it_is_proved_by_tests_that_exist(row: Row) -> None:
-    if row.plugin is not None:
-        assert (row.plugin in PLANNED, row.proof) == (True, "")
-        return
     assert row.tests, "no test proves it"
     for test in row.tests:
         file, _, name = test.partition("::")

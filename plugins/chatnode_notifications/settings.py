@@ -64,7 +64,7 @@ class NotificationsSettings:
         minimum=0,
     )
     max_age_hours: int = setting(
-        24, "Hours after which a message or a notification is too old to alert anybody.", minimum=1
+        24, "Hours after which a message or a notification is too old for an alert.", minimum=1
     )
 
     # ---- what is kept

@@ -14,7 +14,7 @@ MOST_URL = 2_048
 @attrs.define
 class LinkPreview:
     """What a page says of itself. `url` is the link as the message has it; `site` is the name of the site, or its
-    host. Title and text are plain text of strangers."""
+    host. Title and text are plain text by strangers."""
 
     url: str
     site: str
@@ -24,7 +24,8 @@ class LinkPreview:
 
 @attrs.define
 class PreviewAdded(Event):
-    """A preview of a link in a message was added: `previews` are all of the message now, in the order of the links."""
+    """A preview of a link in a message was added: `previews` are all that the message has now, in the order of the
+    links."""
 
     name = "preview.added"
     conversation: str
@@ -59,7 +60,7 @@ class MessagePreviews:
 
 @attrs.define
 class OfPreviewSettings:
-    """Also those of a `conversation`, if one is named."""
+    """With a `conversation`, its setting too."""
 
     conversation: Id | None = None
 
@@ -74,7 +75,7 @@ class UpdatePreviewSettings:
 
 @attrs.define
 class PreviewSettings:
-    """Whether links in your own messages get previews, and whether links in the conversation do that was named.
+    """Whether links in your own messages get previews and, if a conversation was named, whether links in it do.
 
     `node`: whether the node makes any; `direct`: whether it does in direct conversations.
     """

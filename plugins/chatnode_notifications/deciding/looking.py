@@ -79,7 +79,7 @@ class Possible:
 
 
 @attrs.frozen
-class Look:
+class Candidates:
     """What was read: `chosen` are settings by user, `reachable` those whom an alert can reach."""
 
     possible: Sequence[Possible]
@@ -137,7 +137,7 @@ def divided(shares: Iterable[Share]) -> tuple[list[Share], list[Share]]:
     return now, later
 
 
-def look(reader: Querying, shares: Iterable[Share]) -> Look:
+def look(reader: Querying, shares: Iterable[Share]) -> Candidates:
     """Read what is needed to judge."""
     possible: list[Possible] = []
     everyone: dict[int, list[Posting]] = {}
@@ -150,10 +150,10 @@ def look(reader: Querying, shares: Iterable[Share]) -> Look:
     if everyone:
         possible += _possible(reader, everyone, None)
     people = {each.recipient.person for each in possible}
-    return Look(possible, preferences_of(reader, people), _reachable(reader, people)) if people else _NOBODY
+    return Candidates(possible, preferences_of(reader, people), _reachable(reader, people)) if people else _NOBODY
 
 
-_NOBODY = Look((), {}, frozenset())
+_NOBODY = Candidates((), {}, frozenset())
 
 
 def _possible(
@@ -226,7 +226,7 @@ def _meant(reader: Querying, conversation: int, special: Sequence[Posting]) -> s
     return found
 
 
-def read_shares(reader: Reader, places: Iterable[Place]) -> tuple[Look, list[Share]]:
+def read_shares(reader: Reader, places: Iterable[Place]) -> tuple[Candidates, list[Share]]:
     """What can be judged now, and what takes longer."""
     now, later = divided(shares_of(reader, postings_at(reader, places)))
     return look(reader, now), later

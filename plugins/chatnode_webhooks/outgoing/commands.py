@@ -182,11 +182,13 @@ async def test(ctx: Context, asked: OfEndpoint) -> EndpointTest:
 
 
 async def _change(ctx: Context, verb: str, id: str, change: Callable[[Transaction, Endpoint], None]) -> EndpointReply:
-    """Find an endpoint, change it, and tell those in charge. Repeating it does no harm."""
+    """Find an endpoint, change it, and tell those in charge, unless it is as it was. Repeating it does no harm."""
 
     def write(tx: Transaction) -> EndpointInfo:
         endpoint = find_managed(ctx, tx, id)
         change(tx, endpoint)
+        if _of(tx, endpoint.key) == endpoint:
+            return info(tx, endpoint)
         endpoints.change(tx, endpoint.key, revision=endpoint.revision + 1)
         ctx.audit(tx, f"endpoints.{verb}", id)
         return _changed(ctx, tx, endpoint.key)

@@ -12,8 +12,8 @@ from chatnode_notifications.deciding.table import (
     MOST_AHEAD_MS,
     ROWS,
     Case,
+    NodeRules,
     Reason,
-    Rules,
     judge,
     reason_of,
 )
@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = 1_800_000_000_000
-RULES = Rules()
+RULES = NodeRules()
 SECOND, HOUR = 1_000, 3_600_000
 
 

@@ -93,6 +93,8 @@ async def test_a_user_deploys_from_the_terminal(node: Served, chat: Chat, ann: C
             await screen.see("[1 Go] [2 Stop]")
             await screen.type("/press 3")
             await screen.see("no button 3 is on the screen")
+            await screen.type("/press " + "9" * 5_000)
+            await screen.see("/press N, the number")
             await screen.type("/press 1")
             await screen.see("Sure? — /press 1 yes")
             await screen.type("/press 1 yes")

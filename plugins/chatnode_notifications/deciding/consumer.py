@@ -27,7 +27,7 @@ async def decide(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
         return read_shares(reader, places)
 
     found, later = await ctx.read(read)
-    drafts = await Judging(ctx, found).run()
+    drafts = await Judging(ctx, found).run() if found.possible else []
     ctx.count(JUDGED, len(rows))
     if not drafts and not later:
         return None
@@ -49,4 +49,4 @@ def _write(drafts: Sequence[BundleDraft], later: Sequence[Share], tx: Transactio
     fanning.put_off(tx, later)
 
 
-CONSUMER = Consumer("deciding", decide, frozenset({MessagePosted.name}), most=500, pause=2.0)
+CONSUMER = Consumer("deciding", decide, frozenset({MessagePosted.name}), most=500, pause=2.0, repeatable=True)

@@ -44,8 +44,9 @@ class Case:
     """A message and one of its possible recipients. Times are in milliseconds.
 
     `made_at` is when the first message was decided that this one would be told of with. `rang_at` is when the user was
-    last notified of the conversation. `held_until` and `quieted` are what plugins say; `quiet_until` is the end of the
-    quiet hours, if it is in them at `now`.
+    last notified of the conversation. Either lies in the future if the clock was set back since. Then it postpones
+    nothing; otherwise it would do so again each time that the alert is due. `held_until` and `quieted` are what plugins
+    say; `quiet_until` is the end of the quiet hours, if it is in them at `now`.
     """
 
     now: int
@@ -185,10 +186,9 @@ def _quiet(case: Case, rules: NodeRules) -> int | None:
 
 
 def _present(case: Case, rules: NodeRules) -> int | None:
-    if case.presence == "away":
+    if case.presence == "away" or case.made_at > case.now:
         return None
-    delay = rules.online_delay if case.presence == "active" else rules.idle_delay
-    return min(case.made_at, case.now) + delay  # the clock may have been set back since
+    return case.made_at + (rules.online_delay if case.presence == "active" else rules.idle_delay)
 
 
 def _read(case: Case, rules: NodeRules) -> Ending | None:
@@ -196,7 +196,9 @@ def _read(case: Case, rules: NodeRules) -> Ending | None:
 
 
 def _repeated(case: Case, rules: NodeRules) -> int | None:
-    return min(case.rang_at, case.now) + rules.repeat if case.rang_at is not None and not case.personal else None
+    if case.rang_at is None or case.rang_at > case.now or case.personal:
+        return None
+    return case.rang_at + rules.repeat
 
 
 REASON_ROW = 5

@@ -37,7 +37,7 @@ from chatnode_webhooks.outgoing.model import (
 )
 from chatnode_webhooks.outgoing.rights import check_address, check_kinds, check_room, find_bot, find_managed
 from chatnode_webhooks.outgoing.sending import send
-from chatnode_webhooks.outgoing.showing import info, record_changed
+from chatnode_webhooks.outgoing.showing import info, record_changed, summary
 from chatnode_webhooks.permissions import MANAGE
 
 _DAY_MS = 86_400_000
@@ -72,14 +72,15 @@ async def add(ctx: Context, asked: AddEndpoint) -> EndpointSecret:
 
 @command("webhooks.endpoints.list", permission=CHAT, or_permission=MANAGE, reads=True)
 async def list_endpoints(ctx: Context, asked: ListEndpoints) -> EndpointList:
-    """The endpoints of a bot; with the permission `webhooks.manage`, of any bot, or all there are."""
+    """The endpoints of a bot; with the permission `webhooks.manage`, of any bot, or all there are. Their `url` is
+    only the origin: `webhooks.endpoints.get` has the rest."""
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> list[EndpointInfo]:
         own = ctx.account if ctx.account is not None and not ctx.may(MANAGE, reads=True) and ctx.account.bot else None
         bot = own if own is not None and asked.bot is None else find_bot(ctx, reader, asked.bot, reads=True)
         page = endpoints.page(reader, bot.key if bot is not None else None, asked.cursor or "", limit)
-        return [info(reader, each) for each in page]
+        return [summary(reader, each) for each in page]
 
     found = await ctx.read(read)
     return EndpointList(found, found[-1].endpoint if len(found) == limit else None)

@@ -30,8 +30,8 @@ class WebhookEndpointChanged(Event):
     """An endpoint that the recipient may manage was added, changed or removed, or the node tells that it has been
     failing for a day, or that it was disabled; this is its new state.
 
-    Of its `url` only the origin is told, because the rest may be a secret: every session of the recipient gets events,
-    also those whose tokens may not manage endpoints.
+    As in lists, its `url` is only the origin: every session of the recipient gets events, also those whose tokens may
+    not manage endpoints.
     """
 
     name = CHANGED
@@ -49,7 +49,8 @@ def info(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
     )  # fmt: skip
 
 
-def _told(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
+def summary(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
+    """As lists and events have it: with the origin of its address only, as the rest may be a secret."""
     return attrs.evolve(info(reader, endpoint), url=endpoint.origin if endpoint.url else "")
 
 
@@ -70,13 +71,13 @@ def _audience(reader: Querying, endpoint: Endpoint) -> list[int]:
 
 def record_changed(tx: Transaction, endpoint: Endpoint, actor: int | None = None) -> None:
     """Tell the users in charge, and the task that sends events."""
-    event = WebhookEndpointChanged(_told(tx, endpoint))
+    event = WebhookEndpointChanged(summary(tx, endpoint))
     tx.record(event, people=_audience(tx, endpoint), subject=endpoint.key, actor=actor)
 
 
 def _make_changed(reader: Reader, row: Row) -> WebhookEndpointChanged | None:
     endpoint = endpoints.by_key(reader, row.subject)
-    return WebhookEndpointChanged(_told(reader, endpoint)) if endpoint is not None else None
+    return WebhookEndpointChanged(summary(reader, endpoint)) if endpoint is not None else None
 
 
 def _show(reader: Reader, person: int, row: Row, event: Event) -> Event | None:

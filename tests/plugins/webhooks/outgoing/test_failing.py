@@ -5,7 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 import trio
-from chatnode_webhooks.outgoing import judging, sending
+from chatnode_webhooks.outgoing import courier, judging, sending
+from chatnode_webhooks.outgoing.endpoints import Format
+from chatnode_webhooks.outgoing.reading import Heard
 
 from chatnode.node import Node
 from chatnode.outbound import breakers
@@ -209,3 +211,24 @@ async def test_a_notice_after_a_day_and_disabled_after_five(
     while (await root.hears("webhooks.endpoint.changed"))["endpoint"]["state"] != "disabled":
         pass
     assert robo.key in [key for (key,) in await rows(node, "SELECT person FROM log_audience")]
+
+
+async def test_an_event_that_cannot_be_made_is_in_nobodys_way(
+    node: Node, receiver: Receiver, robo: User, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = courier.make_body
+
+    def make(format: Format, epoch: str, heard: Heard) -> bytes:
+        if heard.event["message"]["text"] == "broken":
+            raise RuntimeError("no such event")
+        return made(format, epoch, heard)
+
+    monkeypatch.setattr(courier, "make_body", make)
+    room = await ann.group(robo)
+    id = id_of(await endpoint(robo, receiver, ["message.posted"]))
+    for text in ("one", "broken", "two"):
+        await ann.says(room, text)
+    await receiver.until_got(2)
+    assert sorted(receiver.texts()) == ["one", "two"]
+    await until(node, id, lambda found: found["pending"] == 1)
+    assert [each["error"] for each in await failed(node, id)] == ["the node failed; see its log"]

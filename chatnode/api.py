@@ -33,7 +33,7 @@ from chatnode.hooks.slash import Slash, SlashCall, SlashReply
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
 from chatnode.hooks.work import Work, WorkKind
-from chatnode.model.actions import Action
+from chatnode.model.actions import Action, Actions
 from chatnode.model.bots import PrivateNotice
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
@@ -70,10 +70,11 @@ from chatnode.model.events import (
 from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, message_id, new_id
+from chatnode.model.mentions import Mention
 from chatnode.model.mentions import mentions as find_mentions
 from chatnode.model.messages import FileRef, Location, Media, Message, Notice, ThumbnailSize
 from chatnode.model.people import Account, Person, PersonRef
-from chatnode.model.permissions import CHAT, MANAGE_PEOPLE, MODERATE, OPERATE
+from chatnode.model.permissions import CHAT, MAKE_BOTS, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.times import now_ms, rfc3339
@@ -84,6 +85,7 @@ from chatnode.outbound.mail import Mailer, MailResult
 from chatnode.outbound.purpose import OutboundAnswer, Purpose
 from chatnode.outbound.signatures import new_webhook_secret, webhook_headers
 from chatnode.routing.ephemeral import ConnectedSession
+from chatnode.storage.bots.owned import owner_of as bot_owner
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
 from chatnode.storage.conversations.bringing import add_member, open_direct, open_group
 from chatnode.storage.conversations.conversations import (
@@ -127,6 +129,7 @@ from chatnode.storage.work.work import EndedWork
 __all__ = [
     "API_VERSION",
     "CHAT",
+    "MAKE_BOTS",
     "MANAGE_PEOPLE",
     "MAY_SEE_PRESENCE",
     "MODERATE",
@@ -136,6 +139,7 @@ __all__ = [
     "Account",
     "Action",
     "ActionInvoked",
+    "Actions",
     "Allow",
     "AsOperator",
     "AsPerson",
@@ -181,6 +185,7 @@ __all__ = [
     "MemberChanged",
     "MemberJoined",
     "MemberLeft",
+    "Mention",
     "Message",
     "MessageDeleted",
     "MessageEdited",
@@ -263,6 +268,7 @@ __all__ = [
     "access_to_post",
     "add_member",
     "as_emoji",
+    "bot_owner",
     "caseless",
     "change_files",
     "check_can_act",

@@ -73,9 +73,25 @@ LIMITS = {
     "crm.segments.create": "changes",
     "crm.segments.update": "changes",
     "crm.segments.check": "changes",
+    "notifications.settings.set": "notifications",
+    "notifications.read": "notifications",
+    "notifications.send": "notifications",
+    "notifications.register": "notification_devices",
+    "notifications.test": "notification_tests",
+    "notifications.mailbox.add": "notification_codes",
+    "notifications.mail.test": "notification_codes",
+    "previews.remove": "changes",
+    "previews.settings.update": "changes",
     "reactions.add": "reactions",
     "reactions.remove": "reactions",
     "reactions.set": "reactions",
+    **dict.fromkeys(
+        [f"webhooks.endpoints.{verb}" for verb in ("add", "update", "remove", "pause", "resume", "rotate", "test")],
+        "changes",
+    ),
+    "webhooks.replay": "changes",
+    "webhooks.recover": "changes",
+    **dict.fromkeys([f"webhooks.incoming.{verb}" for verb in ("add", "remove", "rotate")], "changes"),
 }
 """Command → what it counts as, beside the requests of all kinds."""
 

@@ -10,12 +10,14 @@ import attrs
 import pytest
 
 from chatnode.config import Config, Limits, PresenceSettings
+from chatnode.model.times import DAY_MS
 from chatnode.node import Node
 from chatnode.storage.engine.connection import Reader
 from chatnode.testing import User, run_work
 from tests.bots import APPROVE, DEPLOY, invoked, make_bot, with_buttons
 from tests.commands import COMMANDS
 from tests.plugins.attachments.messages.uploaded import Sender, Uploads
+from tests.plugins.rows import ENDPOINT
 from tests.services.dialogue import outcome, token_of
 from tests.test_matrix import FIELDS, Target
 from tests.works import stored_work
@@ -27,8 +29,12 @@ ANOTHER = {
     "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "crm.exports.create", "crm.imports.create",
     "attachments.copy",
     "attachments.avatar.set", "attachments.rescan", "crm.contacts.add_accounts", "crm.duplicates.find",
-    "crm.broadcasts.create", "crm.forms.create", "bots.token",
+    "crm.broadcasts.create", "crm.forms.create", "bots.token", "notifications.test", "notifications.mail.test",
+    "notifications.retry",
+    "webhooks.endpoints.rotate", "webhooks.endpoints.test", "webhooks.replay", "webhooks.incoming.rotate",
 }  # fmt: skip
+#: They need a mail server, and are tried in tests/plugins/notifications/mail.
+WITH_MAIL = {"notifications.mailbox.add", "notifications.mailbox.verify"}
 #: Preparations of one user, which concern nobody else: they are recorded nowhere.
 UNRECORDED = {"crm.imports.map", "crm.imports.delete", "crm.mappings.save", "crm.mappings.delete"}
 #: There is no plugin in this test for what is done to plugins: tests/cli/test_plugins.py, tests/plugins/core.
@@ -422,8 +428,6 @@ SPECIAL |= {
     "crm.broadcasts.resume": lambda at: with_broadcast(at, "crm.broadcasts.pause"),
     "crm.broadcasts.cancel": with_broadcast,
 }
-WRITING = [each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | OF_PLUGINS]
-
 SPECIAL |= {
     "crm.imports.plan": lambda at: with_import(at, "map"),
     "crm.imports.start": lambda at: with_import(at, "map"),
@@ -432,7 +436,105 @@ SPECIAL |= {
     "crm.imports.resume": lambda at: with_import(at, "map", "start", "pause"),
     "crm.imports.cancel": started_import,
 }
-WRITING = [each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | UNRECORDED | OF_PLUGINS]
+
+
+async def notified(at: World) -> tuple[User, dict[str, Any]]:
+    made = await at.node.call("notifications.send", person="ann", title="Backup done")
+    return at.ann, {"ids": [made["notification"]]}
+
+
+async def ntfy_topic(at: World) -> tuple[User, dict[str, Any]]:
+    return await token_of(at.ann), {"transport": "ntfy", "address": "https://ntfy.example.org/topic"}
+
+
+async def registered(at: World) -> tuple[User, dict[str, Any]]:
+    device, topic = await ntfy_topic(at)
+    made = await device.call("notifications.register", **topic)
+    return device, {"registration": made["device"]["registration"]}
+
+
+async def undelivered(at: World) -> tuple[Node, dict[str, Any]]:
+    """A notification that could not be delivered yet, and will be tried again tomorrow."""
+    _, notification = await notified(at)
+    await registered(at)
+    await at.node.core.db.write(
+        lambda tx: (
+            tx.execute(
+                "INSERT INTO notifications_deliveries (item, registration, due_at) "
+                "SELECT i.key, r.key, i.created_at + ? "
+                "FROM notifications_items i, notifications_registrations r",
+                (DAY_MS,),
+            ).rowcount
+        )
+    )
+    return at.node, {"notification": notification["ids"][0]}
+
+
+async def with_preview(at: World) -> tuple[User, dict[str, Any]]:
+    message = await at.ann.says(at.room, "https://example.org/")
+    await at.node.core.db.write(
+        lambda tx: (
+            tx.execute(
+                "INSERT INTO previews_links (message, position, url, address, state, title, site) "
+                "SELECT key, 0, text, x'00', 'shown', 'Example', 'example.org' FROM messages WHERE id = ?",
+                (message,),
+            ).rowcount
+        )
+    )
+    return at.ann, {"message": message}
+
+
+async def with_endpoint(at: World, *before: str, **fields: Any) -> tuple[User, dict[str, Any]]:
+    made = await at.root.call("webhooks.endpoints.add", **ENDPOINT)
+    endpoint = {"endpoint": made["endpoint"]["endpoint"]}
+    for command in before:
+        await at.root.call(command, **endpoint)
+    return at.root, endpoint | fields
+
+
+async def given_up(at: World) -> tuple[User, dict[str, Any]]:
+    who, fields = await with_endpoint(at, "webhooks.endpoints.pause")
+    await at.node.core.db.write(
+        lambda tx: (
+            tx.execute(
+                "INSERT INTO webhooks_deliveries (endpoint, gid, kind, state, attempts, due_at) "
+                "SELECT key, 1, 'crm.contact.deleted', 'dead', 9, 0 FROM webhooks_endpoints"
+            ).rowcount
+        )
+    )
+    return who, fields
+
+
+async def with_incoming(at: World) -> tuple[User, dict[str, Any]]:
+    made = await at.ann.call("webhooks.incoming.add", conversation=at.room, name="builds")
+    return at.ann, {"webhook": made["webhook"]["webhook"]}
+
+
+SPECIAL |= {
+    "notifications.read": notified,
+    "notifications.send": lambda at: operator(at, person="bob", title="Backup done", cid="backup-1"),
+    "notifications.register": ntfy_topic,
+    "notifications.unregister": registered,
+    "notifications.forget": undelivered,
+    "previews.remove": with_preview,
+    "webhooks.endpoints.add": of("root", **ENDPOINT),
+    "webhooks.endpoints.update": lambda at: with_endpoint(
+        at,
+        url="https://hooks.example.org/other",
+        kinds=["crm.contact.created"],
+        format="seed",
+        echo=True,
+        about="builds",
+    ),
+    "webhooks.endpoints.remove": with_endpoint,
+    "webhooks.endpoints.pause": with_endpoint,
+    "webhooks.endpoints.resume": lambda at: with_endpoint(at, "webhooks.endpoints.pause"),
+    "webhooks.recover": given_up,
+    "webhooks.incoming.remove": with_incoming,
+}
+WRITING = [
+    each.name for each in COMMANDS if not each.reads and each.name not in ANOTHER | WITH_MAIL | UNRECORDED | OF_PLUGINS
+]
 
 
 def recorded(reader: Reader) -> tuple[int, ...]:
@@ -483,4 +585,7 @@ WITHOUT_TRACE = {
     "crm.lists.stage",
     "crm.tags.create",
     "crm.tags.update",
+    "notifications.register",
+    "notifications.unregister",
+    "notifications.mailbox.remove",
 }

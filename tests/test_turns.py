@@ -28,6 +28,7 @@ IN_TURN = {
     "crm.lists.list", "crm.lists.members", "crm.lists.overlap", "crm.tags.list", "crm.tags.contacts",
     "crm.segments.preview", "crm.segments.get", "crm.broadcasts.get", "crm.broadcasts.deliveries",
     "crm.statistics.growth", "crm.statistics.lists", "crm.statistics.tags", "crm.statistics.geography",
+    "notifications.list", "notifications.stats", "notifications.explain", "notifications.queue",
 }  # fmt: skip
 #: An index gives just the page, or there are never more than a few; or they are the operator's.
 AT_ONCE = {
@@ -43,7 +44,9 @@ AT_ONCE = {
     "crm.forms.list", "crm.broadcasts.list",
     "crm.imports.list", "crm.imports.get", "crm.imports.rows", "crm.imports.errors",
     "crm.imports.detect", "crm.imports.preview", "crm.mappings.list", "crm.exports.list", "crm.exports.get",
-    "crm.exports.link",
+    "crm.exports.link", "notifications.settings.get", "notifications.devices", "notifications.vapid",
+    "notifications.mailbox.get", "previews.settings", "webhooks.endpoints.list", "webhooks.endpoints.get",
+    "webhooks.deliveries", "webhooks.attempts", "webhooks.incoming.list",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from benchmarks.scenarios.hostile import HOSTILE
 from benchmarks.scenarios.idle import IDLE, IDLE_TLS
 from benchmarks.scenarios.indexing import INDEXING
 from benchmarks.scenarios.mixed import MIXED
+from benchmarks.scenarios.notifications import NOTIFICATIONS
 from benchmarks.scenarios.paced import PACED
 from benchmarks.scenarios.pairs import PAIRS
 from benchmarks.scenarios.plugins import PLUGINS
@@ -45,6 +46,7 @@ SCENARIOS: dict[str, Scenario] = {
         CONTACTS,
         WORK,
         CRM_IMPORT,
+        NOTIFICATIONS,
         WEBHOOKS,
     )
 }

@@ -35,7 +35,7 @@ from chatnode.storage.log.consumers import Moved, Name
 logger = get_logger("plugins")
 
 KEPT_IN_MEMORY = 10_000
-"""Maximum number of unwanted rows to read again after a crash; this saves writes of the cursor."""
+"""Maximum number of rows without an effect to read again after a crash; this saves writes of the cursor."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
@@ -189,7 +189,6 @@ class RunningConsumer:
         """Process rows, or set one aside that fails repeatedly."""
         error = await behind_barrier(partial(self._process, rows, self._stored, upto))
         if error is None:
-            self._went_on(upto)
             self.failing = None
             return ReadOutcome.WENT_ON
         if isinstance(error, Moved):
@@ -210,10 +209,18 @@ class RunningConsumer:
 
     async def _process(self, rows: Sequence[Row], expected: int, upto: int) -> None:
         effect = await self._effect(rows)
+        if effect is None and self._may_read_again(upto):
+            self.cursor, self._tries = upto, 0
+            return
         write = partial(self._apply, effect, rows, expected, upto)
         took, taken_back = await self._db.write(write, repeatable=True)
+        self._went_on(upto)
         self.set_aside -= taken_back
         self._warn_if_slow(took)
+
+    def _may_read_again(self, upto: int) -> bool:
+        """Whether rows without an effect may be read again after a crash, so that the place need not be stored."""
+        return self.consumer.repeatable and not self.set_aside and upto - self._stored < KEPT_IN_MEMORY
 
     async def _effect(self, rows: Sequence[Row]) -> Write[object] | None:
         effect: Any = await self.consumer.consume(self._context, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from logging import Logger, LoggerAdapter
 from pathlib import Path
@@ -302,7 +302,7 @@ class Context:
         """
         return await self.query(lambda reader: retelling.events_for(reader, person, after_gid, most))
 
-    async def wait_for_log(self, after_gid: int, kinds: Set[str] | None = None) -> None:
+    async def wait_for_log(self, after_gid: int, kinds: frozenset[str] | None = None) -> None:
         """Wait until the log has rows above `after_gid`, of events with these names; with None, of any.
 
         For tasks that follow the log: read it first, then wait with the gid up to which you have read. It may return

@@ -51,6 +51,10 @@ class Taken:
         return cls(commands, {*logged, *ephemeral}, logged, ephemeral, collections)
 
 
+_OF_THE_FRAME = frozenset({"id", "event", "gid"})
+"""Fields that say what a frame is: with an `id`, clients take it for the reply to a command."""
+
+
 def check(plugin: Plugin, taken: Taken) -> None:
     """Raises `StartError` with the first fault, and adds the plugin's names to `taken` if there is none."""
     _check_version(plugin)
@@ -69,6 +73,9 @@ def check(plugin: Plugin, taken: Taken) -> None:
         raise StartError(f"its settings class {plugin.settings.__name__} belongs to another plugin; declare its own")
     events = [each.name for each in (*(kind.event for kind in plugin.events), *plugin.ephemeral)]
     _names("event", events, "", taken.events)
+    for event in (*(kind.event for kind in plugin.events), *plugin.ephemeral):
+        if reserved := _OF_THE_FRAME & set(attrs.fields_dict(event)):
+            raise StartError(f"the event {event.name} has the field {min(reserved)}, which the protocol reserves")
     _check_roles(plugin, permissions, taken.roles)
     limits = [limit.name for limit in plugin.limits]
     _names("limit", limits, "", taken.limits)

@@ -114,6 +114,10 @@ class Consumer:
     conversations: str | None = None
     """A SELECT of the keys of conversations: it gets the rows of these only, and those of others cost next to nothing.
     It is asked at each read, so a conversation that comes to it later is wanted from then on."""
+    repeatable: bool = False
+    """Whether rows for which `consume` returned None may be read again after a crash, since that does no more than
+    reading them once. Then the cursor is not stored for each batch of them, only every 10,000 rows, and when the node
+    stops: a consumer that has nothing to do for most rows costs no writes."""
 
 
 @attrs.frozen

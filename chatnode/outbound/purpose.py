@@ -14,7 +14,7 @@ class Purpose:
     `ports` are those that an address may name, beside the ones of `outbound.allow`. `redirects`: how many are followed;
     a redirect that is not followed is the answer. `seconds` is the whole request's time. `most_bytes` and `types`
     (media types without parameters, None for any) are of the answer's body; with `cut`, a longer one ends there instead
-    of being refused. `at_a_time` requests run together.
+    of being refused. `at_a_time` requests run together, and never more than half of `outbound.connections`.
     """
 
     name: str

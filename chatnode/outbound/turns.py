@@ -17,6 +17,7 @@ class RequestTurns:
     def __init__(self, in_all: int, per_address: int) -> None:
         self._per_address = per_address
         self._all = trio.CapacityLimiter(in_all)
+        self._share = max(1, in_all // 2)
         self._purposes: dict[tuple[str, int], trio.CapacityLimiter] = {}
         self._addresses: dict[tuple[str, str], trio.CapacityLimiter] = {}
 
@@ -29,13 +30,14 @@ class RequestTurns:
     async def take(self, purpose: Purpose, address: str, origin: str) -> AsyncGenerator[None]:
         """A turn; raises `Paused` if none comes within the time that a request may take.
 
-        The address comes first: requests to a slow one wait for each other, and leave the purpose's turns to others.
+        The address comes first: requests to a slow one wait for each other, and leave the purpose's turns to others. No
+        purpose gets more than half of all turns: users choose where requests go, and slow receivers of one kind must
+        not hold up those of others.
         """
         key = (purpose.name, address)
         at_address = self._addresses.setdefault(key, trio.CapacityLimiter(self._per_address))
-        of_purpose = self._purposes.setdefault(
-            (purpose.name, purpose.at_a_time), trio.CapacityLimiter(purpose.at_a_time)
-        )
+        share = min(purpose.at_a_time, self._share)
+        of_purpose = self._purposes.setdefault((purpose.name, share), trio.CapacityLimiter(share))
         try:
             async with AsyncExitStack() as turns:
                 with trio.move_on_after(purpose.seconds) as waiting:

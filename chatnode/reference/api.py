@@ -63,8 +63,14 @@ WORKED_WITH = (
     "Conversation",
     "ConversationContext",
     "ConversationSettings",
+    "Outbound",
+    "Mailer",
 )
-_HIDDEN = {"Asker": {"limits"}}
+_HIDDEN = {
+    "Asker": {"limits"},
+    "Outbound": {"running", "idle", "paused", "aclose"},
+    "Mailer": {"run", "aclose"},
+}
 """By class, further fields that are not promised."""
 
 _NARROWER = {("Command", "handler"): "Callable[[Any, C], Awaitable[R]]"}
@@ -103,6 +109,7 @@ _FURTHER = {
 
 CONSTANTS = {
     "CHAT": ("str", "the permission that every account has, unless it was removed from its role"),
+    "MAKE_BOTS": ("str", "the permission to own bots"),
     "MANAGE_PEOPLE": ("str", "the permission to manage accounts"),
     "MODERATE": ("str", "the permission to moderate messages"),
     "OPERATE": ("str", "the permission to operate the node"),

@@ -214,6 +214,7 @@ async def reply(ctx: Caller, asked: ReplySlash) -> SlashReplied:
         found = invocations.claim_reply(tx, me, asked.invocation, most)
         if asked.visible == "all":
             return found
+        notices.check_may_tell(tx, me, found.person, found.conversation)
         notices.send(tx, NewNotice(id, found.person, found.conversation, asked.text, me, None, found.id))
         return SlashReplied(found.id, dup=False, notice=id)
 

@@ -11,6 +11,7 @@ from chatnode.model.messages import Message
 from chatnode.terminal.printable import one_line
 
 _LABEL_CHARS = 80
+_NUMBER_CHARS = 9
 
 
 class ShownButtons:
@@ -56,7 +57,7 @@ class ButtonCommands:
     async def press(self, rest: str) -> None:
         """Press the button with a number; one that asks first needs a yes. Raises `Refusal`."""
         number, _, answer = rest.partition(" ")
-        if not (number.isascii() and number.isdecimal()):
+        if not (number.isascii() and number.isdecimal() and len(number) <= _NUMBER_CHARS):
             raise Refusal("invalid", "/press N, the number before the button's label")
         found = self._buttons.get(int(number))
         if found is None:

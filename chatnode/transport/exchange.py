@@ -81,7 +81,7 @@ class Exchange:
         if self._malformed is not None:
             await self.refuse(self._malformed.status, self._malformed.reason)
         elif not self._response.begun and not self._gone:
-            logger.error("the application returned no response to %s", self._head.path.decode())
+            logger.error("the application returned no response")  # the path may have a token
             await self.refuse(500, "the node gave no answer")
         return self._response.complete and self._response.keep_alive and await self._drain()
 

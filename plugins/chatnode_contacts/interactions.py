@@ -82,5 +82,5 @@ def _entries(reader: Reader, conversations: list[int]) -> list[tuple[int, int, i
 
 
 CONSUMER = Consumer(
-    "interactions", consume, frozenset({MessagePosted.name}), most=1_000, pause=2.0
+    "interactions", consume, frozenset({MessagePosted.name}), most=1_000, pause=2.0, repeatable=True
 )  # under load: few, large batches

@@ -126,7 +126,7 @@ class Posters:
                     time.sleep(0.005)
 
 
-def call(address: Address, token: str, name: str, **fields: Any) -> Any:
+def call(address: Address, token: str, name: str, /, **fields: Any) -> Any:
     with closing(HTTPConnection(*address, timeout=20)) as connection:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         connection.request("POST", f"/v1/{name}", json.dumps(fields), headers)

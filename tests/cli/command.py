@@ -17,7 +17,7 @@ import attrs
 from chatnode.__main__ import main
 
 PATIENCE = 30.0
-SPARED = "crm"
+SPARED = "crm,notifications,previews,webhooks"
 """Plugins that a process of a test does not load, unless the test says which are disabled: importing them takes as long
 as all the rest."""
 

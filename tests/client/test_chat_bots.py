@@ -25,6 +25,7 @@ from chatnode.terminal.notifier import Notifier
 from chatnode.terminal.offers import Offers
 from chatnode.terminal.prompt import Words
 from chatnode.terminal.style import Style
+from chatnode.testing import configured
 
 from .conftest import CONFIG, Served, served
 from .terminal import Terminal
@@ -92,6 +93,8 @@ async def test_a_user_deploys_from_the_terminal(node: Served, chat: Chat, ann: C
             await screen.see("[1 Go] [2 Stop]")
             await screen.type("/press 3")
             await screen.see("no button 3 is on the screen")
+            await screen.type("/press " + "9" * 5_000)
+            await screen.see("/press N, the number")
             await screen.type("/press 1")
             await screen.see("Sure? — /press 1 yes")
             await screen.type("/press 1 yes")
@@ -168,6 +171,39 @@ async def test_the_desktop_tells_of_what_is_for_the_user(
     assert found == [
         ["--app-name=chatnode", "--", "ann in tea", "@bob: $(touch /tmp/x) `id` &lt;b&gt;bold&lt;/b&gt;"],
         ["--app-name=chatnode", "--", "ann", f"--help {TAMED}"],
+    ]
+
+
+async def registered(node: Served) -> None:
+    """Wait until the terminal has asked the node to notify it."""
+    sql = "SELECT 1 FROM notifications_registrations WHERE transport = 'desktop'"
+    with trio.fail_after(30):
+        while not await node.node.core.db.read(lambda reader: reader.execute(sql).fetchall()):  # noqa: ASYNC110
+            await trio.sleep(0.02)
+
+
+async def test_with_the_plugin_the_desktop_tells_what_the_node_decides(
+    tmp_path: Path, chat: Chat, desktop: Desktop
+) -> None:
+    """Not what the user has muted, though it mentions them; and what is sent by an operator."""
+    at_once = dict.fromkeys(("settle_seconds", "online_delay_seconds", "idle_delay_seconds"), 0)
+    unlimited = dict.fromkeys(("posts_per_minute", "changes_per_minute", "requests_per_minute"), 0)
+    config = configured(limits=unlimited, plugins={"notifications": at_once})
+    async with served(tmp_path / "data", config) as node, connect(node.url, await node.token("ann")) as ann:
+        await node.token("bob")
+        tea, work = await ann.create_group("tea", ["bob"]), await ann.create_group("work", ["bob"])
+        async with connect(node.url, await node.token("bob")) as bob:
+            await bob.call("conversations.settings", conversation=work, notify="none")
+        async with notified_at(chat, node, "bob", desktop):
+            await registered(node)
+            await ann.post(work, "@bob: quiet")
+            await ann.post(tea, f"@bob: <b>it</b> rains {EVIL}")
+            await desktop.notified(1)
+            await node.node.call("notifications.send", person="bob", title="Backup", body="It is done.")
+            found = await desktop.notified(2)
+    assert found == [
+        ["--app-name=chatnode", "--", "ann · tea", f"@bob: &lt;b&gt;it&lt;/b&gt; rains {TAMED}"],
+        ["--app-name=chatnode", "--", "Backup", "It is done."],
     ]
 
 
@@ -252,7 +288,7 @@ async def test_with_the_plugin_the_node_decides() -> None:
     notifier.notify_of_message("ann", "hello")
     notifier.by_node = True
     notifier.notify_of_event({"title": "ann\nin tea", "body": "x" * 1_000})
-    notifier.notify_of_event({"id": "1", "badge": 3})
+    notifier.notify_of_event({"notification": "1", "badge": 3})
     titles = [title for title, _ in notifier._waiting]
     assert titles == ["ann in tea", "New messages"]
     assert len(notifier._waiting[0][1]) == 500

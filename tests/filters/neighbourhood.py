@@ -88,6 +88,7 @@ async def settle(node: Node) -> Neighbourhood:
     for owner, title in ((ann, "Import of friends"), (ann, "Import of enemies"), (bob, SECRET), (None, SECRET)):
         await stored_work(node, owner, title)
     await node.core.db.write(_what_other_commands_set)
+    await node.core.db.write(_what_was_notified)
     return Neighbourhood(node, ann, bob, cay, root, talk, plans, late, hidden)
 
 
@@ -246,3 +247,47 @@ def _what_other_commands_set(tx: Transaction) -> None:
         )
     tx.execute("UPDATE people SET password = ? WHERE handle = 'bob'", (SECRET,))
     tx.execute("UPDATE people SET bot = 1, deactivated_at = 1, erased_at = 1, source = 'irc' WHERE handle = 'cay'")
+
+
+def _what_was_notified(tx: Transaction) -> None:
+    """Of messages that ann sees or may not see any more, of others' messages, and of something else."""
+    items = (
+        # who, title of the conversation, seq, kind, whether it was read
+        ("ann", "Plans", 9, "mention", True), ("ann", "Plans", 2, "message", False),
+        ("ann", "Plans", 3, "reply", False),
+        ("ann", "", 3, "message", True), ("ann", "Ünder the bridge", 6, "thread", False),
+        ("ann", "Ünder the bridge", 2, "mention", False), ("ann", SECRET, 1, "mention", True),
+        ("bob", SECRET, 2, "message", False),
+    )  # fmt: skip
+    for number, (person, place, seq, kind, read) in enumerate(items, 1):
+        tx.execute(
+            "INSERT INTO notifications_items (id, person, conversation, message, sender, kind, first_seq, last_seq, "
+            "count, personal, reason, created_at, read_at) "
+            "SELECT ?, p.key, c.key, m.key, m.sender, ?, m.seq, m.seq, ?, 0, ?, ?, ? FROM people p, conversations c JOIN messages m ON m.conversation = c.key "
+            "WHERE p.handle = ? AND c.title = ? AND m.seq = ?",
+            (
+                f"{number:032x}", kind, number, "ordinary" if kind == "message" else kind, tx.now + number,
+                tx.now + 99 if read else None, person, place, seq,
+            ),
+        )  # fmt: skip
+    for number, (person, text) in enumerate((("ann", "Backup done"), ("bob", SECRET)), len(items) + 1):
+        tx.execute(
+            "INSERT INTO notifications_items (id, person, kind, count, personal, reason, title, body, created_at) "
+            "SELECT ?, key, 'system', 1, 1, 'system', ?, ?, ? FROM people WHERE handle = ?",
+            (f"{number:032x}", text, f"{text}.", tx.now + number, person),
+        )
+    for person, label in (("ann", "her phone"), ("bob", SECRET)):
+        tx.execute(
+            "INSERT INTO notifications_registrations (id, person, transport, address, label, created_at) "
+            "SELECT ?, key, 'ntfy', ?, ?, ? FROM people WHERE handle = ?",
+            (f"{label.encode().hex():0>32}"[:32], f"https://ntfy.example.org/{SECRET}-{person}", label, tx.now, person),
+        )
+    for key, (state, error) in enumerate((("sent", None), ("failed", "no answer"), ("bounced", "404")), 1):
+        for whose in ("ann", "bob"):
+            tx.execute(
+                "INSERT INTO notifications_deliveries (item, registration, state, due_at, sent_at, error) "
+                "SELECT i.key, r.key, ?, ?, ?, ? FROM notifications_items i JOIN people p ON p.key = i.person "
+                "JOIN notifications_registrations r ON r.person = p.key WHERE p.handle = ? "
+                "ORDER BY i.key LIMIT 1 OFFSET ?",
+                (state, tx.now, tx.now + key if state == "sent" else None, error, whose, key - 1),
+            )

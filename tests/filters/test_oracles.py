@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from chatnode_notifications.items.collection import NOTIFICATIONS
 
 from chatnode.config import Limits
 from chatnode.model.times import now_ms
@@ -69,6 +70,13 @@ HIDDEN = {
     "what was removed": "DELETE FROM removals",
     "jobs": "UPDATE jobs SET result = 'eggs'",
     "works of others": f"UPDATE work SET title = 'eggs', status = 'done', error = 'eggs' WHERE owner IS NOT {_ANN}",
+    "notifications of others": "UPDATE notifications_items SET title = 'eggs', body = 'eggs', read_at = 7, count = 9 "
+    f"WHERE person <> {_ANN}",
+    "what they were sent": f"UPDATE notifications_deliveries SET state = 'bounced', error = 'eggs' WHERE item IN "
+    f"(SELECT key FROM notifications_items WHERE person <> {_ANN})",
+    "what one was told of what one may not see": "UPDATE notifications_items SET reason = 'eggs', count = 9, "
+    f"read_at = 7 WHERE conversation = {_HIDDEN} OR (conversation = {_LATE} AND last_seq <= 4)",
+    "where one is notified": "UPDATE notifications_registrations SET address = 'eggs' || key, keys = 'eggs'",
     "what is said in a group that one might join": "UPDATE messages SET text = 'eggs', at = 7 "
     "WHERE conversation = (SELECT key FROM conversations WHERE title = 'Yard')",
 }  # fmt: skip
@@ -83,6 +91,9 @@ SHOWN = {
     "her sessions": f"UPDATE sessions SET label = 'eggs' WHERE person = {_ANN}",
     "a public group": f"UPDATE conversations SET title = 'eggs' WHERE key = {_HALL}",
     "her works": f"UPDATE work SET title = 'eggs' WHERE owner = {_ANN}",
+    "her notifications": f"UPDATE notifications_items SET count = 9 WHERE person = {_ANN}",
+    "what became of them": "UPDATE notifications_deliveries SET state = 'expired' WHERE item IN "
+    f"(SELECT key FROM notifications_items WHERE person = {_ANN})",
     "her history": f"UPDATE presence_history SET text = 'eggs' WHERE person = {_ANN}",
 }
 
@@ -102,7 +113,7 @@ class Eyes:
     def answers(self) -> Answers:
         """Of everything that everybody may ask; cursors too."""
         found: Answers = {}
-        for collection in COLLECTIONS:
+        for collection in (*COLLECTIONS, NOTIFICATIONS):
             if collection.permission != "chat":
                 continue
             for fields in questions(collection, (SECRET, "eggs")):

@@ -55,6 +55,7 @@ WHO = {
     "contact_tags": ("forbidden", "forbidden", "empty"),
     "contact_labels": ("empty", "rows", "empty"),
     "contact_requests": ("empty", "rows", "empty"),
+    "chat_notifications": ("empty", "rows", "empty"),
 }
 
 
@@ -117,6 +118,9 @@ async def test_a_filter_on_what_is_hidden_finds_nothing(there: Neighbourhood) ->
         ("conversation_settings", {"custom_label": {"_eq": SECRET}}),
         ("sessions", {"label": {"_eq": SECRET}}),
         ("blocks", {"blocked_id": {"_eq": "ann"}}),
+        ("chat_notifications", {"title": {"_contains": SECRET}}),
+        ("chat_notifications", {"body": {"_contains": SECRET}}),
+        ("chat_notifications", {"conversation_id": {"_eq": there.hidden}}),
     ):
         assert await there.rows(there.ann, name, filter=asked) == [], asked
         assert await there.rows(there.ann, name, filter={"_and": [asked, {"_not": {"_not": asked}}]}) == []

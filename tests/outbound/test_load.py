@@ -118,7 +118,7 @@ async def test_one_address_gets_a_few_at_a_time_and_others_do_not_wait_for_it() 
 
 
 async def test_a_purpose_and_the_node_have_limits_too() -> None:
-    both: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, {"at_a_time": 2}), ({"connections": 2}, {})]
+    both: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, {"at_a_time": 2}), ({"connections": 4}, {})]
     for settings, rules in both:
         gate = Gate()
         async with site(gate.script) as there, outbound(there.place, per_address=9, **settings) as client:
@@ -131,6 +131,21 @@ async def test_a_purpose_and_the_node_have_limits_too() -> None:
                 gate.opened.set()
         assert there.most_open == 2
         assert len(there.requests) == 6
+
+
+async def test_slow_receivers_of_one_kind_leave_half_to_others() -> None:
+    gate = Gate()
+    async with site(gate.script) as there, site() as other:
+        async with outbound(there.place, other.place, per_address=9, connections=4) as client:
+            async with trio.open_nursery() as nursery:
+                for _ in range(6):
+                    nursery.start_soon(partial(ask, client, there, name="slow", at_a_time=64))
+                while len(there.requests) < 2:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+                for _ in range(3):
+                    assert await ask(client, other, name="quick") == 200
+                assert there.open == 2
+                gate.opened.set()
 
 
 async def test_waiting_for_a_turn_ends(mock_clock: trio.testing.MockClock) -> None:

@@ -15,6 +15,10 @@ NO_CONTACT = "0" * 32
 
 NO_IMPORT = "0" * 32
 """What becomes of imports is tried in tests/plugins/crm/imports."""
+NOTHING = "0" * 32
+"""Who may do what with devices and webhooks is tried in tests/plugins/notifications and tests/plugins/webhooks."""
+ENDPOINT = {"url": "https://hooks.example.org/chat", "kinds": ["crm.contact.deleted"]}
+"""It gets nothing in these tests."""
 
 FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "attachments.uploads": lambda at: {},
@@ -149,29 +153,79 @@ FIELDS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "crm.mappings.list": lambda at: {},
     "crm.mappings.save": lambda at: {"import": NO_IMPORT, "name": "a shop"},
     "crm.mappings.delete": lambda at: {"mapping": "a shop"},
+    "notifications.settings.get": lambda at: {},
+    "notifications.settings.set": lambda at: {"zone": "Europe/Paris"},
+    "notifications.list": lambda at: {},
+    "notifications.read": lambda at: {"ids": [NOTHING]},
+    "notifications.send": lambda at: {"person": at.spare, "title": "Backup done", "cid": "backup-1"},
+    "notifications.stats": lambda at: {},
+    "notifications.explain": lambda at: {"message": at.message},
+    "notifications.register": lambda at: {"transport": "ntfy", "address": "https://ntfy.example.org/topic"},
+    "notifications.unregister": lambda at: {"registration": NOTHING},
+    "notifications.devices": lambda at: {},
+    "notifications.vapid": lambda at: {},
+    "notifications.test": lambda at: {"registration": NOTHING},
+    "notifications.queue": lambda at: {},
+    "notifications.retry": lambda at: {"everything": True},
+    "notifications.forget": lambda at: {"everything": True},
+    "notifications.mailbox.get": lambda at: {},
+    "notifications.mailbox.add": lambda at: {"address": "spare@example.org"},
+    "notifications.mailbox.verify": lambda at: {"code": "000000"},
+    "notifications.mailbox.remove": lambda at: {},
+    "notifications.mail.test": lambda at: {"address": "spare@example.org"},
+    "previews.remove": lambda at: {"message": at.message},
+    "previews.settings": lambda at: {"conversation": at.conversation},
+    "previews.settings.update": lambda at: {"conversation": at.conversation, "enabled": False},
     "reactions.add": lambda at: {"message": at.message, "emoji": "🎉"},
     "reactions.remove": lambda at: {"message": at.message},
     "reactions.set": lambda at: {"message": at.message, "emojis": ["🎉"]},
     "reactions.list": lambda at: {"message": at.message},
     "reactions.mine": lambda at: {"messages": [at.message]},
+    "webhooks.endpoints.add": lambda at: dict(ENDPOINT),
+    "webhooks.endpoints.list": lambda at: {},
+    "webhooks.endpoints.get": lambda at: {"endpoint": NOTHING},
+    "webhooks.endpoints.update": lambda at: {"endpoint": NOTHING, "about": "builds"},
+    "webhooks.endpoints.remove": lambda at: {"endpoint": NOTHING},
+    "webhooks.endpoints.pause": lambda at: {"endpoint": NOTHING},
+    "webhooks.endpoints.resume": lambda at: {"endpoint": NOTHING},
+    "webhooks.endpoints.rotate": lambda at: {"endpoint": NOTHING},
+    "webhooks.endpoints.test": lambda at: {"endpoint": NOTHING},
+    "webhooks.deliveries": lambda at: {"endpoint": NOTHING},
+    "webhooks.attempts": lambda at: {"endpoint": NOTHING},
+    "webhooks.replay": lambda at: {"endpoint": NOTHING, "from_gid": 1},
+    "webhooks.recover": lambda at: {"endpoint": NOTHING},
+    "webhooks.incoming.add": lambda at: {"conversation": at.conversation, "name": "builds"},
+    "webhooks.incoming.list": lambda at: {"conversation": at.conversation},
+    "webhooks.incoming.remove": lambda at: {"webhook": NOTHING},
+    "webhooks.incoming.rotate": lambda at: {"webhook": NOTHING},
 }
 
 #: For those who take part; for strangers there is no such message.
 _OUT = ("unauthenticated", "not_found", "not_member", "not_found", "not_found")
 _OF_MESSAGE = (*_OUT, "ok", "ok", "ok")
+#: With the permission `webhooks.manage`, of any group.
+_OF_GROUP = (*_OUT[:-1], "ok", "forbidden", "ok", "ok")
 PRIVATE: dict[str, tuple[str, ...]] = {
     "attachments.list": _OF_MESSAGE,
     "attachments.remove": (*_OUT, "forbidden", "forbidden", "not_found"),
     "attachments.avatar.set": (*_OUT, "forbidden", "not_found", "not_found"),
     "crm.contacts.card": ("unauthenticated", *["forbidden"] * 3, "not_found", *["forbidden"] * 3),
+    "notifications.explain": _OF_MESSAGE,
+    "previews.remove": (*_OUT, "forbidden", "forbidden", "ok"),
+    "previews.settings": _OF_MESSAGE,
+    "previews.settings.update": (*_OUT, "forbidden", "ok", "ok"),
     "reactions.add": _OF_MESSAGE,
     "reactions.remove": _OF_MESSAGE,
     "reactions.set": _OF_MESSAGE,
     "reactions.list": _OF_MESSAGE,
+    "webhooks.incoming.add": (*_OUT, "forbidden", "ok", "ok"),
+    "webhooks.incoming.list": _OF_GROUP,
 }
 #: Where a direct conversation differs.
 _NOT_THERE = ("unauthenticated", *["not_found"] * 4)
 DIRECT: dict[str, tuple[str, ...]] = {
     "attachments.remove": (*_NOT_THERE, "forbidden", "not_found", "not_found"),
     "attachments.avatar.set": (*_NOT_THERE, "forbidden", "not_found", "forbidden"),
+    "previews.settings.update": (*_NOT_THERE, "ok", "not_found", "ok"),
+    "webhooks.incoming.list": (*_NOT_THERE, "forbidden", "not_found", "forbidden"),
 }

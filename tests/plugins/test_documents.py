@@ -1,4 +1,4 @@
-"""The page of each plugin that comes with the node says all that the plugin adds."""
+"""The pages of each plugin that comes with the node say all that the plugin adds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
-def test_the_page_names_what_there_is(plugin: Plugin) -> None:
-    text = (ROOT / f"docs/plugins/{plugin.name}.md").read_text(encoding="utf-8")
+def test_the_pages_name_what_there_is(plugin: Plugin) -> None:
+    pages = [ROOT / f"docs/plugins/{plugin.name}.md", *sorted(ROOT.glob(f"docs/plugins/{plugin.name}-*.md"))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     names = [
         *(each.name for each in (*plugin.commands, *plugin.permissions, *plugin.collections)),
         *(each.name for each in (*plugin.tables, *plugin.consumers, *plugin.tasks, *plugin.metrics)),

@@ -22,7 +22,7 @@ def only_plugins() -> None:
 #: What would give more than the token has: other tokens' ends, new ways in, everything that is kept of somebody.
 UNSCOPED = {
     "people.adopt", "people.erase", "people.export", "people.password", "people.reset_link", "plugins.drop",
-    "sessions.revoke", "sessions.revoke_others",
+    "sessions.revoke", "sessions.revoke_others", "webhooks.incoming.add", "webhooks.incoming.rotate",
 }  # fmt: skip
 
 

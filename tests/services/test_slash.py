@@ -279,6 +279,26 @@ async def test_who_has_left_is_told_nothing(node: Node, ann: LiveUser, bob: Live
     assert notices(bob) == []
 
 
+async def test_a_bot_that_was_removed_tells_nothing(node: Node, ann: LiveUser, bob: LiveUser) -> None:
+    room = await ann.group(bob)
+    ci = await make_bot(node, "ci", DEPLOY, room=room, by=ann)
+    invocation = await invoked(node, bob, room)
+    await ann.does("conversations.members.remove", conversation=room, member="ci")
+    with refused("gone", "invocation"):
+        await ci.does("slash.reply", invocation=invocation, text="come to my own group")
+    assert notices(bob) == []
+
+
+async def test_a_bot_tells_nothing_to_who_has_blocked_it(node: Node, ann: LiveUser, bob: LiveUser) -> None:
+    room = await ann.group(bob)
+    ci = await make_bot(node, "ci", DEPLOY, room=room, by=ann)
+    invocation = await invoked(node, bob, room)
+    await bob.does("people.block", person="ci")
+    with refused("forbidden", "invocation"):
+        await ci.does("slash.reply", invocation=invocation, text="unblock me")
+    assert notices(bob) == []
+
+
 # ---- no answer
 
 

@@ -12,6 +12,7 @@ from chatnode.model.events import NoticeSent
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations
+from chatnode.storage.conversations.blocks import has_blocked
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
@@ -54,6 +55,17 @@ def send(tx: Transaction, new: NewNotice) -> PrivateNotice:
         NoticeSent(notice), conversation=new.conversation, people=(new.person,), subject=key, actor=bot, private=True
     )
     return notice
+
+
+def check_may_tell(reader: Querying, bot: Account, person: int, conversation: int) -> None:
+    """Whether a bot may tell a user something in private, both in the conversation; users and conversation by key.
+
+    Raises `Refusal`: `gone` if the bot is no member any more, `forbidden` if the user has blocked it.
+    """
+    if conversations.member_role(reader, conversation, bot.key) is None:
+        raise Refusal("gone", "you are no longer a member of the conversation", path="invocation")
+    if has_blocked(reader, person, bot.key):
+        raise Refusal("forbidden", "the user does not accept messages from you", path="invocation")
 
 
 def by_id(reader: Querying, id: str) -> PrivateNotice | None:

@@ -52,7 +52,8 @@ def find(reader: Querying, owner: Account, who: str) -> Account:
 
 
 def owner_of(reader: Querying, person: int) -> int | None:
-    """The key of the owner of the bot with this key; None for other accounts."""
+    """The key of the user who owns the bot with the key `person`; None for a bot that no user owns, and for other
+    accounts."""
     row = reader.execute("SELECT owner FROM bots_owned WHERE bot = ?", (person,)).fetchone()
     return row[0] if row is not None else None
 
@@ -93,8 +94,8 @@ TABLES = (
         "bots_owned",
         lines=(
             "bot",
-            "SELECT b.id AS bot, p.id AS owner, o.created_at FROM bots_owned o JOIN people b ON b.key = o.bot "
-            "JOIN people p ON p.key = o.owner ORDER BY o.bot",
+            "SELECT b.id AS bot, p.id AS owner, o.created_at, o.paused FROM bots_owned o "
+            "JOIN people b ON b.key = o.bot JOIN people p ON p.key = o.owner ORDER BY o.bot",
         ),
         entry="bot",
         export="SELECT o.bot AS key, b.id AS bot, b.handle, b.name, o.created_at FROM bots_owned o JOIN people b "

@@ -57,4 +57,5 @@ CREATE INDEX bots_notices_bot ON bots_notices (bot) WHERE bot IS NOT NULL;
 CREATE INDEX bots_notices_at ON bots_notices (at);
 
 INSERT INTO role_permissions (role, permission)
-  SELECT 'admin', 'bots.make' WHERE EXISTS (SELECT 1 FROM role_permissions);
+  SELECT 'admin', 'bots.make' WHERE EXISTS (SELECT 1 FROM role_permissions)
+  ON CONFLICT DO NOTHING;

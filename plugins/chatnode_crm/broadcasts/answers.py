@@ -135,4 +135,5 @@ CONSUMER = Consumer(
     frozenset({MessagePosted.name}),
     pause=0.2,
     conversations="SELECT conversation FROM crm_talks",
+    repeatable=True,
 )

@@ -13,7 +13,7 @@ from chatnode.api import Context, Reader, Task, Transaction, now_ms
 from chatnode_notifications.deciding import sends
 from chatnode_notifications.deciding.due import Postponed, bundles_with, is_due, judge_again
 from chatnode_notifications.deciding.rules import presence_of, rules_of
-from chatnode_notifications.deciding.table import Presence, Rules
+from chatnode_notifications.deciding.table import NodeRules, Presence
 from chatnode_notifications.items.adding import ItemDraft, add_items
 from chatnode_notifications.items.figures import ADDED
 from chatnode_notifications.tasks import CLOSING
@@ -68,7 +68,7 @@ def _find_due(reader: Reader, now: int) -> _Due:
     return _Due(bundles, sent, min(times, default=None))
 
 
-def _close(found: _Due, presence: Mapping[int, Presence], rules: Rules, ahead_ms: int, tx: Transaction) -> int:
+def _close(found: _Due, presence: Mapping[int, Presence], rules: NodeRules, ahead_ms: int, tx: Transaction) -> int:
     """Returns how many items were added."""
     now = tx.now + ahead_ms
     sends.close(tx, found.sends, presence, rules, now)

@@ -11,7 +11,7 @@ from chatnode.api import Consumer, Context, MessagePosted, Reader, Row, Transact
 from chatnode_notifications.deciding import bundles, fanning
 from chatnode_notifications.deciding.bundles import BundleDraft
 from chatnode_notifications.deciding.judging import Judging
-from chatnode_notifications.deciding.looking import Look, Share, place_of, read_shares
+from chatnode_notifications.deciding.looking import Candidates, Share, place_of, read_shares
 from chatnode_notifications.items.figures import JUDGED
 from chatnode_notifications.settings import NotificationsSettings
 from chatnode_notifications.tasks import CLOSING, FANNING_OUT
@@ -23,11 +23,11 @@ async def decide(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     await _settle(ctx, rows[-1])
     places = [place_of(row) for row in rows]
 
-    def read(reader: Reader) -> tuple[Look, list[Share]]:
+    def read(reader: Reader) -> tuple[Candidates, list[Share]]:
         return read_shares(reader, places)
 
     found, later = await ctx.read(read)
-    drafts = await Judging(ctx, found).run()
+    drafts = await Judging(ctx, found).run() if found.possible else []
     ctx.count(JUDGED, len(rows))
     if not drafts and not later:
         return None
@@ -49,4 +49,4 @@ def _write(drafts: Sequence[BundleDraft], later: Sequence[Share], tx: Transactio
     fanning.put_off(tx, later)
 
 
-CONSUMER = Consumer("deciding", decide, frozenset({MessagePosted.name}), most=500, pause=2.0)
+CONSUMER = Consumer("deciding", decide, frozenset({MessagePosted.name}), most=500, pause=2.0, repeatable=True)

@@ -17,10 +17,10 @@ from chatnode_notifications.deciding.table import (
     MOST_AHEAD_MS,
     PERSONAL,
     Case,
+    NodeRules,
     Notify,
     Presence,
     Reason,
-    Rules,
     judge,
 )
 from chatnode_notifications.items.adding import ItemDraft
@@ -91,7 +91,7 @@ def bundles_with(reader: Querying, keys: Collection[int]) -> list[Bundle]:
 
 
 def judge_again(
-    tx: Transaction, bundles: Sequence[Bundle], presence: Mapping[int, Presence], rules: Rules, now: int
+    tx: Transaction, bundles: Sequence[Bundle], presence: Mapping[int, Presence], rules: NodeRules, now: int
 ) -> list[ItemDraft | Postponed | None]:
     """What becomes of each: an item, more waiting, or nothing."""
     chosen = preferences_of(tx, {each.person for each in bundles})
@@ -112,7 +112,7 @@ class _Posted:
 
 
 def _judge(
-    tx: Transaction, bundle: Bundle, chosen: Preferences, presence: Presence, rules: Rules, now: int
+    tx: Transaction, bundle: Bundle, chosen: Preferences, presence: Presence, rules: NodeRules, now: int
 ) -> ItemDraft | Postponed | None:
     reasons = messages_in(bundle.messages)
     quiet = quiet_until(chosen.quiet, chosen.zone, now) if chosen.quiet else None

@@ -19,7 +19,7 @@ from chatnode_notifications.deciding.model import (
 from chatnode_notifications.deciding.proposal import Hold, Quiet
 from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.deciding.rules import presence_of, rules_of
-from chatnode_notifications.deciding.table import LEVEL, PERSONAL, REASON_ROW, ROWS, Case, Rules, judge, reason_of
+from chatnode_notifications.deciding.table import LEVEL, PERSONAL, REASON_ROW, ROWS, Case, NodeRules, judge, reason_of
 from chatnode_notifications.preferences.model import Preferences
 from chatnode_notifications.preferences.stored import preferences_of_one
 
@@ -82,7 +82,7 @@ async def explain(ctx: Context, asked: ExplainNotification) -> Explanation:
 
 
 def _explained(
-    facts: _Facts, case: Case, rules: Rules, chosen: Preferences, deliveries: list[ExplainedDelivery], why: str
+    facts: _Facts, case: Case, rules: NodeRules, chosen: Preferences, deliveries: list[ExplainedDelivery], why: str
 ) -> Explanation:
     verdict = judge(case, rules)
     reachable = facts.devices > 0 or chosen.mail != "off"
@@ -98,7 +98,7 @@ def _explained(
     )  # fmt: skip
 
 
-def _rows(case: Case, rules: Rules, why: str) -> list[ExplainedRow]:
+def _rows(case: Case, rules: NodeRules, why: str) -> list[ExplainedRow]:
     """All rows, in their order: also those after the one that ends the matter."""
     found: list[ExplainedRow] = []
     for row in ROWS:

@@ -16,7 +16,7 @@ from chatnode_notifications.deciding.judging import Judging
 from chatnode_notifications.deciding.looking import (
     MOST_LOOKS,
     MOST_PAIRS,
-    Look,
+    Candidates,
     Place,
     Share,
     look,
@@ -39,7 +39,7 @@ class _Part:
     key: int
     above: int
     upto: int | None
-    look: Look
+    look: Candidates
 
 
 def put_off(tx: Transaction, shares: Iterable[Share]) -> None:

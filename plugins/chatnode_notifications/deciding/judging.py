@@ -9,7 +9,7 @@ import trio
 
 from chatnode.api import Context, now_ms
 from chatnode_notifications.deciding.bundles import BundleDraft
-from chatnode_notifications.deciding.looking import Look, Possible, Posting
+from chatnode_notifications.deciding.looking import Candidates, Possible, Posting
 from chatnode_notifications.deciding.proposal import Hold, Proposal, Quiet, combined
 from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.deciding.rules import presence_of, rules_of
@@ -17,9 +17,9 @@ from chatnode_notifications.deciding.table import (
     LEVEL,
     PERSONAL,
     Case,
+    NodeRules,
     Presence,
     Reason,
-    Rules,
     Verdict,
     judge,
     reason_of,
@@ -42,10 +42,10 @@ def paused_until(chosen: Preferences) -> int | None:
 class Judging:
     """Judges one batch. Use it on the trio thread."""
 
-    def __init__(self, ctx: Context, look: Look) -> None:
+    def __init__(self, ctx: Context, look: Candidates) -> None:
         self._ctx = ctx
         self._look = look
-        self._rules: Rules = rules_of(ctx)
+        self._rules: NodeRules = rules_of(ctx)
         self._now = now_ms()
         self._presence: dict[int, Presence] = {}
         self._drafts: dict[tuple[int, int], BundleDraft] = {}

@@ -7,6 +7,7 @@ groups only members with a device or mail, and those whom a message names or ans
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 import attrs
 import orjson
@@ -79,7 +80,7 @@ class Possible:
 
 
 @attrs.frozen
-class Look:
+class Candidates:
     """What was read: `chosen` are settings by user, `reachable` those whom an alert can reach."""
 
     possible: Sequence[Possible]
@@ -90,6 +91,28 @@ class Look:
 def place_of(row: Row) -> Place:
     """Of a row of `message.posted`."""
     return row.gid, row.conversation_key or 0, row.subject
+
+
+def places_to_judge(reader: Querying, places: Sequence[Place]) -> list[Place]:
+    """Those of messages that may concern somebody; for most nodes that is a small part of them.
+
+    Left out are messages that name and answer nobody, in groups none of whose members can be reached.
+    """
+    by_conversation: dict[int, list[Place]] = {}
+    for each in places:
+        by_conversation.setdefault(each[1], []).append(each)
+    reached = list(filter(partial(_reaches, reader), by_conversation)) if _anybody_reachable(reader) else []
+    spans = [(conversation, those[0][2], those[-1][2]) for conversation, those in by_conversation.items()]
+    found = reader.execute(
+        "SELECT m.conversation, m.seq FROM (SELECT value ->> 0 AS conversation, value ->> 1 AS first_seq, "
+        "value ->> 2 AS last_seq FROM json_each(:spans)) span CROSS JOIN conversations c ON c.key = span.conversation "
+        "CROSS JOIN messages m ON m.conversation = c.key AND m.seq BETWEEN span.first_seq AND span.last_seq "
+        "WHERE c.kind = 'direct' OR m.reply_to IS NOT NULL OR m.thread IS NOT NULL "
+        "OR c.key IN (SELECT value FROM json_each(:reached)) OR m.text LIKE '%@%'",
+        {"spans": orjson.dumps(spans).decode(), "reached": orjson.dumps(reached).decode()},
+    )
+    wanted = set(found.fetchall())
+    return [each for each in places if each[1:] in wanted] if wanted else []
 
 
 def postings_at(reader: Querying, places: Iterable[Place]) -> list[Posting]:
@@ -137,7 +160,7 @@ def divided(shares: Iterable[Share]) -> tuple[list[Share], list[Share]]:
     return now, later
 
 
-def look(reader: Querying, shares: Iterable[Share]) -> Look:
+def look(reader: Querying, shares: Iterable[Share]) -> Candidates:
     """Read what is needed to judge."""
     possible: list[Possible] = []
     everyone: dict[int, list[Posting]] = {}
@@ -150,10 +173,10 @@ def look(reader: Querying, shares: Iterable[Share]) -> Look:
     if everyone:
         possible += _possible(reader, everyone, None)
     people = {each.recipient.person for each in possible}
-    return Look(possible, preferences_of(reader, people), _reachable(reader, people)) if people else _NOBODY
+    return Candidates(possible, preferences_of(reader, people), _reachable(reader, people)) if people else _NOBODY
 
 
-_NOBODY = Look((), {}, frozenset())
+_NOBODY = Candidates((), {}, frozenset())
 
 
 def _possible(
@@ -179,6 +202,16 @@ def _anybody_reachable(reader: Querying) -> bool:
     row = reader.execute(
         f"SELECT 1 WHERE EXISTS (SELECT 1 FROM notifications_registrations WHERE state IN {USABLE_STATES}) "  # noqa: S608
         "OR EXISTS (SELECT 1 FROM notifications_people WHERE mail <> 'off')"
+    ).fetchone()
+    return row is not None
+
+
+def _reaches(reader: Querying, conversation: int) -> bool:
+    """Whether an alert can reach one of its members."""
+    row = reader.execute(
+        f"SELECT 1 FROM members w WHERE w.conversation = ? AND w.left_gid IS NULL "  # noqa: S608
+        f"AND {_REACHABLE.format('w.person')} LIMIT 1",
+        (conversation,),
     ).fetchone()
     return row is not None
 
@@ -226,7 +259,10 @@ def _meant(reader: Querying, conversation: int, special: Sequence[Posting]) -> s
     return found
 
 
-def read_shares(reader: Reader, places: Iterable[Place]) -> tuple[Look, list[Share]]:
+def read_shares(reader: Reader, places: Sequence[Place]) -> tuple[Candidates, list[Share]]:
     """What can be judged now, and what takes longer."""
-    now, later = divided(shares_of(reader, postings_at(reader, places)))
+    wanted = places_to_judge(reader, places)
+    if not wanted:
+        return _NOBODY, []
+    now, later = divided(shares_of(reader, postings_at(reader, wanted)))
     return look(reader, now), later

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from chatnode.api import Context
-from chatnode_notifications.deciding.table import ACTIVE_MS, Presence, Rules
+from chatnode_notifications.deciding.table import ACTIVE_MS, NodeRules, Presence
 from chatnode_notifications.settings import NotificationsSettings
 
 
-def rules_of(ctx: Context) -> Rules:
+def rules_of(ctx: Context) -> NodeRules:
     """The rules of this node."""
     settings = ctx.settings(NotificationsSettings)
-    return Rules(
+    return NodeRules(
         settings.max_age_hours * 3_600_000, int(settings.online_delay_seconds * 1_000),
         int(settings.idle_delay_seconds * 1_000), int(settings.repeat_seconds * 1_000),
     )  # fmt: skip

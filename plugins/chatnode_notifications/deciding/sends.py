@@ -11,7 +11,7 @@ import orjson
 from chatnode.api import Transaction
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
-from chatnode_notifications.deciding.table import CLOSING_ROWS, Case, Presence, Rules, judge
+from chatnode_notifications.deciding.table import CLOSING_ROWS, Case, NodeRules, Presence, judge
 from chatnode_notifications.items.adding import hand_over, show_again
 from chatnode_notifications.notes import NewItem
 from chatnode_notifications.preferences.stored import preferences_of
@@ -29,7 +29,7 @@ class _Sent:
     deactivated: bool = attrs.field(converter=bool)
 
 
-def close(tx: Transaction, keys: Collection[int], presence: Mapping[int, Presence], rules: Rules, now: int) -> None:
+def close(tx: Transaction, keys: Collection[int], presence: Mapping[int, Presence], rules: NodeRules, now: int) -> None:
     """Hand over those that may alert now. What was read meanwhile is not handed over at all."""
     rows: Sequence[Any] = tx.execute(
         "SELECT i.key, i.person, i.created_at, i.read_at IS NOT NULL, p.deactivated_at IS NOT NULL "

@@ -30,7 +30,7 @@ MOST_AHEAD_MS = 86_400_000
 
 
 @attrs.frozen
-class Rules:
+class NodeRules:
     """What the operator has set, in milliseconds."""
 
     max_age: int = 86_400_000
@@ -44,8 +44,9 @@ class Case:
     """A message and one of its possible recipients. Times are in milliseconds.
 
     `made_at` is when the first message was decided that this one would be told of with. `rang_at` is when the user was
-    last notified of the conversation. `held_until` and `quieted` are what plugins say; `quiet_until` is the end of the
-    quiet hours, if it is in them at `now`.
+    last notified of the conversation. Either lies in the future if the clock was set back since. Then it postpones
+    nothing; otherwise it would do so again each time that the alert is due. `held_until` and `quieted` are what plugins
+    say; `quiet_until` is the end of the quiet hours, if it is in them at `now`.
     """
 
     now: int
@@ -91,7 +92,7 @@ class Verdict:
     due_at: int = 0
 
 
-Judge = Callable[[Case, Rules], Ending | int | None]
+Judge = Callable[[Case, NodeRules], Ending | int | None]
 """Returns how the matter ends, or the time before which the alert is not due; None if the row does not match."""
 
 
@@ -129,7 +130,7 @@ def reason_of(
     return "system" if system else "ordinary"
 
 
-def judge(case: Case, rules: Rules, rows: Iterable[TableRow] | None = None) -> Verdict:
+def judge(case: Case, rules: NodeRules, rows: Iterable[TableRow] | None = None) -> Verdict:
     """The verdict of the table, or of some of its rows."""
     due, number = case.now, 0
     for row in ROWS if rows is None else rows:
@@ -146,57 +147,58 @@ def judge(case: Case, rules: Rules, rows: Iterable[TableRow] | None = None) -> V
 # ---- the rows
 
 
-def _gone(case: Case, rules: Rules) -> Ending | None:
+def _gone(case: Case, rules: NodeRules) -> Ending | None:
     return "never" if case.deleted or not case.takes_part or not case.may_see else None
 
 
-def _not_a_reader(case: Case, rules: Rules) -> Ending | None:
+def _not_a_reader(case: Case, rules: NodeRules) -> Ending | None:
     return "never" if case.own or case.bot or case.deactivated else None
 
 
-def _blocked(case: Case, rules: Rules) -> Ending | None:
+def _blocked(case: Case, rules: NodeRules) -> Ending | None:
     return "never" if case.blocked else None
 
 
-def _old(case: Case, rules: Rules) -> Ending | None:
+def _old(case: Case, rules: NodeRules) -> Ending | None:
     return "inbox" if case.imported or case.at < case.now - rules.max_age else None
 
 
-def _muted(case: Case, rules: Rules) -> Ending | None:
+def _muted(case: Case, rules: NodeRules) -> Ending | None:
     muted = case.muted_until is not None and case.muted_until > case.now
     return "inbox" if case.notify == "none" or (muted and not (case.through_mute and case.personal)) else None
 
 
-def _mentions_only(case: Case, rules: Rules) -> Ending | None:
+def _mentions_only(case: Case, rules: NodeRules) -> Ending | None:
     return "inbox" if case.notify == "mentions" and case.level == ORDINARY else None
 
 
-def _archived(case: Case, rules: Rules) -> Ending | None:
+def _archived(case: Case, rules: NodeRules) -> Ending | None:
     return "inbox" if case.archived and case.level == ORDINARY else None
 
 
-def _plugins(case: Case, rules: Rules) -> Ending | int | None:
+def _plugins(case: Case, rules: NodeRules) -> Ending | int | None:
     return "inbox" if case.quieted else case.held_until
 
 
-def _quiet(case: Case, rules: Rules) -> int | None:
+def _quiet(case: Case, rules: NodeRules) -> int | None:
     until = max(case.paused_until or 0, case.quiet_until or 0)
     return until if until > case.now else None
 
 
-def _present(case: Case, rules: Rules) -> int | None:
-    if case.presence == "away":
+def _present(case: Case, rules: NodeRules) -> int | None:
+    if case.presence == "away" or case.made_at > case.now:
         return None
-    delay = rules.online_delay if case.presence == "active" else rules.idle_delay
-    return min(case.made_at, case.now) + delay  # the clock may have been set back since
+    return case.made_at + (rules.online_delay if case.presence == "active" else rules.idle_delay)
 
 
-def _read(case: Case, rules: Rules) -> Ending | None:
+def _read(case: Case, rules: NodeRules) -> Ending | None:
     return "suppressed" if case.read else None
 
 
-def _repeated(case: Case, rules: Rules) -> int | None:
-    return min(case.rang_at, case.now) + rules.repeat if case.rang_at is not None and not case.personal else None
+def _repeated(case: Case, rules: NodeRules) -> int | None:
+    if case.rang_at is None or case.rang_at > case.now or case.personal:
+        return None
+    return case.rang_at + rules.repeat
 
 
 REASON_ROW = 5

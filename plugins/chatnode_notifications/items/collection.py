@@ -5,7 +5,13 @@ from __future__ import annotations
 from chatnode.api import CHAT, Collection, Field, kinds
 from chatnode_notifications.notes import BODY, MAY_SEE, SOURCE, TITLE
 
-_DELIVERIES = "FROM notifications_deliveries d WHERE d.item = item.key"
+_DELIVERIES = (
+    "FROM (SELECT state, sent_at, error FROM notifications_deliveries d WHERE d.item = item.key UNION ALL "
+    "SELECT coalesce(mail.state, 'pending'), CASE mail.state WHEN 'sent' THEN mail.ended_at END, mail.error "
+    "FROM notifications_mail_items told LEFT JOIN notifications_mails mail ON mail.key = told.mail "
+    "WHERE told.item = item.key) d"
+)
+"""To its devices and by mail."""
 _RANK = (
     "(CASE d.state WHEN 'bounced' THEN 4 WHEN 'failed' THEN 3 WHEN 'expired' THEN 3 WHEN 'pending' THEN 2 ELSE 1 END)"
 )
@@ -14,8 +20,8 @@ _STATUS = f"(CASE {_WORST} WHEN 4 THEN 'BOUNCED' WHEN 3 THEN 'FAILED' WHEN 2 THE
 
 NOTIFICATIONS = Collection(
     "chat_notifications",
-    "What you were notified of, and whether it reached your devices: the worst of its deliveries. Without devices, it "
-    "counts as SENT.",
+    "What you were notified of, and whether it reached your devices and mailbox: the worst of its deliveries. Without "
+    "any, it counts as SENT.",
     SOURCE,
     f"item.person = :me AND {MAY_SEE}",
     (
@@ -33,7 +39,7 @@ NOTIFICATIONS = Collection(
         Field("title", kinds.String(), TITLE, sorts=False),
         Field("body", kinds.String(), BODY, sorts=False),
         Field("message_count", kinds.Integer(), "item.count", ("count",)),
-        Field("is_sent", kinds.Flag(), f"EXISTS (SELECT 1 {_DELIVERIES} AND d.state = 'sent')", groups=True),
+        Field("is_sent", kinds.Flag(), f"EXISTS (SELECT 1 {_DELIVERIES} WHERE d.state = 'sent')", groups=True),
         Field("sent_at", kinds.Timestamp(), f"(SELECT min(d.sent_at) {_DELIVERIES})", nullable=True),
         Field("is_read", kinds.Flag(), "(item.read_at IS NOT NULL)", groups=True),
         Field("read_at", kinds.Timestamp(), "item.read_at", nullable=True),
@@ -45,7 +51,7 @@ NOTIFICATIONS = Collection(
         Field("delivery_status", kinds.Choice(("PENDING", "SENT", "FAILED", "BOUNCED")), _STATUS, groups=True),
         Field(
             "error_message", kinds.String(),
-            f"(SELECT d.error {_DELIVERIES} AND d.error IS NOT NULL ORDER BY {_RANK} DESC LIMIT 1)", nullable=True,
+            f"(SELECT d.error {_DELIVERIES} WHERE d.error IS NOT NULL ORDER BY {_RANK} DESC LIMIT 1)", nullable=True,
             sorts=False,
         ),
         Field("created_at", kinds.Timestamp(), "item.created_at", ("at",)),

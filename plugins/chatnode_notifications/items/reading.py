@@ -99,4 +99,6 @@ def apply_marks(tx: Transaction, marks: Marks) -> None:
             _mark(tx, person, key, id)
 
 
-CONSUMER = Consumer("reading", follow_reading, frozenset({ReceiptRead.name, MessagePosted.name}), most=500, pause=0.5)
+CONSUMER = Consumer(
+    "reading", follow_reading, frozenset({ReceiptRead.name, MessagePosted.name}), most=500, pause=0.5, repeatable=True
+)

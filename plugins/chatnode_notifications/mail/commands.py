@@ -34,7 +34,7 @@ async def add_mailbox(ctx: Context, asked: AddMailbox) -> MailboxReply:
     """
     _check_user(ctx)
     if not ctx.mail.enabled:
-        raise Refusal("forbidden", "this node sends no email: no mail server is set up")
+        raise Refusal("conflict", "this node sends no email: no mail server is set up")
     address, person = read_address(asked.address), ctx.me
     most = ctx.settings(NotificationsSettings).mail_codes_per_day
     code = await ctx.write(lambda tx: mailboxes.start_adding(tx, person, address, most))

@@ -81,6 +81,8 @@ def _register(
     if found is None or not mine:
         if found is not None:
             rows.delete(tx, found.key)  # and with it what is on its way to its last user
+        if most:
+            rows.forget_gone(tx, new.person, most)
         return rows.insert(tx, new), checked.shown
     if checked.shown is not None and found.keys:  # the receiver has the secret that was shown the first time
         return rows.renew(tx, found, attrs.evolve(new, keys=found.target().keys)), None

@@ -121,6 +121,16 @@ def count(reader: Querying, person: int) -> int:
 # ---- changing
 
 
+def forget_gone(tx: Transaction, person: int, most: int) -> None:
+    """Keep the newest `most` of a user's registrations that are gone: their services decide how many there are."""
+    tx.execute(
+        "DELETE FROM notifications_registrations WHERE person = :person AND state = 'gone' AND key <= ("
+        "SELECT key FROM notifications_registrations WHERE person = :person AND state = 'gone' "
+        "ORDER BY key DESC LIMIT 1 OFFSET :most)",
+        {"person": person, "most": most},
+    )
+
+
 def insert(tx: Transaction, new: NewRegistration) -> RegistrationRow:
     """Its address must be free."""
     row = tx.execute(

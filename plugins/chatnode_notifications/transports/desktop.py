@@ -24,12 +24,12 @@ class DesktopNotification(Event):
     """Show a notification on this device, which has registered for it (`notifications.register`).
 
     `badge` is the number of conversations with unread notifications. `read`: close what is shown of these
-    conversations up to these messages. What the user does not want shown is absent, up to everything but `id` and
-    `badge`.
+    conversations up to these messages. What the user does not want shown is absent, up to everything but
+    `notification`, its id, and `badge`.
     """
 
     name = "notification"
-    id: str
+    notification: str
     badge: int
     kind: str | None = None
     conversation: str | None = None
@@ -72,6 +72,7 @@ def shown(alert: Alert) -> DesktopNotification:
     """The alert as an event."""
     fields: dict[str, Any] = payload(alert)
     del fields["v"]
+    fields["notification"] = fields.pop("id")  # a frame with an `id` is a reply
     if "sender" in fields:
         fields["sender"] = alert.note.sender
     return DesktopNotification(**fields)

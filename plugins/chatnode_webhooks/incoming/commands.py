@@ -46,8 +46,9 @@ _HOUR_MS = 3_600_000
 async def add_incoming(ctx: Context, asked: AddIncoming) -> IncomingSecrets:
     """Add an incoming webhook to a group: an address that other programs post messages to, as they would to Slack.
 
-    For the owner and admins of the group, and for users with the permission `webhooks.manage`, who may also name an
-    existing bot. The bot becomes a member of the group. The address is shown once; rotate the webhook for another.
+    For the owner and admins of the group. Users with the permission `webhooks.manage` may name a bot; if it is a member
+    of the group, they need not be one. Otherwise, the webhook gets a bot of its own, which becomes a member of the
+    group. The address is shown once; rotate the webhook for another.
     """
     await ctx.read(lambda reader: _check_may_add(ctx, reader, asked))  # before a bot is made for it
     id, token, secret = new_id(), rows.new_token(), new_webhook_secret() if asked.signed else None
@@ -118,23 +119,28 @@ async def rotate_incoming(ctx: Context, asked: RotateIncoming) -> IncomingSecret
 
 
 def _check_may_add(ctx: Context, reader: Querying, asked: AddIncoming) -> int:
-    """The key of the group. Raises `Refusal`."""
-    conversation = _group(ctx, reader, asked.conversation)
+    """The key of the group. Raises `Refusal`, also for those who may not add a new bot to it."""
+    if asked.bot is not None:
+        conversation = _group(ctx, reader, asked.conversation)
+    elif ctx.account is None:
+        raise Refusal("invalid", "name a bot that is a member of the group", path="bot")
+    else:
+        conversation = access_to_manage(reader, ctx.account, asked.conversation).key
     most = ctx.settings(WebhooksSettings).incoming_per_conversation
     rows.check_room(reader, conversation, asked.name, most)
     return conversation
 
 
 def _group(ctx: Context, reader: Querying, id: str, *, reads: bool = False) -> int:
-    """The key of a group whose webhooks the requester may manage. Raises `Refusal`."""
-    if not ctx.may(MANAGE, reads=reads):
-        return access_to_manage(reader, ctx.me, id).key
-    row = reader.execute("SELECT key, kind FROM conversations WHERE id = ?", (id,)).fetchone()
-    if row is None:
-        raise Refusal("not_found", "no such conversation", path="conversation")
-    if row[1] == "direct":
-        raise Refusal("forbidden", "a direct conversation has no webhooks", path="conversation")
-    return row[0]
+    """The key of a group whose webhooks the requester may manage. Raises `Refusal`; whether there is a direct
+    conversation only its two users learn."""
+    if ctx.may(MANAGE, reads=reads):
+        row = reader.execute("SELECT key FROM conversations WHERE id = ? AND kind = 'group'", (id,)).fetchone()
+        if row is not None:
+            return row[0]
+        if ctx.account is None:
+            raise Refusal("not_found", "no such conversation", path="conversation")
+    return access_to_manage(reader, ctx.me, id).key
 
 
 def _hook(ctx: Context, tx: Transaction, id: str) -> HookRow:

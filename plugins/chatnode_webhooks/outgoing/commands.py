@@ -1,4 +1,5 @@
-"""Commands on endpoints: for a bot on its own, and for users with the permission `webhooks.manage` on all of them."""
+"""Commands on endpoints: for a bot on its own, for users on those of their bots, and for users with the permission
+`webhooks.manage` on all of them."""
 
 from __future__ import annotations
 
@@ -47,8 +48,9 @@ _END = 2**62
 async def add(ctx: Context, asked: AddEndpoint) -> EndpointSecret:
     """Add an address that events are posted to, from now on. Its secret, which signs them, is shown once.
 
-    An endpoint of a bot gets exactly what the bot may see. A bot adds its own; with the permission `webhooks.manage`
-    you add one for any bot, or for the node. It outlives the token that it was added with.
+    An endpoint of a bot gets exactly what the bot may see. A bot adds its own, and with the permission `bots.make` you
+    add those of your bots; with `webhooks.manage` you add one for any bot, or for the node. It outlives the token that
+    it was added with.
     """
     url, secret, id = check_address(ctx, asked.url), new_webhook_secret(), new_id()
 
@@ -119,10 +121,7 @@ async def remove(ctx: Context, asked: OfEndpoint) -> Nothing:
     """Remove an endpoint: nothing is sent to it any more, and what failed is forgotten."""
 
     def change(tx: Transaction, endpoint: Endpoint) -> None:
-        endpoints.change(
-            tx, endpoint.key, state="removed", url="", about="", secret="", old_secret=None, reason=None
-        )  # fmt: skip
-        endpoints.forget(tx, endpoint.key)
+        endpoints.remove(tx, endpoint.key)
 
     await _change(ctx, "remove", asked.endpoint, change)
     return Nothing()
@@ -183,11 +182,13 @@ async def test(ctx: Context, asked: OfEndpoint) -> EndpointTest:
 
 
 async def _change(ctx: Context, verb: str, id: str, change: Callable[[Transaction, Endpoint], None]) -> EndpointReply:
-    """Find an endpoint, change it, and tell those in charge. Repeating it does no harm."""
+    """Find an endpoint, change it, and tell those in charge, unless it is as it was. Repeating it does no harm."""
 
     def write(tx: Transaction) -> EndpointInfo:
         endpoint = find_managed(ctx, tx, id)
         change(tx, endpoint)
+        if _of(tx, endpoint.key) == endpoint:
+            return info(tx, endpoint)
         endpoints.change(tx, endpoint.key, revision=endpoint.revision + 1)
         ctx.audit(tx, f"endpoints.{verb}", id)
         return _changed(ctx, tx, endpoint.key)

@@ -11,7 +11,8 @@ from math import inf
 
 import trio
 
-from chatnode.api import Context, Refusal
+from chatnode.api import Context, Refusal, now_ms
+from chatnode_webhooks.outgoing.answering import pass_on
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.deliveries import TRIM_EVERY, ReplayRange
 from chatnode_webhooks.outgoing.endpoints import Endpoint
@@ -126,7 +127,13 @@ class Courier:
         heard = item.heard or await read_one(ctx, endpoint, item.gid)
         if heard is None:
             return None
-        return await send(ctx, endpoint, webhook_id(ctx.epoch, item.gid), make_body(endpoint.format, ctx.epoch, heard))
+        try:
+            body = make_body(endpoint.format, ctx.epoch, heard)
+            attempt = await send(ctx, endpoint, webhook_id(ctx.epoch, item.gid), body)
+            return await pass_on(ctx, endpoint, heard, attempt)
+        except Exception as error:  # one event that cannot be sent must not be in the way of the others
+            ctx.log.error("event %d cannot be sent to a webhook endpoint: %s", item.gid, type(error).__name__)
+            return Attempt("failed", now_ms(), 0, error="the node failed; see its log")
 
     def _note(self, item: QueuedEvent, attempt: Attempt | None) -> None:
         if not self._done:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction
+from chatnode.api import Querying, Refusal, Transaction, bot_owner
 
 Format = Literal["standard", "seed"]
 State = Literal["active", "paused", "stalled", "disabled", "removed"]
@@ -108,10 +108,11 @@ def page(reader: Querying, bot: int | None, after: str, limit: int) -> list[Endp
 
 
 def count(reader: Querying, bot: int | None) -> tuple[int, int]:
-    """How many there are in all, and of the bot."""
+    """How many there are in all, and of the bot. Those of bots that are deactivated do not count: nothing is sent to
+    them, and users may end their bots and make others."""
     row = reader.execute(
-        "SELECT count(*), coalesce(sum(CASE WHEN bot = :bot THEN 1 ELSE 0 END), 0) FROM webhooks_endpoints "
-        "WHERE state <> 'removed'",
+        "SELECT count(*), coalesce(sum(CASE WHEN e.bot = :bot THEN 1 ELSE 0 END), 0) FROM webhooks_endpoints e "
+        "LEFT JOIN people p ON p.key = e.bot WHERE e.state <> 'removed' AND p.deactivated_at IS NULL",
         {"bot": bot},
     ).fetchone()
     return row[0], row[1]
@@ -179,6 +180,22 @@ def forget(tx: Transaction, key: int) -> None:
     """Delete what failed, what is to be sent again, and the attempts."""
     for table in ("webhooks_deliveries", "webhooks_replays", "webhooks_attempts"):
         tx.execute(f"DELETE FROM {table} WHERE endpoint = ?", (key,))  # noqa: S608 -- constants
+
+
+def remove(tx: Transaction, key: int) -> None:
+    """Send nothing to it any more. The row stays for a while, for the event that tells of it."""
+    change(tx, key, state="removed", url="", about="", secret="", old_secret=None, reason=None)
+    forget(tx, key)
+
+
+def of_ended_bots(reader: Querying, before: int) -> list[int]:
+    """The keys of those whose bot was deactivated before this time and is no user's: users may end their bots."""
+    rows = reader.execute(
+        "SELECT e.key, e.bot FROM webhooks_endpoints e JOIN people p ON p.key = e.bot "
+        "WHERE e.state <> 'removed' AND p.deactivated_at < ? ORDER BY e.key",
+        (before,),
+    ).fetchall()
+    return [key for key, bot in rows if bot_owner(reader, bot) is None]
 
 
 def delete_removed(tx: Transaction, before: int) -> int:

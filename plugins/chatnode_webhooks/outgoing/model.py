@@ -183,7 +183,8 @@ class ListAttempts:
 
 @attrs.define
 class AttemptInfo:
-    """One attempt to post an event; without `error` it succeeded."""
+    """One attempt to post an event; it succeeded with a `status` of 2xx. `error` says what failed, or what was wrong
+    with the answer to an invocation."""
 
     event: str
     kind: str

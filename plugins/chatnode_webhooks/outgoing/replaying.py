@@ -99,8 +99,9 @@ async def recover(ctx: Context, asked: OfEndpoint) -> Recovered:
     def write(tx: Transaction) -> int:
         endpoint = find_managed(ctx, tx, asked.endpoint)
         count = deliveries.recover(tx, endpoint.key)
-        ctx.audit(tx, "recover", endpoint.id, events=count)
-        _changed(ctx, tx, endpoint)
+        if count:
+            ctx.audit(tx, "recover", endpoint.id, events=count)
+            _changed(ctx, tx, endpoint)
         return count
 
     return Recovered(await ctx.write(write, repeatable=True))

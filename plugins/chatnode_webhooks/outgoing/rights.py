@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Account, Blocked, Context, Querying, Refusal, find_person
+from chatnode.api import MAKE_BOTS, Account, Blocked, Context, Querying, Refusal, bot_owner, find_person
 from chatnode_webhooks.outgoing import endpoints
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.reading import node_may_get
@@ -14,10 +14,11 @@ from chatnode_webhooks.settings import WebhooksSettings
 
 
 def find_managed(ctx: Context, reader: Querying, id: str, *, reads: bool = False) -> Endpoint:
-    """An endpoint that the requester may manage: a bot its own, and users with the permission all of them. For others
-    it does not exist."""
+    """An endpoint that the requester may manage: a bot its own, users those of the bots that they own, and users with
+    the permission all of them. For others it does not exist."""
     endpoint = endpoints.find(reader, id)
-    if not (_is_own(ctx, endpoint.bot) or ctx.may(MANAGE, reads=reads)):
+    own = endpoint.bot is not None and _is_own(ctx, reader, endpoint.bot, reads=reads)
+    if not (own or ctx.may(MANAGE, reads=reads)):
         raise endpoints.no_such_endpoint()
     return endpoint
 
@@ -27,10 +28,11 @@ def find_bot(ctx: Context, reader: Querying, who: str | None, *, reads: bool = F
     if who is None:
         ctx.check(MANAGE, reads=reads)
         return None
-    if ctx.account is not None and ctx.account.bot and who in (ctx.account.id, ctx.account.handle):
-        return ctx.account
+    found = _known_own(ctx, reader, who, reads=reads)
+    if found is not None:
+        return found
     ctx.check(MANAGE, reads=reads)
-    found = find_person(reader, who)
+    found = find_person(reader, who, "bot")
     if not found.bot:
         raise Refusal("invalid", f"{found.handle} is not a bot", path="bot")
     return found
@@ -72,5 +74,20 @@ def check_room(ctx: Context, reader: Querying, bot: int | None) -> None:
         raise Refusal("too_large", f"a bot has at most {settings.endpoints_per_bot} endpoints", path="bot")
 
 
-def _is_own(ctx: Context, bot: int | None) -> bool:
-    return bot is not None and ctx.account is not None and ctx.account.key == bot
+def _known_own(ctx: Context, reader: Querying, who: str, *, reads: bool) -> Account | None:
+    """The bot with this handle or id if it is the requester, or belongs to them."""
+    try:
+        found = find_person(reader, who)
+    except Refusal:
+        return None
+    return found if found.bot and _is_own(ctx, reader, found.key, reads=reads) else None
+
+
+def _is_own(ctx: Context, reader: Querying, bot: int, *, reads: bool) -> bool:
+    """Whether the bot with this key is the requester, or one that they own. An endpoint hears what the bot does, so its
+    owner needs the same permission as for a token of the bot."""
+    if ctx.account is None:
+        return False
+    if ctx.account.key == bot:
+        return True
+    return ctx.may(MAKE_BOTS, reads=reads) and bot_owner(reader, bot) == ctx.account.key

@@ -48,7 +48,7 @@ async def send(ctx: Context, endpoint: Endpoint, id: str, body: bytes) -> Attemp
 def _judged(answer: OutboundAnswer, ms: int) -> Attempt:
     status = answer.status
     if 200 <= status < 300:
-        return Attempt("sent", now_ms(), ms, status)
+        return Attempt("sent", now_ms(), ms, status, body=answer.body)
     text = answer.body[:KEPT_BYTES].decode(errors="replace") or None
     wait = retry_after(answer.headers.get("retry-after", ""), now_ms())
     return Attempt("gone" if status == _GONE else "failed", now_ms(), ms, status, f"answered {status}", text, wait)
@@ -61,9 +61,10 @@ def retry_after(text: str, now: int) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        return max(0.0, at.timestamp() - now / 1000)
+    except (ValueError, OverflowError):  # dates that no calendar has
         return None
-    return max(0.0, (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() - now / 1000)
 
 
 def _word(error: OutboundError) -> str:

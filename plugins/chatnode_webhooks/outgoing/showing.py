@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import (
+    MAKE_BOTS,
     Account,
     Event,
     EventKind,
@@ -12,6 +13,7 @@ from chatnode.api import (
     Reader,
     Row,
     Transaction,
+    bot_owner,
     holders_of,
     person_by_key,
     rfc3339,
@@ -26,7 +28,11 @@ from chatnode_webhooks.permissions import MANAGE
 @attrs.define
 class WebhookEndpointChanged(Event):
     """An endpoint that the recipient may manage was added, changed or removed, or the node tells that it has been
-    failing for a day, or that it was disabled; this is its new state."""
+    failing for a day, or that it was disabled; this is its new state.
+
+    Of its `url` only the origin is told, because the rest may be a secret: every session of the recipient gets events,
+    also those whose tokens may not manage endpoints.
+    """
 
     name = CHANGED
     endpoint: EndpointInfo
@@ -43,30 +49,44 @@ def info(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
     )  # fmt: skip
 
 
+def _told(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
+    return attrs.evolve(info(reader, endpoint), url=endpoint.origin if endpoint.url else "")
+
+
 def people_in_charge(reader: Querying, endpoint: Endpoint) -> list[Account]:
-    """The users with the permission to manage it, without bots."""
-    return [each for each in holders_of(reader, MANAGE) if not each.bot]
+    """The users who may manage it, without bots: those with the permission, and the owner of its bot."""
+    owner = bot_owner(reader, endpoint.bot) if endpoint.bot is not None else None
+    may_manage = {each.key: each for each in holders_of(reader, MANAGE) if not each.bot}
+    if owner is not None and any(each.key == owner for each in holders_of(reader, MAKE_BOTS)):
+        may_manage[owner] = person_by_key(reader, owner)
+    return [*may_manage.values()]
 
 
 def _audience(reader: Querying, endpoint: Endpoint) -> list[int]:
     """Those users, and its bot."""
     own = [endpoint.bot] if endpoint.bot is not None else []
-    return [*own, *(each.key for each in people_in_charge(reader, endpoint) if each.key != endpoint.bot)]
+    return [*own, *(each.key for each in people_in_charge(reader, endpoint))]
 
 
 def record_changed(tx: Transaction, endpoint: Endpoint, actor: int | None = None) -> None:
     """Tell the users in charge, and the task that sends events."""
-    event = WebhookEndpointChanged(info(tx, endpoint))
+    event = WebhookEndpointChanged(_told(tx, endpoint))
     tx.record(event, people=_audience(tx, endpoint), subject=endpoint.key, actor=actor)
 
 
 def _make_changed(reader: Reader, row: Row) -> WebhookEndpointChanged | None:
     endpoint = endpoints.by_key(reader, row.subject)
-    return WebhookEndpointChanged(info(reader, endpoint)) if endpoint is not None else None
+    return WebhookEndpointChanged(_told(reader, endpoint)) if endpoint is not None else None
+
+
+def _show(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
+    """It shows how things are now: those who were in charge then, and are no more, do not get it."""
+    endpoint = endpoints.by_key(reader, row.subject)
+    return event if endpoint is not None and person in _audience(reader, endpoint) else None
 
 
 def _time(ms: int | None) -> str | None:
     return rfc3339(ms) if ms is not None else None
 
 
-EVENTS = (EventKind(WebhookEndpointChanged, _make_changed),)
+EVENTS = (EventKind(WebhookEndpointChanged, _make_changed, show=_show),)

@@ -1,9 +1,11 @@
-"""Deletes what is no longer needed: what was given up long ago, and answers, which may repeat what was sent."""
+"""Deletes what is no longer needed: what was given up long ago, and answers, which may repeat what was sent; and
+endpoints of bots that have ended."""
 
 from __future__ import annotations
 
-from chatnode.api import Context, Task, now_ms
+from chatnode.api import Context, Task, Transaction, now_ms
 from chatnode_webhooks.outgoing import deliveries, endpoints
+from chatnode_webhooks.outgoing.showing import record_changed
 from chatnode_webhooks.settings import WebhooksSettings
 
 _DAY_MS = 86_400_000
@@ -23,8 +25,19 @@ async def clean(ctx: Context) -> str | None:
         deleted += some
         if some < _AT_A_TIME:
             break
+    for key in await ctx.read(lambda reader: endpoints.of_ended_bots(reader, kept_since)):
+        await ctx.write(lambda tx, key=key: _remove(tx, key, kept_since), repeatable=True)
     await ctx.write(lambda tx: endpoints.delete_removed(tx, kept_since), repeatable=True)
     return f"deleted {deleted} events that were given up" if deleted else None
+
+
+def _remove(tx: Transaction, key: int, before: int) -> None:
+    """Unless its bot can act again."""
+    if key in endpoints.of_ended_bots(tx, before):
+        endpoints.remove(tx, key)
+        found = endpoints.by_key(tx, key)
+        assert found is not None
+        record_changed(tx, found)
 
 
 UPKEEP = Task("outgoing_upkeep", clean, every=_HOUR_SECONDS)

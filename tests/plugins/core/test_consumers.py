@@ -190,6 +190,62 @@ async def test_now_and_then_the_place_is_written_all_the_same(tmp_path: Path, mo
         assert await stored_cursor(node) == await head(node)
 
 
+async def test_the_place_is_written_with_an_effect_only_if_rows_may_be_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatnode.hooks.consumer.KEPT_IN_MEMORY", 30)
+    read: list[int] = []
+
+    async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
+        """Something is to be done for every tenth message."""
+        read.extend(row.subject for row in rows)
+        wanted = [row for row in rows if row.subject % 10 == 0]
+        return notes("noting", wanted) if wanted else None
+
+    consumer = Consumer("noting", consume, frozenset({"message.posted"}), most=1, repeatable=True)
+    async with node_with(tmp_path, made(consumers=[consumer])) as node:
+        ann, talk = await talk_of(node)
+        begun = await stored_cursor(node)
+        await fill(ann, talk, "nothing to do", 9)
+        (status,) = await node.consumers.catch_up()
+        assert (status.cursor, status.behind, await stored_cursor(node)) == (await head(node), 0, begun)
+        await fill(ann, talk, "one with an effect, and three", 4)
+        await node.consumers.catch_up()
+        with_effect = await seen(node)
+        assert (len(with_effect), await stored_cursor(node)) == (1, with_effect[0])
+    read.clear()
+    async with node_with(tmp_path, made(consumers=[consumer])) as node:  # it did not serve, so no place was kept
+        ann = await User.of(node, "ann")
+        await node.consumers.catch_up()
+        assert (read, await seen(node)) == ([11, 12, 13], with_effect)
+        await node.call("plugins.replay", plugin="made", consumer="noting", gid=with_effect[0])
+        await node.consumers.catch_up()
+        assert (read, await seen(node)) == ([11, 12, 13] * 2, with_effect)
+        monkeypatch.setattr("chatnode.hooks.consumer.KEPT_IN_MEMORY", 3)
+        await fill(ann, talk, "more", 2)
+        await node.consumers.catch_up()
+        assert await stored_cursor(node) > with_effect[0]
+
+
+async def test_rows_that_were_set_aside_are_taken_back_though_there_is_nothing_to_do(tmp_path: Path) -> None:
+    fails = [True]
+
+    async def consume(ctx: Context, rows: Sequence[Row]) -> None:
+        if fails:
+            raise ValueError("not yet")
+
+    consumer = Consumer("noting", consume, frozenset({"message.posted"}), repeatable=True)
+    async with node_with(tmp_path, made(consumers=[consumer]), tries=1) as node:
+        ann, talk = await talk_of(node)
+        await ann.says(talk, "one")
+        (status,) = await node.consumers.catch_up()
+        assert (status.set_aside, await stored_cursor(node)) == (1, await head(node))
+        fails.clear()
+        await node.call("plugins.replay", plugin="made", consumer="noting", gid=0)
+        (status,) = await node.consumers.catch_up()
+        assert status.set_aside == 0
+
+
 async def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds that other tasks bring about; the bound is only on hanging."""
     with trio.fail_after(20):

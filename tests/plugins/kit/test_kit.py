@@ -15,6 +15,7 @@ from chatnode.dispatch.caller import Caller
 from chatnode.errors import StartError
 from chatnode.model.commands.shared import Nothing
 from chatnode.testing import LiveUser, MakePerson, Node, check_plugin, configured, connect, refused
+from tests.commands import PLUGINS
 
 from .waves import STEP, TABLE, Wave, make_waved, wave, waves
 
@@ -94,7 +95,7 @@ async def test_people_are_made_as_needed(person: MakePerson, client: LiveUser, n
     assert (await root.does("people.get", person=client.id))["person"]["handle"] == "somebody"
     group = await root.group(client, title="all of us")
     assert (await client.does("conversations.get", conversation=group))["conversation"]["title"] == "all of us"
-    assert {each.name for each in node.plugins.statuses()} == {"attachments", "contacts", "crm", "reactions", "waves"}
+    assert {each.name for each in node.plugins.statuses()} == {*(each.name for each in PLUGINS), "waves"}
 
 
 async def test_it_goes_over_a_real_connection_too(ann: LiveUser, bob: LiveUser, url: str) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import attrs
-import orjson
 from chatnode_notifications.delivering import FOLLOWERS
 from chatnode_notifications.delivering.sending import Sender
-from chatnode_notifications.notes import NewItem, Note
+from chatnode_notifications.notes import NewItem
 
-from chatnode.api import Context, PersonRef, Transaction, new_id, now_ms
+from chatnode.api import Context, Transaction, new_id, now_ms
 from chatnode.node import Node
-from chatnode.storage.engine.connection import Querying
 from chatnode.testing import User
 from tests.plugins.notifications.receiver import Receiver
 
@@ -88,22 +85,3 @@ async def device_of(user: User, registration: str) -> dict[str, Any]:
     devices = (await user.call("notifications.devices"))["devices"]
     (found,) = [each for each in devices if each["registration"] == registration]
     return found
-
-
-def notes_of(reader: Querying, items: Collection[int], base_url: str) -> dict[int, Note]:
-    """The notes of unread items."""
-    rows = reader.execute(
-        "SELECT i.key, i.id, i.person, i.kind, i.personal, c.id, m.id, i.last_seq, i.count, m.text, s.id, s.handle, "
-        "i.created_at FROM notifications_items i JOIN conversations c ON c.key = i.conversation "
-        "JOIN messages m ON m.key = i.message AND m.deleted_at IS NULL JOIN people s ON s.key = i.sender "
-        "JOIN members w ON w.person = i.person AND w.conversation = i.conversation AND w.read_seq < i.last_seq "
-        "WHERE i.key IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(items)).decode(),),
-    )
-    return {
-        key: Note(
-            key, id, person, kind, bool(personal), False, conversation, message, seq, count, handle, text,
-            PersonRef(sender, handle), f"{base_url}/#{conversation}", created_at,
-        )
-        for key, id, person, kind, personal, conversation, message, seq, count, text, sender, handle, created_at in rows
-    }  # fmt: skip

@@ -7,12 +7,11 @@ from typing import Any
 
 import chatnode_notifications
 import pytest
-from chatnode_notifications import notes
 
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import configured
-from tests.plugins.notifications.alerting import Alerts, notes_of
+from tests.plugins.notifications.alerting import Alerts
 from tests.plugins.notifications.push_service import PushService, push_service
 
 
@@ -52,6 +51,5 @@ def config(service: PushService, settings: dict[str, Any]) -> Config:
 
 
 @pytest.fixture
-def alerts(node: Node, monkeypatch: pytest.MonkeyPatch) -> Alerts:
-    monkeypatch.setattr(notes, "notes_of", notes_of)
+def alerts(node: Node) -> Alerts:
     return Alerts(node)

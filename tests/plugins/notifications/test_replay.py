@@ -17,7 +17,13 @@ from tests.plugins.watched import Watched
 from tests.properties.world import SignedIn
 from tests.services.dialogue import assert_sound
 
-REPLAYED = {"notifications.send", "notifications.read", "notifications.settings.set"}
+REPLAYED = {
+    "notifications.send", "notifications.read", "notifications.settings.set", "notifications.register",
+    "notifications.unregister", "notifications.test", "notifications.retry", "notifications.forget",
+    "notifications.mailbox.add", "notifications.mailbox.verify", "notifications.mailbox.remove",
+    "notifications.mail.test",
+}  # fmt: skip
+"""Of devices, deliveries and mail, clients are sent nothing to keep."""
 
 
 @pytest.fixture
@@ -67,6 +73,13 @@ async def test_a_client_that_was_away_has_the_same_list(node: Node) -> None:
     await bob.call("notifications.settings.set", **settings)
     await compare()
     await bob.call("notifications.settings.set", zone="", quiet=[], mail="digest")
+    await compare()
+    made = await bob.call("notifications.register", transport="ntfy", address="https://ntfy.example.org/topic")
+    await node.call("notifications.send", person="bob", title="on a device")
+    await node.call("notifications.retry", everything=True)
+    await node.call("notifications.forget", everything=True)
+    await bob.call("notifications.unregister", registration=made["device"]["registration"])
+    await bob.call("notifications.mailbox.remove")
     await compare()
     assert all("read_at" in each for each in list(watched["bob"].live.notifications.values())[:5])
     await assert_sound(node)

@@ -10,9 +10,10 @@ import pytest
 from chatnode.config import Config
 from chatnode.errors import StartError
 from chatnode.node import open_node
+from tests.commands import PLUGINS
 from tests.plugins.surface.making import made, states
 
-INSTALLED = {"attachments": "running", "contacts": "running", "crm": "running", "reactions": "running"}
+INSTALLED = {each.name: "running" for each in PLUGINS}
 
 
 @pytest.mark.parametrize(

@@ -130,13 +130,13 @@ async def test_waiting_for_the_log(node: Node, ctx: Context, nursery: trio.Nurse
     head = (await ctx.read(lambda reader: log_rows(reader, 2**62, (), 1))).head
     woken: list[str] = []
 
-    async def wait(name: str, kinds: set[str] | None) -> None:
+    async def wait(name: str, kinds: frozenset[str] | None) -> None:
         await ctx.wait_for_log(head, kinds)
         woken.append(name)
 
     nursery.start_soon(wait, "any", None)
-    nursery.start_soon(wait, "posts", {"message.posted"})
-    nursery.start_soon(wait, "edits", {"message.edited"})
+    nursery.start_soon(wait, "posts", frozenset({"message.posted"}))
+    nursery.start_soon(wait, "edits", frozenset({"message.edited"}))
     await trio.testing.wait_all_tasks_blocked()
     await ann.call("conversations.update", conversation=room, title="another")
     await trio.testing.wait_all_tasks_blocked()
@@ -147,4 +147,4 @@ async def test_waiting_for_the_log(node: Node, ctx: Context, nursery: trio.Nurse
     await ann.call("messages.edit", message=message, text="hello all")
     await trio.testing.wait_all_tasks_blocked()
     assert woken == ["any", "posts", "edits"]
-    await ctx.wait_for_log(head, {"never.heard"})  # the log is further: the caller has not looked at that
+    await ctx.wait_for_log(head, frozenset({"never.heard"}))  # the log is further: the caller has not looked at that

@@ -345,6 +345,18 @@ async def test_two_plugins_do_not_share_a_class_of_settings(tmp_path: Path) -> N
         }  # fmt: skip
 
 
+async def test_an_event_with_a_field_of_the_frame_is_refused(tmp_path: Path) -> None:
+    """With an `id` of its own, clients would take it for the reply to a command."""
+
+    @attrs.define
+    class Waved(Event):
+        name = "demo.waved"
+        id: str
+
+    async with node_with(tmp_path, made("demo", ephemeral=(Waved,))) as node:
+        assert states(node) == {"demo": "the event demo.waved has the field id, which the protocol reserves"}
+
+
 def bring(folder: Path, distribution: str, metadata: str | None = None, plugin: str = "hello") -> str:
     """A distribution in a folder of its own, as pip leaves it; without metadata, as a cut installation leaves it."""
     place = folder / distribution / f"{distribution}-1.0.dist-info"

@@ -113,3 +113,31 @@ async def test_only_members_whom_it_concerns_are_looked_at(node: Node, amy: User
     ((key,),) = await rows(node, "SELECT key FROM conversations WHERE id = ?", group)
     (share,) = await node.core.db.read(read)
     assert ([each.seq for each in share.postings], share.among) == ([2], [ben.key])
+
+
+async def test_what_concerns_nobody_is_left_out_and_nothing_else(node: Node, amy: User, ben: User) -> None:
+    """Leaving messages out by their rows finds the same users as looking at each, whoever has a device."""
+    cay = await User.new(node, "cay")
+    group, other = await amy.group(ben, cay), await amy.group(cay)
+    root = await amy.posts(group, "hello all")
+    await ben.says(group, "yes", reply_to=root["message"])
+    await ben.says(group, "in a thread", thread=root["message"])
+    await amy.says(group, "hello @ben")
+    await amy.says(other, "hello cay")
+    await amy.says(other, "mail me: amy@example.org")
+    await amy.says(await amy.direct(ben), "hello you")
+    await amy.says(group, "hello again")
+    places = await rows(node, "SELECT gid, conversation, seq FROM messages ORDER BY gid")
+
+    def read(reader: Any) -> tuple[int, bool]:
+        wanted = looking.places_to_judge(reader, places)
+        found, everything = (
+            looking.shares_of(reader, looking.postings_at(reader, those)) for those in (wanted, places)
+        )
+        return len(wanted), found == everything
+
+    assert await node.core.db.read(read) == (5, True)
+    await register(node, cay)
+    assert await node.core.db.read(read) == (8, True)
+    await cay.does("conversations.leave", conversation=group)
+    assert await node.core.db.read(read) == (6, True)

@@ -216,7 +216,7 @@ async def test_the_collection_in_the_usual_names(node: Node, amy: User, ben: Use
         "notification_id": "", "conversation_id": (await listed(ben))[0]["conversation"], "message_id": message,
         "recipient_id": ben.id, "sender_id": amy.id, "notification_type": "MESSAGE", "reason": "direct", "title": "amy",
         "body": "hello", "message_count": 1, "is_sent": False, "sent_at": None, "is_read": False, "read_at": None,
-        "device_tokens": [], "delivery_status": "SENT", "error_message": None, "created_at": "",
+        "device_tokens": ["phone", "tablet"], "delivery_status": "PENDING", "error_message": None, "created_at": "",
     }  # fmt: skip
 
 
@@ -248,6 +248,27 @@ async def test_the_worst_of_the_deliveries(
     assert sorted(found["device_tokens"]) == ["phone", "tablet"]
     assert found["error_message"] is not None
     assert (found["sent_at"] is not None) == sent
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [(None, "PENDING"), ("pending", "PENDING"), ("sent", "SENT"), ("failed", "FAILED")]
+)
+async def test_a_mail_is_a_delivery_too(node: Node, ben: User, state: str | None, status: str) -> None:
+    await node.call("notifications.send", person="ben", title="Note")
+    if state is not None:
+        await write(
+            node, "INSERT INTO notifications_mails (key, id, person, kind, state, made_at, due_at, ended_at, error) "
+            "VALUES (1, 'a', ?, 'instant', ?, 1, 1, 5, CASE WHEN ? = 'failed' THEN 'no such host' END)",
+            ben.key, state, state,
+        )  # fmt: skip
+    await write(
+        node, "INSERT INTO notifications_mail_items (item, person, conversation, mail, first_at, last_at) "
+        "SELECT key, person, 0, ?, 1, 1 FROM notifications_items", 1 if state is not None else None,
+    )  # fmt: skip
+    (found,) = (await ben.call("items.query", collection="chat_notifications"))["data"]
+    assert (found["delivery_status"], found["is_sent"]) == (status, state == "sent")
+    assert (found["sent_at"] is not None) == (state == "sent")
+    assert found["error_message"] == ("no such host" if state == "failed" else None)
 
 
 # ---- upkeep
@@ -335,6 +356,6 @@ async def test_figures_for_operators(node: Node, amy: User, bob: LiveUser) -> No
     }  # fmt: skip
     probe = chatnode_notifications.chatnode_plugin().health
     assert probe is not None
-    assert await probe(context(node)) == {"waiting": 1, "oldest_due_seconds": 0}
+    assert (await probe(context(node))).items() >= {"waiting": 1, "oldest_due_seconds": 0, "pending": 0}.items()
     with refused("forbidden"):
         await amy.call("notifications.stats")

@@ -192,7 +192,7 @@ class TestWithoutMail:
 
     async def test_a_node_without_a_mail_server_says_so(self, node: Node, anna: User) -> None:
         assert await anna.call("notifications.mailbox.get") == {"enabled": False}
-        with refused("forbidden"):
+        with refused("conflict"):
             await anna.call("notifications.mailbox.add", address=ADDRESS)
         with refused("conflict"):
             await node.call("notifications.mail.test", address=ADDRESS)

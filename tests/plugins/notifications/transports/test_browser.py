@@ -19,7 +19,7 @@ from tests.plugins.notifications.push_service import PushService
 from tests.web.browser import Page, browser
 
 HERE = Path(__file__).parent / "browser"
-DOCUMENTED = Path(__file__).parents[4] / "docs/plugins/notifications-devices.md"
+DOCUMENTED = Path(__file__).parents[4] / "docs/plugins/notifications.md"
 TYPES = {"/": ("page.html", "text/html"), "/worker.js": ("worker.js", "text/javascript")}
 OF_TEST = b"""
 self.addEventListener("message", async () => {

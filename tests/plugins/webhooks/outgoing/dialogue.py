@@ -13,6 +13,7 @@ from chatnode.node import Node
 from chatnode.testing import User
 from chatnode.testing.people import PATIENCE
 from tests.plugins.webhooks.outgoing.receiver import Receiver
+from tests.services.dialogue import new_cid
 
 HOUR_MS = 3_600_000
 _TIMES = {
@@ -83,7 +84,7 @@ async def pass_time(node: Node, id: str, ms: int) -> None:
             tx.execute(f"UPDATE {table} SET {terms}", {"ms": ms})
 
     await node.core.db.write(write)
-    await node.call("webhooks.endpoints.update", endpoint=id)
+    await node.call("webhooks.endpoints.update", endpoint=id, about=new_cid())
 
 
 async def sending(node: Node, nursery: trio.Nursery) -> trio.CancelScope:

@@ -57,6 +57,13 @@ def test_retry_after(text: str, seconds: float | None) -> None:
     assert retry_after(text, 0) == seconds
 
 
+@pytest.mark.parametrize(
+    "text", ["Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT"]
+)
+def test_no_date_of_a_receiver_is_in_the_way(text: str) -> None:
+    assert retry_after(text, 0) is None
+
+
 def test_retry_after_a_date() -> None:
     assert retry_after(formatdate(1_000_060, usegmt=True), 1_000_000_000) == 60
     assert retry_after(formatdate(999_000, usegmt=True), 1_000_000_000) == 0

@@ -61,3 +61,19 @@ async def test_removed_endpoints_go_in_the_end(node: Node, receiver: Receiver, a
     await node.core.db.write(lambda tx: tx.execute("UPDATE webhooks_endpoints SET created_at = 0"))
     await clean(context)
     assert await rows(node, "SELECT count(*) FROM webhooks_endpoints") == [(0,)]
+
+
+async def test_endpoints_of_bots_that_have_ended(node: Node, receiver: Receiver, other: Receiver) -> None:
+    robo, paused = await bot(node, "robo"), await bot(node, "paused")
+    id, kept = id_of(await endpoint(robo, receiver)), id_of(await endpoint(paused, other))
+    context, now = node.plugins.loaded["webhooks"].context, now_ms()
+    owner = await User.new(node, "owner")
+
+    def write(tx: Transaction) -> None:
+        tx.execute("UPDATE people SET deactivated_at = ? WHERE bot = 1", (now - 40 * DAY_MS,))
+        tx.execute("INSERT INTO bots_owned (bot, owner, created_at) VALUES (?, ?, ?)", (paused.key, owner.key, now))
+
+    await node.core.db.write(write)
+    await clean(context)
+    assert [each["endpoint"] for each in (await node.call("webhooks.endpoints.list"))["endpoints"]] == [kept]
+    assert await rows(node, "SELECT url, secret FROM webhooks_endpoints WHERE id = ?", id) == [("", "")]

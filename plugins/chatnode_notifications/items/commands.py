@@ -76,7 +76,7 @@ async def read_notifications(ctx: Context, asked: ReadNotifications) -> ReadRepl
 
 @command("notifications.send", permission=OPERATE, limit=LIMIT)
 async def send_notification(ctx: Context, asked: SendNotification) -> SentReply:
-    """Notify a user of something that is no message. A pause and quiet hours hold back its alert.
+    """Notify a user of something that is not a message. A pause and quiet hours hold back its alert.
 
     For operators, and for plugins, which run it as the operator. With a `cid`, it is safe to repeat.
     """
@@ -106,7 +106,7 @@ async def send_notification(ctx: Context, asked: SendNotification) -> SentReply:
 
 @command("notifications.stats", permission=OPERATE, reads=True)
 async def notification_stats(ctx: Context, asked: Nothing) -> NotificationStats:
-    """How many notifications wait, are unread, and what became of their deliveries."""
+    """How many notifications are waiting or unread, and what became of their deliveries."""
     return await ctx.query(stats)
 
 

@@ -111,7 +111,7 @@ async def _replay_one(ctx: Context, id: str, gid: int) -> Replaying:
     endpoint = await ctx.read(lambda reader: find_managed(ctx, reader, id))
     heard = await read_one(ctx, endpoint, gid)
     if heard is None:
-        raise Refusal("not_found", "there is no such event for this endpoint, or not any more", path="event")
+        raise Refusal("not_found", "there is no such event for this endpoint, or no longer", path="event")
 
     def write(tx: Transaction) -> None:
         found = find_managed(ctx, tx, id)

@@ -263,7 +263,8 @@ def _what_was_notified(tx: Transaction) -> None:
         tx.execute(
             "INSERT INTO notifications_items (id, person, conversation, message, sender, kind, first_seq, last_seq, "
             "count, personal, reason, created_at, read_at) "
-            "SELECT ?, p.key, c.key, m.key, m.sender, ?, m.seq, m.seq, ?, 0, ?, ?, ? FROM people p, conversations c JOIN messages m ON m.conversation = c.key "
+            "SELECT ?, p.key, c.key, m.key, m.sender, ?, m.seq, m.seq, ?, 0, ?, ?, ? "
+            "FROM people p, conversations c JOIN messages m ON m.conversation = c.key "
             "WHERE p.handle = ? AND c.title = ? AND m.seq = ?",
             (
                 f"{number:032x}", kind, number, "ordinary" if kind == "message" else kind, tx.now + number,

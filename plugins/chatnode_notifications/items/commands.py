@@ -46,7 +46,7 @@ async def list_notifications(ctx: Context, asked: ListNotifications) -> Notifica
     To filter and sort: `items.query` of `chat_notifications`.
     """
     limit = ctx.page_size(asked.limit)
-    before = int(asked.cursor) if asked.cursor else None
+    before = int(asked.after) if asked.after else None
 
     def read(reader: Reader) -> NotificationList:
         found = page(reader, ctx.me.key, before, limit, asked.unread)

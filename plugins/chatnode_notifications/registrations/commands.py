@@ -108,7 +108,7 @@ async def list_devices(ctx: Context, asked: ListDevices) -> DeviceList:
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> DeviceList:
-        found = rows.page(reader, ctx.me.key, asked.cursor, limit)
+        found = rows.page(reader, ctx.me.key, asked.after, limit)
         more = found[-1].key if len(found) == limit else None
         return DeviceList([each.shown(ctx.session) for each in found], more)
 

@@ -43,7 +43,7 @@ async def list_deliveries(ctx: Context, asked: ListFailed) -> DeliveryPage:
 
     def read(reader: Reader) -> list[FailedEvent]:
         endpoint = find_managed(ctx, reader, asked.endpoint, reads=True)
-        return deliveries.page(reader, endpoint.key, asked.state, asked.cursor or _NEWEST, limit)
+        return deliveries.page(reader, endpoint.key, asked.state, asked.after or _NEWEST, limit)
 
     found = await ctx.read(read)
     shown = [
@@ -64,7 +64,7 @@ async def list_attempts(ctx: Context, asked: ListAttempts) -> Attempts:
 
     def read(reader: Reader) -> list[deliveries.StoredAttempt]:
         endpoint = find_managed(ctx, reader, asked.endpoint, reads=True)
-        return deliveries.attempts_page(reader, endpoint.key, asked.cursor or _NEWEST, limit)
+        return deliveries.attempts_page(reader, endpoint.key, asked.after or _NEWEST, limit)
 
     found = await ctx.read(read)
     shown = [

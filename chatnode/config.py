@@ -381,7 +381,7 @@ class OutboundSettings:
     )
     nat64: bool = setting(
         False,
-        "Set it if the node reaches IPv4 through NAT64: addresses in 64:ff9b::/96 are then judged by the IPv4 address in them. Otherwise they are refused.",
+        "Whether the node reaches IPv4 through NAT64: addresses in 64:ff9b::/96 are then judged by the IPv4 address in them. Otherwise they are refused.",
     )
     proxy: str = setting(
         "",
@@ -415,7 +415,7 @@ class MailSettings:
         "",
         "File with the password for `user`; it is read at each connection. A relative path is resolved below $CREDENTIALS_DIRECTORY, if systemd has set that.",
     )
-    sender: str = setting("", "Address that mails come from, e.g. chat@example.org.", read=read_mail_address)
+    sender: str = setting("", "Address that emails come from, e.g. chat@example.org.", read=read_mail_address)
     timeout_seconds: float = setting(30.0, "Seconds to wait for each reply of the SMTP server.", minimum=1)
 
 

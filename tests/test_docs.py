@@ -66,7 +66,7 @@ def test_the_architecture_names_only_files_that_exist() -> None:
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     package = ROOT / "chatnode"
     for name in re.findall(r"`([\w/]+(?:/|\.py|\.md|\.toml))`", text):
-        places = (ROOT / name, package / name, *package.glob(f"*/{name}"))
+        places = (ROOT / name, package / name, *package.glob(f"*/{name}"), *ROOT.glob(f"plugins/*/{name}"))
         assert any(place.exists() for place in places), f"there is no {name}"
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import os
 import runpy
+import socket
 import subprocess
 import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import trio
 
 from chatnode.client import Pushed, connect
 from chatnode.node import Node, open_node
+from chatnode.testing import configured, fetch
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -73,6 +77,108 @@ async def _answers(events: Any) -> Any:
             message = item.fields["message"]
             if message["sender"]["handle"] == "echo":
                 yield message["text"], message["reply_to"]
+
+
+async def test_the_bot_with_buttons_asks_and_the_first_press_decides(tmp_path: Path) -> None:
+    bot: dict[str, Any] = runpy.run_path(str(EXAMPLES / "bot_deploy.py"))
+    async with open_node(tmp_path / "data") as node, trio.open_nursery() as nursery:
+        url: str = await nursery.start(node.serve, "127.0.0.1:0")
+        await node.call("people.create", handle="ci", bot=True)
+        nursery.start_soon(bot["run_bot"], url, (await node.call("tokens.create", person="ci"))["token"])
+        async with connect(url, await _token(node, "ann")) as ann:
+            group = await ann.create_group("Ops", ["ci"])
+            with trio.fail_after(30):
+                while not (await ann.call("slash.list", conversation=group))["commands"]:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+            pushed = _pushed(ann.events())
+
+            await ann.call("slash.run", conversation=group, text="/deploy", cid="1")
+            assert (await pushed("notice.private"))["notice"]["text"] == "Which branch? /deploy BRANCH"
+            await ann.call("slash.run", conversation=group, text="/deploy main", cid="2")
+            asked = (await pushed("message.posted"))["message"]
+            assert asked["text"] == "Deploy main, as ann asks?"
+            assert [each["id"] for each in asked["actions"]] == ["approve", "reject"]
+            for number, action in enumerate(("approve", "reject")):
+                await ann.call("actions.invoke", message=asked["message"], action=action, cid=f"press-{number}")
+            edited = (await pushed("message.edited"))["message"]
+            assert edited["text"] == "Deploy main, as ann asks? Approved by ann."
+            assert "actions" not in edited
+        nursery.cancel_scope.cancel()
+
+
+def _pushed(events: Any) -> Any:
+    """Waits for the next event with a name; returns its fields."""
+
+    async def wait_for(name: str) -> dict[str, Any]:
+        with trio.fail_after(30):
+            async for item in events:
+                if isinstance(item, Pushed) and item.name == name:
+                    return item.fields
+        raise AssertionError("the events ended")
+
+    return wait_for
+
+
+async def test_the_receiver_of_webhooks_takes_what_is_signed_and_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = configured(outbound={"allow": [f"127.0.0.1:{port}"]})
+    async with open_node(tmp_path / "data", config=config) as node, trio.open_nursery() as nursery:
+        url: str = await nursery.start(node.serve, "127.0.0.1:0")
+        await node.call("people.create", handle="robo", bot=True)
+        added = await node.call(
+            "webhooks.endpoints.add", url=f"http://127.0.0.1:{port}/", kinds=["message.posted"], bot="robo"
+        )
+        endpoint = added["endpoint"]["endpoint"]
+        async with _receiving(port, added["secret"]) as said, connect(url, await _token(node, "ann")) as ann:
+            assert await anext(said) == "listening"
+            assert (await fetch(f"http://127.0.0.1:{port}/", method="POST", body=b"{}")).status == 401
+            await ann.post(await ann.create_group("Ops", ["robo"]), "hello")
+            assert await anext(said) == "message.posted hello"
+            [attempt] = await _attempts(node, endpoint, 1)
+            await node.call("webhooks.replay", endpoint=endpoint, event=attempt["event"])
+            await _attempts(node, endpoint, 2)
+            assert (await node.call("webhooks.endpoints.test", endpoint=endpoint))["status"] == 204
+            assert await anext(said) == "webhooks.test"
+        nursery.cancel_scope.cancel()
+
+
+async def _attempts(node: Node, endpoint: str, count: int) -> list[dict[str, Any]]:
+    """Wait until so many attempts are stored; returns them."""
+    with trio.fail_after(30):
+        while True:
+            found = (await node.call("webhooks.attempts", endpoint=endpoint))["attempts"]
+            if len(found) >= count:
+                return found
+            await trio.sleep(0.01)
+
+
+@asynccontextmanager
+async def _receiving(port: int, secret: str) -> AsyncGenerator[AsyncIterator[str]]:
+    """The receiver as a program; yields the lines that it prints."""
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "webhook_receiver.py"), str(port)]
+    process = await trio.lowlevel.open_process(
+        command, stdout=subprocess.PIPE, env=os.environ | {"WEBHOOK_SECRET": secret}
+    )
+    try:
+        with trio.fail_after(30):
+            async with aclosing(_lines(process)) as lines:
+                yield lines
+    finally:
+        with trio.CancelScope(shield=True):
+            process.kill()
+            await process.wait()
+            assert process.stdout is not None
+            await process.stdout.aclose()
+
+
+async def _lines(process: trio.Process) -> AsyncGenerator[str]:
+    assert process.stdout is not None
+    text = b""
+    async for some in process.stdout:
+        *lines, text = (text + some).split(b"\n")
+        for line in lines:
+            yield line.decode().strip()
 
 
 PLUGINS = sorted(path.name for path in EXAMPLES.glob("plugin_*"))

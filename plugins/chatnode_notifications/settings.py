@@ -53,14 +53,14 @@ class NotificationsSettings:
         2.0, "Seconds after which a message is judged: users who have it open have read it by then.", minimum=0
     )
     online_delay_seconds: float = setting(
-        30.0, "Seconds before users are notified who were active in the last minute on a connected device.", minimum=0
+        30.0, "Seconds before notifying users who were active in the last minute on a connected device.", minimum=0
     )
     idle_delay_seconds: float = setting(
-        10.0, "Seconds before users are notified who are connected, but not active.", minimum=0
+        10.0, "Seconds before notifying users who are connected, but not active.", minimum=0
     )
     repeat_seconds: float = setting(
         60.0,
-        "Minimum seconds between two notifications of one conversation; not for what is meant for the user personally.",
+        "Minimum seconds between two notifications of one conversation; personal messages are exempt.",
         minimum=0,
     )
     max_age_hours: int = setting(
@@ -79,23 +79,25 @@ class NotificationsSettings:
     # ---- mail
 
     mail_wait_seconds: int = setting(
-        120, "Seconds after the last notification of a conversation until a mail tells of it.", minimum=0
+        120, "Seconds after the last notification of a conversation until an email is sent about it.", minimum=0
     )
     mail_longest_wait_seconds: int = setting(
-        600, "Seconds after the first notification of a conversation until a mail tells of it at the latest.", minimum=0
+        600,
+        "Maximum seconds after the first notification of a conversation until an email is sent about it.",
+        minimum=0,
     )
-    mail_items: int = setting(500, "Maximum number of notifications in one mail; others are in the next.", minimum=1)
+    mail_items: int = setting(500, "Maximum number of notifications in one email; others are in the next.", minimum=1)
     mail_lines: int = setting(
-        20, "Maximum number of notifications that a mail shows of one conversation; others are counted.", minimum=1
+        20, "Maximum number of notifications that an email shows of one conversation; others are counted.", minimum=1
     )
     mail_codes_per_minute: int = setting(
-        3, "Maximum number of times per minute that a user may add or verify a mail address.", minimum=0
+        3, "Maximum number of times per minute that a user may add or verify an email address.", minimum=0
     )
     mail_codes_per_day: int = setting(
-        10, "Maximum number of codes in 24 hours that one user may ask for, and that one address gets.", minimum=0
+        10, "Maximum number of codes in 24 hours that one user may request, and that one address is sent.", minimum=0
     )
     mail_keep_days: int = setting(
-        90, "Days for which it is kept when a mail was sent, or why not; its text never is.", minimum=3
+        90, "Days to keep when each email was sent, or why it was not; texts are never kept.", minimum=3
     )
 
     # ---- devices

@@ -16,7 +16,7 @@ class WebhooksSettings:
     endpoints_per_bot: int = setting(10, "Maximum number of endpoints of one bot.", minimum=0)
     node_kinds: tuple[str, ...] = setting(
         ("crm.*",),
-        "Events that endpoints of the node may get, such as crm.*; only events that are for no user.",
+        "Events that endpoints of the node may get, such as crm.*; only events without recipients.",
     )
     messages: bool = setting(
         False, "Whether endpoints of the node may get the messages of all conversations, direct ones included."

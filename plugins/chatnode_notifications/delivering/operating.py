@@ -18,7 +18,7 @@ class ListQueue:
 
     state: DeliveryState = "pending"
     transport: TransportName | None = None
-    cursor: Annotated[int, Whole(0)] = 0
+    after: Annotated[int, Whole(0)] = 0
     limit: Annotated[int, Whole(1)] = 50
 
 
@@ -42,7 +42,7 @@ class QueuedDelivery:
 @attrs.define
 class DeliveryQueue:
     deliveries: list[QueuedDelivery]
-    cursor: int | None = None
+    next: int | None = None
 
 
 @attrs.define
@@ -91,9 +91,9 @@ def _page(reader: Querying, asked: ListQueue, limit: int) -> list[Any]:
         "SELECT d.key, i.id, p.id, d.state, d.attempts, d.due_at, r.id, r.transport, r.address, d.tried_at, d.status, "
         "d.error FROM notifications_deliveries d JOIN notifications_items i ON i.key = d.item "
         "JOIN people p ON p.key = i.person LEFT JOIN notifications_registrations r ON r.key = d.registration "
-        "WHERE d.state = :state AND d.key > :cursor AND (:transport IS NULL OR r.transport = :transport) "
+        "WHERE d.state = :state AND d.key > :after AND (:transport IS NULL OR r.transport = :transport) "
         "ORDER BY d.key LIMIT :limit",
-        {"state": asked.state, "cursor": asked.cursor, "transport": asked.transport, "limit": limit},
+        {"state": asked.state, "after": asked.after, "transport": asked.transport, "limit": limit},
     ).fetchall()
 
 

@@ -46,7 +46,7 @@ async def list_notifications(ctx: Context, asked: ListNotifications) -> Notifica
     To filter and sort: `items.query` of `chat_notifications`.
     """
     limit = ctx.page_size(asked.limit)
-    before = int(asked.cursor) if asked.cursor else None
+    before = int(asked.after) if asked.after else None
 
     def read(reader: Reader) -> NotificationList:
         found = page(reader, ctx.me.key, before, limit, asked.unread)
@@ -76,7 +76,7 @@ async def read_notifications(ctx: Context, asked: ReadNotifications) -> ReadRepl
 
 @command("notifications.send", permission=OPERATE, limit=LIMIT)
 async def send_notification(ctx: Context, asked: SendNotification) -> SentReply:
-    """Notify a user of something that is no message. A pause and quiet hours hold back its alert.
+    """Notify a user of something that is not a message. A pause and quiet hours hold back its alert.
 
     For operators, and for plugins, which run it as the operator. With a `cid`, it is safe to repeat.
     """
@@ -106,7 +106,7 @@ async def send_notification(ctx: Context, asked: SendNotification) -> SentReply:
 
 @command("notifications.stats", permission=OPERATE, reads=True)
 async def notification_stats(ctx: Context, asked: Nothing) -> NotificationStats:
-    """How many notifications wait, are unread, and what became of their deliveries."""
+    """How many notifications are waiting or unread, and what became of their deliveries."""
     return await ctx.query(stats)
 
 

@@ -68,9 +68,9 @@ class NotificationsRead(Event):
 
 @attrs.define
 class ListNotifications:
-    """`cursor` takes the `next` of the previous page. `unread`: only those that are not read."""
+    """`after` takes the `next` of the previous page. `unread`: only those that are not read."""
 
-    cursor: Annotated[str, Text(18, 0, r"[0-9]*", hint="expected the `next` of a page")] | None = None
+    after: Annotated[str, Text(18, 0, r"[0-9]*", hint="expected the `next` of a page")] | None = None
     limit: Annotated[int, Whole(1)] = 50
     unread: bool = False
 

@@ -27,10 +27,10 @@ async def get_mailbox(ctx: Context, asked: Nothing) -> MailboxReply:
 
 @command("notifications.mailbox.add", permission=CHAT, limit=LIMIT, repeatable=True)
 async def add_mailbox(ctx: Context, asked: AddMailbox) -> MailboxReply:
-    """Send a code to an address, for `notifications.mailbox.verify`. Nothing else is sent there before.
+    """Send a code to an address, for `notifications.mailbox.verify`. Nothing else is sent to it until then.
 
-    An address that is in use is told of it, and stays in use until the new one is verified. Another code is sent to the
-    same address after a minute at the earliest.
+    An address that you already use is told about it, and stays in use until the new one is verified. Another code is
+    sent to the same address after a minute at the earliest.
     """
     _check_user(ctx)
     if not ctx.mail.enabled:

@@ -12,13 +12,13 @@ from chatnode_notifications.transports.state import plugin_state
 
 @command("notifications.settings.get", permission=CHAT, reads=True)
 async def get_settings(ctx: Context, asked: Nothing) -> PreferencesReply:
-    """Your settings of notifications: zone, quiet hours, pause, content, mail."""
+    """Your notification settings: zone, quiet hours, pause, content, mail."""
     return PreferencesReply(await ctx.read(lambda reader: preferences_of_one(reader, ctx.me.key)))
 
 
 @command("notifications.settings.set", permission=CHAT, limit=LIMIT, repeatable=True)
 async def set_settings(ctx: Context, asked: SetPreferences) -> PreferencesReply:
-    """Change your settings of notifications. Fields that are left out stay as they are.
+    """Change your notification settings. Fields that are left out stay as they are.
 
     What is held back by a pause or by quiet hours is judged again at once.
     """

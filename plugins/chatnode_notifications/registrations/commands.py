@@ -49,10 +49,10 @@ _OF_DEVICES = (*_WITH_VAPID, "desktop")
 
 @command("notifications.register", permission=CHAT, limit=REGISTERING, repeatable=True, active=False)
 async def register(ctx: Context, asked: RegisterDevice) -> DeviceRegistered:
-    """Get notifications on a device or at an address; the same address again changes what is stored of it.
+    """Register a device or an address for notifications; registering the same address again updates it.
 
-    Call it at every start of a client. It is for as long as the device or token that registers it is signed in. An
-    address that another user had registered is theirs no more, as when two users share a browser.
+    Call this at every start of a client. The registration ends when the device or token that made it is signed out. An
+    address that another user had registered is no longer theirs, as when two users share a browser.
     """
     settings = ctx.settings(NotificationsSettings)
     if asked.transport not in settings.transports:
@@ -91,7 +91,7 @@ def _register(
 
 @command("notifications.unregister", permission=CHAT, repeatable=True)
 async def unregister(ctx: Context, asked: OfRegistration) -> DeviceUnregistered:
-    """Get no more notifications on a device or at an address."""
+    """Stop notifications to a device or an address."""
 
     def write(tx: Transaction) -> bool:
         found = rows.find(tx, ctx.me.key, asked.registration)
@@ -104,11 +104,11 @@ async def unregister(ctx: Context, asked: OfRegistration) -> DeviceUnregistered:
 
 @command("notifications.devices", permission=CHAT, reads=True)
 async def list_devices(ctx: Context, asked: ListDevices) -> DeviceList:
-    """Your devices and addresses that get notifications, oldest first, and how they fare."""
+    """Your devices and addresses that get notifications, oldest first, and their status."""
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> DeviceList:
-        found = rows.page(reader, ctx.me.key, asked.cursor, limit)
+        found = rows.page(reader, ctx.me.key, asked.after, limit)
         more = found[-1].key if len(found) == limit else None
         return DeviceList([each.shown(ctx.session) for each in found], more)
 
@@ -129,7 +129,7 @@ async def try_device(ctx: Context, asked: OfRegistration) -> TriedDevice:
     if found is None:
         raise Refusal("not_found", "you have no such device", path="registration")
     if found.state == "gone":
-        raise Refusal("gone", "the device does not exist any more; register it again", path="registration")
+        raise Refusal("gone", "the device no longer exists; register it again", path="registration")
     transport, settings = TRANSPORTS[found.transport], ctx.settings(NotificationsSettings)
     content = least_of(cast("Content", settings.max_content), found.content or transport.usual_content)
     result = await transport.send(ctx, found.target(), _test_alert(ctx, content))

@@ -80,14 +80,14 @@ class DeviceUnregistered:
 
 @attrs.define
 class ListDevices:
-    cursor: Annotated[int, Whole(0)] = 0
+    after: Annotated[int, Whole(0)] = 0
     limit: Annotated[int, Whole(1)] = 50
 
 
 @attrs.define
 class DeviceList:
     devices: list[RegisteredDevice]
-    cursor: int | None = None
+    next: int | None = None
 
 
 @attrs.define

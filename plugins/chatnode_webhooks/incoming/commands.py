@@ -78,7 +78,7 @@ async def list_incoming(ctx: Context, asked: ListIncoming) -> IncomingHooks:
 
     def read(reader: Reader) -> list[HookRow]:
         among = None if asked.conversation is None else _group(ctx, reader, asked.conversation, reads=True)
-        return rows.page(reader, among, asked.cursor or "", limit)
+        return rows.page(reader, among, asked.after or "", limit)
 
     found = await ctx.read(read)
     return IncomingHooks([_shown(each) for each in found], found[-1].id if len(found) == limit else None)

@@ -72,10 +72,10 @@ class IncomingSecrets:
 
 @attrs.define
 class ListIncoming:
-    """The webhooks of one conversation, or of all. `cursor` takes the `next` of the previous page."""
+    """The webhooks of one conversation, or of all. `after` takes the `next` of the previous page."""
 
     conversation: Id | None = None
-    cursor: Id | None = None
+    after: Id | None = None
     limit: Annotated[int, Whole(1)] = 50
 
 

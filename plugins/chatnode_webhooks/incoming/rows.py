@@ -89,12 +89,12 @@ def find(reader: Querying, id: str) -> HookRow:
     return HookRow(*found)
 
 
-def page(reader: Querying, conversation: int | None, cursor: str, limit: int) -> list[HookRow]:
+def page(reader: Querying, conversation: int | None, after: str, limit: int) -> list[HookRow]:
     """Webhooks of a conversation, or of all of them, in the order of ids."""
     among = "" if conversation is None else "AND h.conversation = :conversation "
     found = reader.execute(
-        f"{_SELECT} WHERE h.id > :cursor {among}ORDER BY h.id LIMIT :limit",
-        {"conversation": conversation, "cursor": cursor, "limit": limit},
+        f"{_SELECT} WHERE h.id > :after {among}ORDER BY h.id LIMIT :limit",
+        {"conversation": conversation, "after": after, "limit": limit},
     )
     return [HookRow(*row) for row in found]
 

@@ -79,7 +79,7 @@ async def list_endpoints(ctx: Context, asked: ListEndpoints) -> EndpointList:
     def read(reader: Reader) -> list[EndpointInfo]:
         own = ctx.account if ctx.account is not None and not ctx.may(MANAGE, reads=True) and ctx.account.bot else None
         bot = own if own is not None and asked.bot is None else find_bot(ctx, reader, asked.bot, reads=True)
-        page = endpoints.page(reader, bot.key if bot is not None else None, asked.cursor or "", limit)
+        page = endpoints.page(reader, bot.key if bot is not None else None, asked.after or "", limit)
         return [summary(reader, each) for each in page]
 
     found = await ctx.read(read)

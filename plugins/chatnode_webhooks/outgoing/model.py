@@ -71,10 +71,10 @@ class ResumeEndpoint:
 
 @attrs.define
 class ListEndpoints:
-    """`cursor` is the one of the page before."""
+    """`after` takes the `next` of the previous page."""
 
     bot: Who | None = None
-    cursor: Id | None = None
+    after: Id | None = None
     limit: Limit = 50
 
 
@@ -120,10 +120,10 @@ class EndpointSecret:
 
 @attrs.define
 class EndpointList:
-    """In the order of ids; without `cursor` after the last."""
+    """In the order of ids; without `next` on the last page."""
 
     endpoints: list[EndpointInfo]
-    cursor: str | None = None
+    next: str | None = None
 
 
 @attrs.define
@@ -139,11 +139,11 @@ class EndpointTest:
 
 @attrs.define
 class ListFailed:
-    """`cursor` is the one of the page before."""
+    """`after` takes the `next` of the previous page."""
 
     endpoint: Id
     state: DeliveryState | None = None
-    cursor: Gid | None = None
+    after: Gid | None = None
     limit: Limit = 50
 
 
@@ -166,18 +166,18 @@ class DeliveryInfo:
 
 @attrs.define
 class DeliveryPage:
-    """Newest first; without `cursor` after the last."""
+    """Newest first; without `next` on the last page."""
 
     deliveries: list[DeliveryInfo]
-    cursor: int | None = None
+    next: int | None = None
 
 
 @attrs.define
 class ListAttempts:
-    """`cursor` is the one of the page before."""
+    """`after` takes the `next` of the previous page."""
 
     endpoint: Id
-    cursor: Gid | None = None
+    after: Gid | None = None
     limit: Limit = 50
 
 
@@ -196,10 +196,10 @@ class AttemptInfo:
 
 @attrs.define
 class Attempts:
-    """The newest attempts, newest first; without `cursor` after the last."""
+    """The newest attempts, newest first; without `next` on the last page."""
 
     attempts: list[AttemptInfo]
-    cursor: int | None = None
+    next: int | None = None
 
 
 @attrs.define

@@ -43,7 +43,7 @@ async def list_deliveries(ctx: Context, asked: ListFailed) -> DeliveryPage:
 
     def read(reader: Reader) -> list[FailedEvent]:
         endpoint = find_managed(ctx, reader, asked.endpoint, reads=True)
-        return deliveries.page(reader, endpoint.key, asked.state, asked.cursor or _NEWEST, limit)
+        return deliveries.page(reader, endpoint.key, asked.state, asked.after or _NEWEST, limit)
 
     found = await ctx.read(read)
     shown = [
@@ -64,7 +64,7 @@ async def list_attempts(ctx: Context, asked: ListAttempts) -> Attempts:
 
     def read(reader: Reader) -> list[deliveries.StoredAttempt]:
         endpoint = find_managed(ctx, reader, asked.endpoint, reads=True)
-        return deliveries.attempts_page(reader, endpoint.key, asked.cursor or _NEWEST, limit)
+        return deliveries.attempts_page(reader, endpoint.key, asked.after or _NEWEST, limit)
 
     found = await ctx.read(read)
     shown = [
@@ -111,7 +111,7 @@ async def _replay_one(ctx: Context, id: str, gid: int) -> Replaying:
     endpoint = await ctx.read(lambda reader: find_managed(ctx, reader, id))
     heard = await read_one(ctx, endpoint, gid)
     if heard is None:
-        raise Refusal("not_found", "there is no such event for this endpoint, or not any more", path="event")
+        raise Refusal("not_found", "there is no such event for this endpoint, or no longer", path="event")
 
     def write(tx: Transaction) -> None:
         found = find_managed(ctx, tx, id)

@@ -31,7 +31,7 @@ class NotificationsClient:
         page = await self.who.call("notifications.list", limit=3)
         found += page["notifications"]
         while "next" in page:
-            page = await self.who.call("notifications.list", limit=3, cursor=page["next"])
+            page = await self.who.call("notifications.list", limit=3, after=page["next"])
             found += page["notifications"]
         self.notifications = {each["notification"]: each for each in reversed(found)}
         self.settings = (await self.who.call("notifications.settings.get"))["settings"]

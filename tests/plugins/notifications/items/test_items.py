@@ -23,12 +23,12 @@ async def test_pages_newest_first(node: Node, amy: User, ben: User) -> None:
         await node.call("notifications.send", person="ben", title=f"note {number}")
     first = await ben.call("notifications.list", limit=2)
     assert ([each["title"] for each in first["notifications"]], first["unread"]) == (["note 4", "note 3"], 5)
-    second = await ben.call("notifications.list", limit=2, cursor=first["next"])
-    third = await ben.call("notifications.list", limit=2, cursor=second["next"])
+    second = await ben.call("notifications.list", limit=2, after=first["next"])
+    third = await ben.call("notifications.list", limit=2, after=second["next"])
     assert [each["title"] for each in third["notifications"]] == ["note 0"]
     assert "next" not in third
-    with refused("invalid", "cursor"):
-        await ben.call("notifications.list", cursor="x")
+    with refused("invalid", "after"):
+        await ben.call("notifications.list", after="x")
 
 
 async def test_reading_by_hand(node: Node, ben: User, amy: User) -> None:

@@ -36,7 +36,7 @@ async def test_the_same_address_again_is_the_same_device(ann: User, bob: User) -
     _, second = await subscribe(ann, f"{NOWHERE}2")
     page = await ann.call("notifications.devices", limit=1)
     assert [each["registration"] for each in page["devices"]] == [first]
-    rest = await ann.call("notifications.devices", limit=5, cursor=page["cursor"])
+    rest = await ann.call("notifications.devices", limit=5, after=page["next"])
     assert [each["registration"] for each in rest["devices"]] == [second]
     assert await devices(bob) == []
     assert await bob.call("notifications.unregister", registration=first) == {"removed": False}

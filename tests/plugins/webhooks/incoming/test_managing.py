@@ -68,7 +68,7 @@ async def test_names_and_numbers_are_limited(ann: LiveUser, bob: LiveUser) -> No
     with refused("forbidden", "conversation"):
         await ann.call("webhooks.incoming.add", conversation=direct, name="CI")
     first = await ann.call("webhooks.incoming.list", conversation=group, limit=4)
-    rest = await ann.call("webhooks.incoming.list", conversation=group, limit=50, cursor=first["next"])
+    rest = await ann.call("webhooks.incoming.list", conversation=group, limit=50, after=first["next"])
     ids = [each["webhook"] for each in (*first["webhooks"], *rest["webhooks"])]
     assert (len({*ids}), ids, "next" in rest) == (10, sorted(ids), False)
 

@@ -179,13 +179,13 @@ async def test_pages(node: Node, mia: User, receiver: Receiver, robo: User, ann:
     ids = {id_of(await robo.call("webhooks.endpoints.add", url=f"{receiver.url}{number}", kinds=["*"], bot="robo"))
            for number in range(5)}  # fmt: skip
     found: list[str] = []
-    cursor: dict[str, str] = {}
+    after: dict[str, str] = {}
     while True:
-        page = await mia.call("webhooks.endpoints.list", limit=2, **cursor)
+        page = await mia.call("webhooks.endpoints.list", limit=2, **after)
         found += [each["endpoint"] for each in page["endpoints"]]
-        if "cursor" not in page:
+        if "next" not in page:
             break
-        cursor = {"cursor": page["cursor"]}
+        after = {"after": page["next"]}
     assert (set(found), found) == (ids, sorted(found))
 
 

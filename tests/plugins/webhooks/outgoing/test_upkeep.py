@@ -48,7 +48,7 @@ async def test_the_newest_attempts_are_kept(node: Node, receiver: Receiver) -> N
     assert await rows(node, "SELECT count(*), min(gid) FROM webhooks_attempts") == [(1_000, 101)]
     page = await robo.call("webhooks.attempts", endpoint=id, limit=2)
     assert [each["event"].rpartition("_")[2] for each in page["attempts"]] == ["1100", "1099"]
-    after = await robo.call("webhooks.attempts", endpoint=id, limit=1, cursor=page["cursor"])
+    after = await robo.call("webhooks.attempts", endpoint=id, limit=1, after=page["next"])
     assert after["attempts"][0]["event"].endswith("_1098")
 
 

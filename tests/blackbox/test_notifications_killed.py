@@ -104,7 +104,10 @@ def killed(prepared: Prepared, tmp_path: Path) -> Iterator[Callable[..., Killed]
 
     def make(**settings: object) -> Killed:
         data = prepared.copy_to(tmp_path / "data")
-        usual = {"PLUGINS__NOTIFICATIONS__SETTLE_SECONDS": 0, "PLUGINS__NOTIFICATIONS__CHANGES_PER_MINUTE": 0}
+        usual = {
+            "PLUGINS__DISABLED": "crm,webhooks,previews", "PLUGINS__NOTIFICATIONS__SETTLE_SECONDS": 0,
+            "PLUGINS__NOTIFICATIONS__CHANGES_PER_MINUTE": 0,
+        }  # fmt: skip
         process = NodeProcess(data, UNLIMITED | usual | settings)
         made.append(process)
         promoted = process.run("user", "role", "alice", "admin")

@@ -15,6 +15,7 @@ from chatnode.storage.people import people
 from chatnode.storage.upkeep.exporting import lines
 from chatnode.storage.upkeep.snapshots import open_read_only
 from chatnode.testing import User
+from tests.bots import DEPLOY
 from tests.services.dialogue import PASSWORD
 
 LINES = {table.name: table.lines for table in TABLES if table.lines is not None}
@@ -72,6 +73,8 @@ async def said(node: Node, ann: User, bob: User) -> dict[str, str]:
     await bob.call("messages.report", message=first["message"], reason="other", note="a joke")
     await bob.call("tokens.create", label="phone", scopes=["chat:read"])
     await node.call("invites.create")
+    await (await User.new(node, "olga", admin=True)).call("bots.create", handle="ci")
+    await (await User.of(node, "ci")).call("bots.commands.set", commands=[DEPLOY])
     await ann.says(await ann.direct(ann), "note to self")
     given = await node.call("import.conversation", source="irc", key="#x", title="#x")
     await node.call(

@@ -28,7 +28,7 @@ def create(tx: Transaction, owner: Account, handle: str, name: str | None, most:
         raise Refusal("too_large", f"a user may own up to {most} bots; remove one first")
     bot = people.create(tx, handle, name=name, role=MEMBER, bot=True, joins=False)
     tx.execute("INSERT INTO bots_owned (bot, owner, created_at) VALUES (?, ?, ?)", (bot.key, owner.key, tx.now))
-    audit.record(tx, owner, "bots.create", bot.id, handle=bot.handle)
+    audit.record(tx, owner, "bots.create", bot.id)
     return bot
 
 
@@ -93,7 +93,7 @@ TABLES = (
         "bots_owned",
         lines=(
             "bot",
-            "SELECT b.id AS bot, p.id AS owner, o.created_at FROM bots_owned o JOIN people b ON b.key = o.bot "
+            "SELECT b.id AS bot, p.id AS owner, o.created_at, o.paused FROM bots_owned o JOIN people b ON b.key = o.bot "
             "JOIN people p ON p.key = o.owner ORDER BY o.bot",
         ),
         entry="bot",

@@ -33,7 +33,7 @@ from chatnode.hooks.slash import Slash, SlashCall, SlashReply
 from chatnode.hooks.specs import hookimpl, hookspec
 from chatnode.hooks.wanting import only_for
 from chatnode.hooks.work import Work, WorkKind
-from chatnode.model.actions import Action
+from chatnode.model.actions import Action, Actions
 from chatnode.model.bots import PrivateNotice
 from chatnode.model.commands.messages import Posted
 from chatnode.model.commands.shared import Nothing
@@ -135,6 +135,7 @@ __all__ = [
     "Account",
     "Action",
     "ActionInvoked",
+    "Actions",
     "Allow",
     "Answer",
     "AsOperator",

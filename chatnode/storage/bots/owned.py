@@ -93,8 +93,8 @@ TABLES = (
         "bots_owned",
         lines=(
             "bot",
-            "SELECT b.id AS bot, p.id AS owner, o.created_at, o.paused FROM bots_owned o JOIN people b ON b.key = o.bot "
-            "JOIN people p ON p.key = o.owner ORDER BY o.bot",
+            "SELECT b.id AS bot, p.id AS owner, o.created_at, o.paused FROM bots_owned o "
+            "JOIN people b ON b.key = o.bot JOIN people p ON p.key = o.owner ORDER BY o.bot",
         ),
         entry="bot",
         export="SELECT o.bot AS key, b.id AS bot, b.handle, b.name, o.created_at FROM bots_owned o JOIN people b "

@@ -59,6 +59,7 @@ WORKED_WITH = (
     "Location",
     "Notice",
     "Action",
+    "Actions",
     "PrivateNotice",
     "Conversation",
     "ConversationContext",

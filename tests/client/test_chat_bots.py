@@ -17,6 +17,7 @@ from chatnode.client import Client, Pushed, connect
 from chatnode.config import Plugins
 from chatnode.model.actions import Action
 from chatnode.model.bots import OfferedCommand, PrivateNotice
+from chatnode.model.events import SlashInvoked
 from chatnode.model.messages import Message
 from chatnode.model.people import PersonRef
 from chatnode.terminal.buttons import ShownButtons, button_line
@@ -27,7 +28,7 @@ from chatnode.terminal.prompt import Words
 from chatnode.terminal.style import Style
 from chatnode.testing import configured
 
-from .conftest import CONFIG, Served, served
+from .conftest import CONFIG, Served, served, until_live
 from .terminal import Terminal
 from .test_chat import EVIL, TAMED, Chat
 from .test_chat import chat as chat
@@ -59,12 +60,16 @@ async def bot_of(node: Served, owner: Client, room: str) -> AsyncIterator[Client
         yield bot
 
 
-async def next_of(client: Client, name: str) -> dict[str, Any]:
+async def next_item(client: Client, name: str) -> Pushed:
     with trio.fail_after(30):
         async for item in client.events():
             if isinstance(item, Pushed) and item.name == name:
-                return item.fields
+                return item
     raise AssertionError("the events ended")
+
+
+async def next_of(client: Client, name: str) -> dict[str, Any]:
+    return (await next_item(client, name)).fields
 
 
 @pytest.mark.limit(240)
@@ -113,6 +118,19 @@ async def test_a_user_deploys_from_the_terminal(node: Served, chat: Chat, ann: C
             await screen.type("/nonsense")
             await screen.see("unknown command /nonsense")
         assert "\x1b]0;owned" not in screen.raw
+
+
+async def test_a_bot_that_was_away_goes_on_by_its_cursor(node: Served, ann: Client) -> None:
+    room = await ann.create_group("ops")
+    async with bot_of(node, ann, room) as bot:
+        await ann.run_slash(room, "/deploy one")
+        heard = await next_item(bot, "slash.invoked")
+
+    await ann.run_slash(room, "/deploy two")
+    async with connect(node.url, await node.token("ci"), cursor=heard.cursor) as bot:
+        missed = [item for item in await until_live(bot) if isinstance(item, Pushed) and item.name == "slash.invoked"]
+    assert (heard.fields["text"], [each.fields["text"] for each in missed]) == ("one", ["two"])
+    assert isinstance(missed[0].event, SlashInvoked)
 
 
 # ---- notifications

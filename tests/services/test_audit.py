@@ -20,6 +20,8 @@ DONE: dict[str, dict[str, Any]] = {
     "people.role": {"person": "bob", "role": "moderator"},
     "people.password": {"person": "bob", "new": SECRET},
     "tokens.create": {"person": "bob", "scopes": ["chat:read"], "label": SECRET},
+    "bots.create": {"handle": "helper", "name": SECRET},
+    "bots.token": {"bot": "helper", "label": SECRET},
     "people.sign_out": {"person": "bob"},
     "people.deactivate": {"person": "bob"},
     "people.reactivate": {"person": "bob"},

@@ -20,6 +20,7 @@ from chatnode.storage.people import people
 from chatnode.storage.privacy import erasure, retention
 from chatnode.storage.privacy import export as personal_export
 from chatnode.testing import LiveSession, User, refused
+from tests.bots import DEPLOY, invoked, make_bot
 from tests.storage import whole_index
 from tests.works import stored_work
 
@@ -100,6 +101,13 @@ ROWS = {
     "import_authors.person": "author",
     "bots.person": None,  # only bots have a row
     "work.owner": "work",
+    "bots_owned.owner": "bot",
+    "bots_owned.bot": None,  # only bots have a row
+    "bots_commands.bot": "bot_command",
+    "bots_invocations.person": "invocation",
+    "bots_invocations.bot": None,  # what others asked is theirs
+    "bots_notices.person": "notice",
+    "bots_notices.bot": None,
 }
 """Where rows are somebody's own: as what they are exported. All of them go with the person."""
 KEPT = {
@@ -221,11 +229,28 @@ def naming_people(reader: Reader) -> set[str]:
     }
 
 
+async def as_owner_and_as_bot(node: Node, root: User, cay: User, room: str) -> None:
+    """Cay has a bot, asks it something, and stands where a bot would, too."""
+    await cay.call("bots.create", handle="helper")
+    helper = await make_bot(node, "ci", DEPLOY, room=room, by=cay)
+    await helper.call("slash.reply", invocation=await invoked(node, cay, room), text="done")
+
+    def write(tx: Transaction) -> None:
+        tx.execute("INSERT INTO bots_owned VALUES (?, ?, 0, 0)", (cay.key, root.key))
+        tx.execute("INSERT INTO bots_commands (bot, name, about, usage) VALUES (?, 'x', 'x', '')", (cay.key,))
+        for table in ("bots_invocations", "bots_notices"):
+            tx.execute(f"UPDATE {table} SET bot = ?", (cay.key,))
+
+    await node.core.db.write(write)
+
+
 @pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["history_days=30"])
 async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, cay: User, bob: User) -> None:
     assert await node.core.db.read(naming_people) == set(ROWS) | KEPT
 
-    await root.call("roles.set", role="host", permissions=["chat", "groups.create", "invites.manage", "contacts.use"])
+    await root.call(
+        "roles.set", role="host", permissions=["chat", "groups.create", "invites.manage", "contacts.use", "bots.make"]
+    )
     await root.call("people.role", person="cay", role="host")
     cay = User(node, await node.core.db.read(lambda reader: people.find(reader, "cay")))
     room = await cay.group(bob)
@@ -248,6 +273,7 @@ async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, c
     await root.call("people.reset_link", person="cay")
     await node.core.db.write(lambda tx: tx.execute("INSERT INTO bots VALUES ('demo', 'cay', ?, 0)", (cay.account.key,)))
     await stored_work(node, cay)
+    await as_owner_and_as_bot(node, root, cay, room)
 
     def counts(reader: Reader) -> dict[str, int]:
         key = (cay.account.key,)

@@ -28,7 +28,7 @@ def create(tx: Transaction, owner: Account, handle: str, name: str | None, most:
         raise Refusal("too_large", f"a user may own up to {most} bots; remove one first")
     bot = people.create(tx, handle, name=name, role=MEMBER, bot=True, joins=False)
     tx.execute("INSERT INTO bots_owned (bot, owner, created_at) VALUES (?, ?, ?)", (bot.key, owner.key, tx.now))
-    audit.record(tx, owner, "bots.create", bot.id, handle=bot.handle)
+    audit.record(tx, owner, "bots.create", bot.id)
     return bot
 
 

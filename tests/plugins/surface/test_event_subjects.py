@@ -10,6 +10,7 @@ from chatnode.model.events import EVENTS
 from chatnode.node import Node
 from chatnode.reference.events import SUBJECTS
 from chatnode.testing import User
+from tests.bots import DEPLOY, invoked, make_bot, with_buttons
 from tests.plugins.surface.making import made, node_with
 from tests.services.dialogue import token_of
 from tests.services.test_adoption import bring_in
@@ -64,6 +65,10 @@ def key(tx: Transaction, event: Any, change: Change) -> int:
             return change.subject
         case "work.changed":
             sql, id = "SELECT key FROM work WHERE id = ?", event.work.work
+        case "slash.invoked" | "action.invoked":
+            sql, id = "SELECT key FROM bots_invocations WHERE id = ?", event.invocation
+        case "notice.private":
+            sql, id = "SELECT key FROM bots_notices WHERE id = ?", event.notice.notice
         case _:
             sql, id = "SELECT key FROM people WHERE id = ?", event.person.id
     return tx.execute(sql, (id,)).fetchone()[0]
@@ -88,6 +93,10 @@ async def live(node: Node) -> None:
     await bob.call("conversations.leave", conversation=room)
     await bob.call("people.block", person="ann")
     await ann.call("people.update", name="Ann")
+    bot = await make_bot(node, "ci", DEPLOY, room=room, by=ann)
+    await bot.call("slash.reply", invocation=await invoked(node, ann, room), text="done")
+    message = await with_buttons(bot, room)
+    await ann.call("actions.invoke", message=message, action="approve", cid="press")
     device = await token_of(bob)
     await bob.call("sessions.revoke", session=await device.session())
     await node.call("roles.set", role="member", permissions=["chat"])

@@ -93,7 +93,7 @@ def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory)
     """As `Manager.load`; a new database with all installed plugins becomes a copy of one that went through their
     steps."""
     found = list(found)
-    plain = found == list(_installed()) and not manager.config.plugins.disabled
+    plain = [each[:3] for each in found] == [each[:3] for each in _installed()] and not manager.config.plugins.disabled
     with closing(connect_writer(directory.database, manager.config.storage)) as connection:
         plain = plain and not connection.execute("SELECT 1 FROM plugins UNION ALL SELECT 1 FROM people").fetchall()
         if plain and _prepared:

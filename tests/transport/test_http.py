@@ -21,6 +21,7 @@ from chatnode.services import COMMANDS
 from chatnode.storage.people import sessions
 from chatnode.testing import User
 from chatnode.transport.origins import COOKIE
+from tests.bots import DEPLOY, invoked, make_bot, with_buttons
 from tests.services.dialogue import PASSWORD, token_of, with_password
 from tests.works import stored_work
 
@@ -730,6 +731,10 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
     imported = (await node.call("import.conversation", source="irc", key="#x", title="#x"))["conversation"]
     items = [{"cid": "1", "author": "Ada", "at": 0, "text": "x" * size, "metadata": {"a": "b"}} for size in (1, 16_001)]
     work = await stored_work(node, ann)
+    deploying = await ann.group(title="deploying")
+    bot = await make_bot(node, "ci", DEPLOY, room=deploying, by=ann)
+    bots, offer = (await token_of(bot)).secret, await with_buttons(bot, deploying)
+    invocation = await invoked(node, ann, deploying)
     asked: list[tuple[str, str | None, dict[str, Any]]] = [
         ("node.info", None, {}),
         ("people.create", root, {"handle": "cy", "name": "Cy"}),
@@ -834,6 +839,15 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("node.check", root, {}),
         ("node.repair", root, {}),
         ("node.statistics", root, {}),
+        ("bots.create", root, {"handle": "helper"}),
+        ("bots.list", root, {}),
+        ("bots.token", root, {"bot": "helper", "label": "x", "days": 3}),
+        ("bots.remove", root, {"bot": "helper"}),
+        ("bots.commands.set", bots, {"commands": [DEPLOY]}),
+        ("slash.list", anns, {"conversation": deploying}),
+        ("slash.run", anns, {"conversation": deploying, "text": "/deploy main", "cid": "1"}),
+        ("actions.invoke", anns, {"message": offer, "action": "approve", "cid": "2"}),
+        ("slash.reply", bots, {"invocation": invocation, "text": "done"}),
         ("conversations.leave", anns, {"conversation": room}),
         ("sessions.revoke_others", root, {}),
     ]

@@ -730,7 +730,7 @@ BUGS = [
 @pytest.mark.parametrize("plant", BUGS)
 def test_the_machine_finds_a_planted_bug(plant: Callable[[pytest.MonkeyPatch], None]) -> None:
     searching = settings(
-        SETTINGS, max_examples=400, stateful_step_count=40, phases=[Phase.generate], database=None,
+        SETTINGS, max_examples=1_200, stateful_step_count=40, phases=[Phase.generate], database=None,
         derandomize=True, verbosity=Verbosity.quiet, print_blob=False,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urlsplit
 
-from chatnode.api import Refusal
+from chatnode.api import Blocked, Context, Purpose, Refusal
 
 _USUAL_PORTS = {"https": 443, "http": 80}
 MOST_CHARS = 1_000
 """Of an address. UnifiedPush promises applications no more (its specification, AND_3)."""
 
 
-def check_url(text: str) -> SplitResult:
-    """The parts of an address that a client registers. Whether the node may reach it is decided at each request.
+def check_url(ctx: Context, purpose: Purpose, text: str) -> SplitResult:
+    """The parts of an address that a client registers. What its host resolves to is judged at each request.
 
-    Raises `Refusal`.
+    Raises `Refusal`, also for an address that every request would refuse.
     """
     if not text:
         raise Refusal("invalid", "this transport needs an address", path="address")
@@ -31,6 +31,10 @@ def check_url(text: str) -> SplitResult:
         raise Refusal("invalid", "expected an address such as https://push.example.org/…", path="address")
     if parts.username is not None or parts.password is not None:
         raise Refusal("invalid", "the address may not have a user name or password", path="address")
+    try:
+        ctx.outbound.check(purpose, text)
+    except Blocked as error:
+        raise Refusal("invalid", error.why, path="address") from None
     return parts
 
 

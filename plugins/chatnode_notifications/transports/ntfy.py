@@ -43,7 +43,7 @@ class Ntfy:
 
     def check(self, ctx: Context, address: str, keys: Mapping[str, str]) -> CheckedDevice:
         """Raises `Refusal` unless the address is a topic's."""
-        parts = check_url(address)
+        parts = check_url(ctx, _PURPOSE, address)
         if not _TOPIC.fullmatch(parts.path) or parts.query or parts.fragment:
             raise Refusal("invalid", "expected a topic, such as https://ntfy.sh/your-secret-topic", path="address")
         return CheckedDevice(address)

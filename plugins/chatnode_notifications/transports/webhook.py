@@ -37,7 +37,7 @@ class Webhook:
 
     def check(self, ctx: Context, address: str, keys: Mapping[str, str]) -> CheckedDevice:
         """Without a secret of the client's own, one is made, and shown once. Raises `Refusal`."""
-        check_url(address)
+        check_url(ctx, _PURPOSE, address)
         if secret := keys.get("secret"):
             _check_secret(secret)
             return CheckedDevice(address, {"secret": secret})

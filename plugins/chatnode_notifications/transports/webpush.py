@@ -26,7 +26,8 @@ from chatnode_notifications.transports.vapid import Vapid
 
 _PAD_BYTES = 512
 _PERSONAL_SECONDS, _ORDINARY_SECONDS = 24 * 3_600, 4 * 3_600
-"""How long a service keeps a push for a device that is off: who is meant in person hears of it a day later too."""
+"""How long a push service keeps a push for a device that is off. One that is meant for the user personally is worth
+delivering a day later; others are not."""
 _NO_CONTACT = "this node sends no Web Push: its operator must set plugins.notifications.contact"
 
 
@@ -44,7 +45,7 @@ class WebPush:
 
         if plugin_state(ctx).vapid is None:
             raise Refusal("invalid", _NO_CONTACT, path="transport")
-        check_url(address)
+        check_url(ctx, self.purpose, address)
         checks = {"p256dh": encryption.check_public_key, "auth": encryption.check_auth}
         for name, check in checks.items():
             if not keys.get(name):

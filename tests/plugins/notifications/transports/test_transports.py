@@ -13,7 +13,7 @@ from py_vapid import Vapid02, jwt
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from chatnode.node import Node
-from chatnode.testing import LiveUser, User
+from chatnode.testing import LiveUser, User, refused
 from tests.plugins.notifications.alerting import Alerts, device_of, subscribe
 from tests.plugins.notifications.push_service import PushService
 from tests.plugins.notifications.receiver import Receiver
@@ -247,8 +247,17 @@ async def test_a_service_that_does_not_answer_is_tried_again(
     assert await alerts.states() == ["sent"]
 
 
-async def test_an_address_that_the_node_may_not_reach(ann: User, bob: User, alerts: Alerts) -> None:
-    _, device = await subscribe(ann, "https://10.0.0.1/path-canary")
+@pytest.mark.parametrize("transport", ["webpush", "unifiedpush", "ntfy", "webhook"])
+async def test_an_address_that_the_node_may_not_reach_is_refused_at_once(ann: User, transport: str) -> None:
+    for address in ("https://10.0.0.1/topic", "https://printer.local/topic"):
+        with refused("invalid", "address"):
+            await subscribe(ann, address, transport=transport)
+
+
+async def test_an_address_that_the_node_may_not_reach_any_more(ann: User, bob: User, alerts: Alerts) -> None:
+    _, device = await subscribe(ann, "https://push.example.org/path-canary")
+    sql = "UPDATE notifications_registrations SET address = 'https://10.0.0.1/path-canary'"
+    await alerts.node.core.db.write(lambda tx: tx.execute(sql))
     await alerts.of(await bob.says(await bob.direct(ann), "hello"), ann)
     await alerts.send()
     ((state, _, status, error),) = await alerts.rows()

@@ -19,7 +19,7 @@ from chatnode_notifications.transports.state import plugin_state
 
 
 async def decide(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
-    """Once the messages have settled: whoever has them open has read them by then, and nothing is written."""
+    """Judge messages once they have settled: users who have them open have read them by then, and cost no write."""
     await _settle(ctx, rows[-1])
     places = [place_of(row) for row in rows]
 

@@ -40,7 +40,8 @@ _REST = 0.1
 """Seconds after a batch with deliveries to servers that are busy."""
 _AFTER_FAULT = 1.0
 _ACTIVE_MS = 90_000
-"""A browser whose user was not active for so long may have suspended the page, whose connection looks alive."""
+"""Milliseconds without activity after which a browser may have suspended its page. The page's connection still looks
+alive, so the browser gets a push as well."""
 _HOUR_MS = 3_600_000
 _OUR_ERROR = "an error of the node; see its log"
 

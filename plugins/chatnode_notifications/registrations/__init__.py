@@ -6,7 +6,7 @@ from chatnode.api import Part, Table
 from chatnode_notifications.registrations import commands, ending
 from chatnode_notifications.transports.desktop import DesktopNotification
 
-# Without addresses and keys: whoever has them could send to the device.
+# Addresses and keys are left out: they are all that it takes to send to the device.
 _REGISTRATIONS = Table(
     "notifications_registrations", people=("person",),
     export="SELECT key, id AS registration, transport, label, content, state, created_at, last_ok_at "

@@ -44,7 +44,8 @@ LIMITS = (
 )
 _WITH_VAPID = ("webpush", "unifiedpush")
 _OF_DEVICES = (*_WITH_VAPID, "desktop")
-"""Whoever knows their addresses holds the device, so they may be taken over from another user."""
+"""Transports whose addresses only the device itself knows. A user who registers one has the device, even if another
+user had registered it before."""
 
 
 @command("notifications.register", permission=CHAT, limit=REGISTERING, repeatable=True, active=False)

@@ -13,7 +13,7 @@ from chatnode_notifications.transports.addresses import origin_of
 from chatnode_notifications.transports.transport import Content, DeviceAddress, SendResult, TransportName
 
 SUSPENDED_AFTER_MS = 72 * 3_600_000
-"""Failures without a success for so long suspend a registration."""
+"""How long sending to a device may fail, without one success, before its registration is suspended."""
 _COLUMNS = (
     "key, id, person, session, transport, address, keys, label, content, state, failing_since, last_ok_at, last_error, "
     "vapid, created_at"

@@ -59,8 +59,8 @@ class Invocations:
                 await self._woken.wait()
 
     async def tell_overdue(self, ahead_seconds: float = 0.0) -> float:
-        """Tell all users to whom an answer is overdue, or will be in so many seconds; returns how many seconds to wait
-        until the next may be."""
+        """Notify the users whose answer is overdue, or will be within `ahead_seconds`. Returns the seconds until the
+        next answer may be overdue."""
         db, now = self._core.db, now_ms() + int(ahead_seconds * 1_000)
         while True:
             due = await db.read(invocations.next_due)

@@ -37,8 +37,8 @@ class _Due:
 
 
 async def close_due(ctx: Context, ahead_ms: int = 0) -> int | None:
-    """Close everything that is due, or will be in so many milliseconds. Returns when something else is due, in
-    milliseconds; None if there is nothing."""
+    """Close everything that is due, or will be within `ahead_ms`. Returns the time, in milliseconds, at which something
+    else is due; None if there is nothing."""
     while True:
         found = await ctx.read(partial(_find_due, now=now_ms() + ahead_ms))
         if not found.bundles and not found.sends:

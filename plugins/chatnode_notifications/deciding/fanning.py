@@ -85,7 +85,7 @@ def _next_part(reader: Reader) -> _Part | None:
 
 
 def _write(part: _Part, drafts: Sequence[BundleDraft], tx: Transaction) -> None:
-    """Together with the place where it goes on, so that each user is judged for once."""
+    """Store the bundles together with how far the fan-out is, so that each user is judged once."""
     if part.upto is not None:
         moved = tx.execute(
             "UPDATE notifications_fanouts SET above = ? WHERE key = ? AND above = ?", (part.upto, part.key, part.above)

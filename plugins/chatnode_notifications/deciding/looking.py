@@ -28,7 +28,7 @@ Place = tuple[int, int, int]
 
 @attrs.frozen
 class Posting:
-    """A posted message. `special` ones must be judged by themselves: they may name or answer somebody."""
+    """A posted message. `special` ones must be judged one by one: they may mention or answer a user."""
 
     gid: int
     conversation: int
@@ -94,9 +94,9 @@ def place_of(row: Row) -> Place:
 
 
 def places_to_judge(reader: Querying, places: Sequence[Place]) -> list[Place]:
-    """Those of messages that may concern somebody; for most nodes that is a small part of them.
+    """The places of messages that may concern a user, which on most nodes is a small part of all.
 
-    Left out are messages that name and answer nobody, in groups none of whose members can be reached.
+    Messages that mention and answer nobody, in groups none of whose members can be notified, are left out.
     """
     by_conversation: dict[int, list[Place]] = {}
     for each in places:

@@ -1,8 +1,8 @@
 """Sends the events of one endpoint, at its own pace.
 
-The log is the queue. An event that fails becomes a row with a time of its own, and the others go on. How far it is, and
-those rows, are stored together: after a crash nothing is missing, and what had ended since is sent again, with the same
-id.
+The log is the queue. An event that fails gets a row with a retry time of its own, and does not delay the others. The
+position in the log and these rows are stored together: after a crash nothing is missing, and what was sent since the
+last store is sent again, with the same id.
 """
 
 from __future__ import annotations

@@ -6,9 +6,8 @@ when the rows were read, so nothing is done twice, even if the cursor was moved 
 
 from __future__ import annotations
 
-import errno
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import partial
 from time import perf_counter
@@ -21,12 +20,12 @@ from chatnode.config import Plugins as Settings
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
+from chatnode.hooks.passing import may_pass
 from chatnode.hooks.plugin import Consumer
 from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
 from chatnode.storage.engine.cutting import budget
 from chatnode.storage.engine.database import Database
-from chatnode.storage.engine.group import is_full, storage_error
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers as storage
@@ -36,7 +35,6 @@ logger = get_logger("plugins")
 
 KEPT_IN_MEMORY = 10_000
 """Maximum number of rows without an effect to read again after a crash; this saves writes of the cursor."""
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class ReadOutcome(Enum):
@@ -194,7 +192,7 @@ class RunningConsumer:
         if isinstance(error, Moved):
             raise error
         self.failing = f"{_named(rows)}: {describe_error(error)}"
-        if is_not_caused_by_rows(error):
+        if may_pass(error):
             logger.warning("the consumer %s of the plugin %s waits: %s", self.name[1], self.name[0], self.failing)
             return ReadOutcome.HELD_UP
         self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {self.failing}", error)
@@ -281,7 +279,7 @@ class RunningConsumer:
                 return None
             if isinstance(error, NotSetAside):
                 raise Refusal("not_found", "the row was done or dismissed meanwhile", path="entry")
-            if is_not_caused_by_rows(error):
+            if may_pass(error):
                 raise Refusal("unavailable", "the consumer is busy; try again", retry_after=5)
             what = describe_error(error)
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}", error)
@@ -305,24 +303,3 @@ def _named(rows: Sequence[Row]) -> str:
     if len(rows) == 1:
         return f"gid {rows[0].gid}, {rows[0].kind}"
     return f"{len(rows)} rows from gid {rows[0].gid} on"
-
-
-def is_not_caused_by_rows(error: BaseException) -> bool:
-    """Whether a failure has another cause that may pass, so that the same rows may succeed later."""
-    return all(_is_of_the_moment(each) for each in _leaves(error))
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
-
-
-def _is_of_the_moment(error: BaseException) -> bool:
-    if isinstance(error, Refusal):
-        return error.temporary
-    if isinstance(error, OSError):
-        return error.errno in _NO_ROOM
-    return is_full(storage_error(error))

@@ -11,6 +11,7 @@ import attrs
 from chatnode.config import Plugins as Settings
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import HookFailed, ReportFailure, describe_error, guard
+from chatnode.hooks.passing import cannot_check, may_pass
 from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
 from chatnode.protocol import codec
@@ -88,12 +89,17 @@ class Guarded:
         return attrs.evolve(collection, learn=learn_or_refuse)
 
     def check(self, check: Callable[[Reader, Path], list[str]], directory: Path) -> Callable[[Reader], list[str]]:
-        """The problems that the plugin's own check finds. It may take as long as the node's own checks."""
+        """The problems that the plugin's own check finds. It may take as long as the node's own checks.
+
+        A check that cannot run now, such as for want of files, says nothing of the plugin's data: it raises `Refusal`.
+        """
 
         def problems(reader: Reader) -> list[str]:
             try:
                 return check(reader, directory)
             except Exception as error:
+                if may_pass(error):
+                    raise cannot_check(self.plugin, error) from error
                 self.report("check", describe_error(error), error)
                 return [f"the check of the plugin {self.plugin} raised {type(error).__name__}: {error}"]
 

@@ -23,9 +23,9 @@ import trio
 from chatnode.concurrency import Backoff, behind_barrier, shielded
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
-from chatnode.hooks.consumer import is_not_caused_by_rows
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
+from chatnode.hooks.passing import may_pass
 from chatnode.hooks.work import Work, WorkKind
 from chatnode.logs import get_logger
 from chatnode.model.ephemeral import WorkProgress
@@ -242,7 +242,7 @@ class Works:
             await self._settle(lambda tx: storage.fail(tx, found.key, error.message))
             return
         what = error.message if isinstance(error, Refusal) else describe_error(error)
-        if is_not_caused_by_rows(error):
+        if may_pass(error):
             logger.warning("the work %s, %s, waits: %s", found.id, found.kind, what)
             at = now_ms() + int(1000 * (getattr(error, "retry_after", None) or HELD_UP_SECONDS))
             await self._settle(lambda tx: storage.try_again(tx, found.key, what, at, failed=False))

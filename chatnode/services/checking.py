@@ -9,6 +9,7 @@ import trio
 from chatnode.dispatch.core import Core
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.passing import cannot_check, may_pass
 from chatnode.model.commands.operations import Check, Checked
 from chatnode.storage.engine.stored_files import Lister
 from chatnode.storage.upkeep import file_checks
@@ -16,7 +17,7 @@ from chatnode.storage.upkeep import file_checks
 
 async def with_files(core: Core, of_database: Checked, *, deep: bool = False) -> Checked:
     """What `checks.run` found, and whether the files of plugins are there. `deep`: also compare their hashes, which
-    reads them all."""
+    reads them all. Raises `Refusal("unavailable")` if that is not possible now."""
     listers = {name: each.stored_files for name, each in core.part(Manager).plugins.items()}
     of_files = [await _check_files(core, name, lister, deep) for name, lister in listers.items() if lister is not None]
     found = [*of_database.checks, *of_files]
@@ -31,6 +32,8 @@ async def _check_files(core: Core, plugin: str, lister: Lister, deep: bool) -> C
             partial(file_checks.wrong, directory, lister, read, deep, trio.from_thread.check_cancelled)
         )
     except (Exception, SystemExit) as error:
+        if may_pass(error):
+            raise cannot_check(plugin, error) from error
         core.part(Manager).report(plugin, "stored_files", describe_error(error), error)
         problems = [f"the plugin cannot list its files: {type(error).__name__}"]
     return Check(f"files of {plugin}", problems)

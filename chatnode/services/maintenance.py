@@ -10,6 +10,7 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
+from chatnode.errors import Refusal
 from chatnode.services import checking
 from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
@@ -45,8 +46,11 @@ async def optimize(core: Core) -> str:
 
 
 async def check_integrity(core: Core) -> str:
-    """Run all checks; fails when one finds a problem, so that health and metrics report it."""
-    checked = await checking.with_files(core, await core.db.read(checks.run))
+    """Run all checks; fails when one finds a problem, so that health and metrics report it, or cannot run now."""
+    try:
+        checked = await checking.with_files(core, await core.db.read(checks.run))
+    except Refusal as refusal:
+        raise JobFailed(refusal.message) from None
     if not checked.clean:
         failed = ", ".join(check.name for check in checked.checks if check.problems)
         raise JobFailed(f"the database is not sound ({failed}); run chatnode check")

@@ -46,7 +46,7 @@ async def is_served(address: Address, **options: str) -> bool:
     """Whether a new connection gets an answer, and not the refusal that there are too many."""
     async with await connect(address, **options) as wire:
         with contextlib.suppress(trio.BrokenResourceError):
-            await wire.send(head("GET", "/health"))
+            await wire.send(head("GET", "/"))  # not /health, which tells of what failed for want of files meanwhile
         try:
             line = await wire.until(b"\r\n")
         except Ended:

@@ -94,11 +94,11 @@ class Receiver:
             self._scope.cancel()
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Wait until this is so; looked at whenever something has come."""
-        with trio.move_on_after(PATIENCE) as scope:
-            while not true():
+        """Wait until this is so; looked at whenever something has come, and something must come within the patience."""
+        while not true():
+            with trio.move_on_after(PATIENCE) as scope:
                 await self._more.wait()
-        assert not scope.cancelled_caught, (len(self.got), self.ids[-3:])
+            assert not scope.cancelled_caught, (len(self.got), self.ids[-3:])
 
     async def until_got(self, count: int) -> list[Got]:
         await self.until(lambda: len(self.got) >= count)

@@ -17,6 +17,7 @@ from benchmarks.scenarios.notifications import NOTIFICATIONS
 from benchmarks.scenarios.paced import PACED
 from benchmarks.scenarios.pairs import PAIRS
 from benchmarks.scenarios.plugins import PLUGINS
+from benchmarks.scenarios.receivers import RECEIVERS
 from benchmarks.scenarios.resume import RESUME
 from benchmarks.scenarios.search import SEARCH
 from benchmarks.scenarios.start import START
@@ -48,5 +49,6 @@ SCENARIOS: dict[str, Scenario] = {
         CRM_IMPORT,
         NOTIFICATIONS,
         WEBHOOKS,
+        RECEIVERS,
     )
 }

@@ -48,7 +48,7 @@ def measure(trial: Trial) -> Figures:
 def settings(receivers: Receivers) -> dict[str, str]:
     """The server's environment: the receivers are its push services."""
     return {
-        "CHATNODE_OUTBOUND__ALLOW": ",".join(f"127.0.0.1:{port}" for port in receivers.ports),
+        "CHATNODE_OUTBOUND__ALLOW": ",".join(receivers.places),
         "CHATNODE_PLUGINS__NOTIFICATIONS__CONTACT": "mailto:operator@example.org",
         "CHATNODE_PLUGINS__NOTIFICATIONS__CHANGES_PER_MINUTE": "0",
         "CHATNODE_PLUGINS__NOTIFICATIONS__REGISTRATIONS_PER_MINUTE": "0",
@@ -62,11 +62,11 @@ def register(client: HttpClient, receivers: Receivers, number: int) -> None:
         "p256dh": _encoded(point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)),
         "auth": _encoded(os.urandom(16)),
     }
-    port = receivers.ports[number % len(receivers.ports)]
+    place = receivers.places[number % len(receivers.places)]
     client.call(
         "notifications.register",
         transport="webpush",
-        address=f"http://127.0.0.1:{port}/{number}",
+        address=f"http://{place}/{number}",
         keys=keys,
         label="browser",
     )

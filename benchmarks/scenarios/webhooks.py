@@ -4,8 +4,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from attrs import frozen
 
@@ -14,7 +15,7 @@ from benchmarks.generator import Session
 from benchmarks.http_client import HttpClient
 from benchmarks.machine import cpu_seconds_of, prefix_to_pin
 from benchmarks.scenario import Figures, Metric, Scenario, Trial
-from benchmarks.servers import REPOSITORY, Server, free_port
+from benchmarks.servers import REPOSITORY, Server
 
 AT_LEAST_PER_SECOND = 300
 ENDPOINTS = 10
@@ -23,32 +24,37 @@ EVENTS_PER_ENDPOINT = 10  # for each of the size's pairs
 
 @frozen
 class Receivers:
-    """A process with a receiver at each port, which counts."""
+    """A process with a receiver at each place, an address and a port; it counts."""
 
-    ports: list[int]
     process: "subprocess.Popen[str]"
+    places: list[str]
+
+    def report(self) -> dict[str, float]:
+        """How many webhooks have come, and the 99th percentile of what those since the last report took."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return _line(self.process)
 
     def count(self) -> int:
         """How many webhooks have come."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        return int(self.report()["count"])
+
+
+def _line(process: "subprocess.Popen[str]") -> Any:
+    assert process.stdout is not None
+    return json.loads(process.stdout.readline())
 
 
 @contextmanager
-def receiving(core: int) -> Iterator[Receivers]:
-    """Receivers on a core of their own, until the end of the block."""
-    ports = [free_port() for _ in range(ENDPOINTS)]
-    command = [*prefix_to_pin(core), sys.executable, "-m", "benchmarks.receiver", *map(str, ports)]
+def receiving(core: int, tempers: Sequence[str] = ("well",) * ENDPOINTS) -> Generator[Receivers]:
+    """Receivers on a core of their own, until the end of the block; `tempers` are those of `benchmarks.receiver`."""
+    command = [*prefix_to_pin(core), sys.executable, "-m", "benchmarks.receiver", *tempers]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:  # fmt: skip
         try:
-            receivers = Receivers(ports, process)
-            receivers.count()
-            yield receivers
+            yield Receivers(process, _line(process))
         finally:
             process.kill()
 
@@ -56,33 +62,37 @@ def receiving(core: int) -> Iterator[Receivers]:
 def measure(trial: Trial) -> Figures:
     """The endpoints are paused while messages are posted, then resumed together."""
     with receiving(trial.cores.others) as receivers:
-        trial = trial.with_settings("webhooks", {
-            "CHATNODE_OUTBOUND__ALLOW": ",".join(f"127.0.0.1:{port}" for port in receivers.ports),
-            "CHATNODE_PLUGINS__WEBHOOKS__PER_MINUTE": "0",
-        })  # fmt: skip
+        trial = trial.with_settings("webhooks", settings(receivers))
         data = trial.directory / "data"
         root = trial.stack.administrator(data)
         with trial.serving(data) as server:
             with server.client(root) as admin:
-                endpoints, session = prepare(admin, receivers.ports)
+                endpoints, session = prepare(admin, receivers.places)
                 messages = trial.size.pairs * EVENTS_PER_ENDPOINT
                 trial.generator.post(server, [session], messages=messages, window=16)
                 return send(server, admin, receivers, endpoints, messages)
 
 
-def prepare(admin: HttpClient, ports: list[int]) -> tuple[list[str], Session]:
-    """Bots with a paused endpoint each, all in one group with a user who posts."""
+def settings(receivers: Receivers) -> dict[str, str]:
+    """The server's environment."""
+    return {
+        "CHATNODE_OUTBOUND__ALLOW": ",".join(receivers.places),
+        "CHATNODE_PLUGINS__WEBHOOKS__PER_MINUTE": "0",
+    }
+
+
+def prepare(admin: HttpClient, places: list[str], *, paused: bool = True) -> tuple[list[str], Session]:
+    """Bots with an endpoint each, all in one group with a user who posts."""
     admin.call("people.create", handle="sender")
     token = admin.call("tokens.create", person="sender")["token"]
-    bots = [f"bot{number}" for number in range(ENDPOINTS)]
+    bots = [f"bot{number}" for number in range(len(places))]
     endpoints: list[str] = []
-    for bot, port in zip(bots, ports, strict=True):
+    for bot, place in zip(bots, places, strict=True):
         admin.call("people.create", handle=bot, bot=True)
-        added = admin.call(
-            "webhooks.endpoints.add", bot=bot, url=f"http://127.0.0.1:{port}/hook", kinds=["message.posted"]
-        )
+        added = admin.call("webhooks.endpoints.add", bot=bot, url=f"http://{place}/hook", kinds=["message.posted"])
         endpoints.append(added["endpoint"]["endpoint"])
-        admin.call("webhooks.endpoints.pause", endpoint=endpoints[-1])
+        if paused:
+            admin.call("webhooks.endpoints.pause", endpoint=endpoints[-1])
     room = admin.call("conversations.create", title="talk", members=["sender", *bots])["conversation"]
     return endpoints, Session("post", token, room)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 
 import attrs
 import orjson
@@ -93,38 +94,47 @@ def place_of(row: Row) -> Place:
     return row.gid, row.conversation_key or 0, row.subject
 
 
-def places_to_judge(reader: Querying, places: Sequence[Place]) -> list[Place]:
-    """The places of messages that may concern a user, which on most nodes is a small part of all.
+def postings_to_judge(reader: Querying, places: Sequence[Place]) -> list[Posting]:
+    """The messages that may concern a user, which on most nodes is a small part of all; in the order of gids.
 
     Messages that mention and answer nobody, in groups none of whose members can be notified, are left out.
     """
-    by_conversation: dict[int, list[Place]] = {}
-    for each in places:
-        by_conversation.setdefault(each[1], []).append(each)
-    reached = list(filter(partial(_reaches, reader), by_conversation)) if _anybody_reachable(reader) else []
-    spans = [(conversation, those[0][2], those[-1][2]) for conversation, those in by_conversation.items()]
-    found = reader.execute(
-        "SELECT m.conversation, m.seq FROM (SELECT value ->> 0 AS conversation, value ->> 1 AS first_seq, "
+    conversations = {conversation for _, conversation, _ in places}
+    reached = list(filter(partial(_reaches, reader), conversations)) if _anybody_reachable(reader) else []
+    return _postings(
+        reader,
+        places,
+        "AND (c.kind = 'direct' OR m.reply_to IS NOT NULL OR m.thread IS NOT NULL "
+        "OR c.key IN (SELECT value FROM json_each(:reached)) OR m.text LIKE '%@%')",
+        reached=orjson.dumps(reached).decode(),
+    )
+
+
+def postings_at(reader: Querying, places: Sequence[Place]) -> list[Posting]:
+    """The messages that are still there, in the order of gids."""
+    return _postings(reader, places, "")
+
+
+def _postings(reader: Querying, places: Sequence[Place], only: str, **values: str) -> list[Posting]:
+    """Read by conversation from the first to the last: places are near each other, and one at a time costs thrice."""
+    gids = {(conversation, seq): gid for gid, conversation, seq in places}
+    spans: dict[int, tuple[int, int, int]] = {}
+    for _, conversation, seq in places:
+        _, first, last = spans.get(conversation, (0, seq, seq))
+        spans[conversation] = (conversation, min(first, seq), max(last, seq))
+    rows = reader.execute(
+        "SELECT m.conversation, m.seq, m.sender, m.at, m.kind = 'system', c.kind = 'direct', m.reply_to, m.thread, "  # noqa: S608
+        "m.text LIKE '%@%' FROM (SELECT value ->> 0 AS conversation, value ->> 1 AS first_seq, "
         "value ->> 2 AS last_seq FROM json_each(:spans)) span CROSS JOIN conversations c ON c.key = span.conversation "
         "CROSS JOIN messages m ON m.conversation = c.key AND m.seq BETWEEN span.first_seq AND span.last_seq "
-        "WHERE c.kind = 'direct' OR m.reply_to IS NOT NULL OR m.thread IS NOT NULL "
-        "OR c.key IN (SELECT value FROM json_each(:reached)) OR m.text LIKE '%@%'",
-        {"spans": orjson.dumps(spans).decode(), "reached": orjson.dumps(reached).decode()},
+        f"WHERE m.deleted_at IS NULL {only}",
+        {"spans": orjson.dumps(list(spans.values())).decode(), **values},
     )
-    wanted = set(found.fetchall())
-    return [each for each in places if each[1:] in wanted] if wanted else []
+    found = [Posting(gid, *row) for row in rows if (gid := gids.get(row[:2])) is not None]
+    return sorted(found, key=_gid)
 
 
-def postings_at(reader: Querying, places: Iterable[Place]) -> list[Posting]:
-    """The messages that are still there, in the order of gids."""
-    rows = reader.execute(
-        "SELECT r.value ->> 0, m.conversation, m.seq, m.sender, m.at, m.kind = 'system', c.kind = 'direct', "
-        "m.reply_to, m.thread, m.text LIKE '%@%' FROM json_each(?) r "
-        "CROSS JOIN messages m ON m.conversation = r.value ->> 1 AND m.seq = r.value ->> 2 "
-        "CROSS JOIN conversations c ON c.key = m.conversation WHERE m.deleted_at IS NULL ORDER BY 1",
-        (orjson.dumps(list(places)).decode(),),
-    )
-    return [Posting(*row) for row in rows]
+_gid = attrgetter("gid")
 
 
 def shares_of(reader: Querying, postings: Iterable[Posting]) -> list[Share]:
@@ -261,8 +271,8 @@ def _meant(reader: Querying, conversation: int, special: Sequence[Posting]) -> s
 
 def read_shares(reader: Reader, places: Sequence[Place]) -> tuple[Candidates, list[Share]]:
     """What can be judged now, and what takes longer."""
-    wanted = places_to_judge(reader, places)
-    if not wanted:
+    postings = postings_to_judge(reader, places)
+    if not postings:
         return _NOBODY, []
-    now, later = divided(shares_of(reader, postings_at(reader, wanted)))
+    now, later = divided(shares_of(reader, postings))
     return look(reader, now), later

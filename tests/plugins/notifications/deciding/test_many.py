@@ -130,9 +130,9 @@ async def test_what_concerns_nobody_is_left_out_and_nothing_else(node: Node, amy
     places = await rows(node, "SELECT gid, conversation, seq FROM messages ORDER BY gid")
 
     def read(reader: Any) -> tuple[int, bool]:
-        wanted = looking.places_to_judge(reader, places)
+        wanted = looking.postings_to_judge(reader, places)
         found, everything = (
-            looking.shares_of(reader, looking.postings_at(reader, those)) for those in (wanted, places)
+            looking.shares_of(reader, those) for those in (wanted, looking.postings_at(reader, places))
         )
         return len(wanted), found == everything
 

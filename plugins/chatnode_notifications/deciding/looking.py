@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-import attrs
 import orjson
 
-from chatnode.api import MessagePosted, Querying, Reader, Recipient, Row, recipients, thread_followers
+from chatnode.api import MessagePosted, Querying, Reader, Recipient, Row, recipients, record, thread_followers
 from chatnode_notifications.preferences.model import Preferences
 from chatnode_notifications.preferences.stored import preferences_of
 
@@ -26,7 +25,7 @@ Place = tuple[int, int, int]
 """A message's gid, the key of its conversation, and its seq."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Posting:
     """A posted message. `special` ones must be judged one by one: they may mention or answer a user."""
 
@@ -46,7 +45,7 @@ class Posting:
         return self.names or self.reply_to is not None or self.thread is not None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Share:
     """Messages of one conversation, in their order, and the keys of the users to judge them for; None is everyone."""
 
@@ -71,7 +70,7 @@ class Share:
         return len(self.among) if self.among is not None else len({each.sender for each in self.postings})
 
 
-@attrs.frozen
+@record(frozen=True)
 class Possible:
     """A user who can see messages, and those that are the same for them; the `recipient` is that of the newest."""
 
@@ -79,7 +78,7 @@ class Possible:
     postings: Sequence[Posting]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Candidates:
     """What was read: `chosen` are settings by user, `reachable` those whom an alert can reach."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import attrs
 
+from chatnode.api import record
 from chatnode_crm.files.reading.languages import ENCODINGS, WIDE
 from chatnode_crm.files.reading.model import UnreadableFile
 
@@ -33,7 +34,7 @@ _CASE_INSIDE = re.compile(r"[a-zß-öø-ÿа-яёα-ω][A-ZÀ-ÖØ-ÞА-ЯЁΑ-�
 _SCRIPTS_TOUCH = re.compile("[a-zA-Z_][\u0370-\uffdc]|[\u0370-\uffdc][a-zA-Z_]")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Encoding:
     """How the bytes after `skip` are read.
 

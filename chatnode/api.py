@@ -77,6 +77,7 @@ from chatnode.model.people import Account, Person, PersonRef
 from chatnode.model.permissions import CHAT, MAKE_BOTS, MANAGE_PEOPLE, MODERATE, OPERATE
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.presence import PresenceStatus as PresenceStatus
+from chatnode.model.records import record
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.model.work import WorkInfo
 from chatnode.outbound.client import Outbound
@@ -307,6 +308,7 @@ __all__ = [
     "post_message",
     "public_person",
     "recipients",
+    "record",
     "record_about_message",
     "record_for_message",
     "refuse_blocked",

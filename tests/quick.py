@@ -12,25 +12,27 @@
 from __future__ import annotations
 
 import os
-import sqlite3
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cache
+from pathlib import Path
 
 import argon2
 import pytest
 from werkzeug.routing import Rule
 
+from chatnode.config import Config, Storage
 from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.manager import Manager
 from chatnode.services import passwords
-from chatnode.storage.engine import migrations
-from chatnode.storage.engine.connection import Reader, connect_writer
+from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration, core_migrations
 from chatnode.storage.upkeep import upgrading
+from chatnode.storage.upkeep.snapshots import Progress
 from chatnode.transport import openapi
 
 MEMORY = "/dev/shm"
@@ -66,7 +68,8 @@ def _has_room() -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upgrading, "migrate", migrate)
+        patch.setattr(upgrading, "core_migrations", _core)
+        patch.setattr(upgrading, "_upgrade", upgrade)
         patch.setattr(discovery, "installed", installed_here)
         patch.setattr(Manager, "load", load)
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -80,12 +83,18 @@ def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_hasher", _real_hasher)
 
 
-def migrate(connection: sqlite3.Connection, steps: Sequence[Migration]) -> list[Migration]:
-    """As `migrations.migrate`; an empty database becomes a copy of one that went through all the core's steps."""
-    if list(steps) != _core() or connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None:
-        return migrations.migrate(connection, steps)
-    _migrated().backup(connection)
-    connection.execute("UPDATE node SET value = lower(hex(randomblob(32))) WHERE key = 'import_key'")
+def upgrade(
+    directory: DataDirectory, config: Config, steps: Sequence[Migration], progress: Progress
+) -> list[Migration]:
+    """As `upgrading._upgrade`; a database that is missing becomes a copy of one that went through all the core's
+    steps."""
+    if list(steps) != _core() or directory.database.exists():
+        return _really_upgrade(directory, config, steps, progress)
+    if _CORE not in _images:
+        _really_upgrade(directory, config, steps, progress)
+        _images[_CORE] = Image(directory)
+    _images[_CORE].write(directory)
+    _new[directory.database] = _stamp(directory.database)
     return list(steps)
 
 
@@ -93,19 +102,39 @@ def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory)
     """As `Manager.load`; a new database with all installed plugins becomes a copy of one that went through their
     steps."""
     found = list(found)
-    plain = [each[:3] for each in found] == [each[:3] for each in _installed()] and not manager.config.plugins.disabled
-    with closing(connect_writer(directory.database, manager.config.storage)) as connection:
-        plain = plain and not connection.execute("SELECT 1 FROM plugins UNION ALL SELECT 1 FROM people").fetchall()
-        if plain and _prepared:
-            own = connection.execute("SELECT key, value FROM node").fetchall()
-            _prepared[0].backup(connection)
-            connection.execute("DELETE FROM node")
-            connection.executemany("INSERT INTO node (key, value) VALUES (?, ?)", own)
+    plain = (
+        _new.pop(directory.database, None) == _stamp(directory.database)
+        and [each[:3] for each in found] == [each[:3] for each in _installed()]
+        and not manager.config.plugins.disabled
+    )
+    if plain and _PLUGINS in _images:
+        _images[_PLUGINS].write(directory)
     _really_load(manager, found, directory)
-    if plain and not _prepared and all(each.name in manager.loaded for each in found):
-        _prepared.append(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Reader))
-        with closing(connect_writer(directory.database, manager.config.storage)) as connection:
-            connection.backup(_prepared[0])
+    if plain and _PLUGINS not in _images and all(each.name in manager.loaded for each in found):
+        _images[_PLUGINS] = Image(directory)
+
+
+class Image:
+    """The bytes of a database that nobody has written to since it was made."""
+
+    def __init__(self, directory: DataDirectory) -> None:
+        with closing(connect_writer(directory.database, Storage())) as connection:
+            self._secrets = [value for (value,) in connection.execute("SELECT value FROM node").fetchall()]
+            self._bytes = connection.serialize()
+
+    def write(self, directory: DataDirectory) -> None:
+        """Make it the database, with secrets of its own."""
+        content = self._bytes
+        for each in self._secrets:
+            content = content.replace(each.encode(), secrets.token_hex(len(each) // 2).encode())
+        directory.database.touch(mode=0o600)
+        directory.database.write_bytes(content)
+
+
+def _stamp(database: Path) -> tuple[int, int, bool]:
+    """What is no longer the same once somebody has written to it."""
+    found = database.stat()
+    return found.st_mtime_ns, found.st_size, Path(f"{database}-wal").exists()
 
 
 def installed_here() -> list[Installed]:
@@ -121,16 +150,12 @@ def _compile_builder(rule: Rule, append_unknown: bool = True) -> Callable[..., t
     return _builders[key]
 
 
-_prepared: list[sqlite3.Connection] = []
+_CORE, _PLUGINS = "core", "plugins"
+_images: dict[str, Image] = {}
+_new: dict[Path, tuple[int, int, bool]] = {}
+_really_upgrade = upgrading._upgrade
 _really_load = Manager.load
 _builders: dict[object, Callable[..., tuple[str, str]]] = {}
 _really_compile_builder = Rule._compile_builder
 _core = cache(core_migrations)
 _installed = cache(installed)
-
-
-@cache
-def _migrated() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Reader)
-    migrations.migrate(connection, _core())
-    return connection

@@ -3,57 +3,72 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from chatnode.config import Storage
-from chatnode.hooks.discovery import installed
+from chatnode.config import Config, Storage
+from chatnode.hooks.discovery import choose, installed
 from chatnode.hooks.manager import Manager
 from chatnode.node import open_node
-from chatnode.storage.engine import migrations
+from chatnode.services import SUBJECTS
 from chatnode.storage.engine.connection import connect_writer
+from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
+from chatnode.storage.upkeep import upgrading
+from chatnode.storage.upkeep.snapshots import no_progress
 from tests import quick
 
 LATER = Migration(CORE, "9999_later", "CREATE TABLE later (number);")
 
 
 def content(connection: sqlite3.Connection) -> list[str]:
-    """The whole database as statements, but for its secret and for when its steps were applied."""
+    """The whole database as statements, but for its secrets and for when its steps were applied."""
     connection.execute("UPDATE migrations SET at = 0")
-    connection.execute("UPDATE node SET value = '' WHERE key = 'import_key'")
+    connection.execute("UPDATE node SET value = ''")
     pragmas = ("application_id", "auto_vacuum", "encoding", "journal_mode", "page_size", "user_version")
     return [f"{each} {connection.execute(f'PRAGMA {each}').fetchone()}" for each in pragmas] + list(
         connection.iterdump()
     )
 
 
+def database(path: Path, made: bool = False) -> sqlite3.Connection:
+    """That of a new directory, copied or `made` by the steps."""
+    directory = DataDirectory(path)
+    directory.claim()
+    how = quick._really_upgrade if made else quick.upgrade
+    assert how(directory, Config(), core_migrations(), no_progress) == core_migrations()
+    assert how(directory, Config(), core_migrations(), no_progress) == []
+    directory.release()
+    return connect_writer(directory.database, Storage())
+
+
 def test_a_copied_database_is_what_the_migrations_make(tmp_path: Path) -> None:
-    steps = core_migrations()
-    one, other = (connect_writer(tmp_path / name, Storage()) for name in ("one", "other"))
-    assert quick.migrate(one, steps) == migrations.migrate(other, steps) == steps
-    assert content(one) == content(other)
-    assert quick.migrate(one, steps) == []
-    for connection in (one, other):
+    first, copied, made = database(tmp_path / "first"), database(tmp_path / "copied"), database(tmp_path / "made", True)
+    assert content(copied) == content(first) == content(made)
+    for connection in (first, copied, made):
         connection.close()
 
 
 def test_other_steps_and_other_databases_are_not_copied(tmp_path: Path) -> None:
     steps = core_migrations()
-    connection = connect_writer(tmp_path / "old", Storage())
-    assert quick.migrate(connection, steps[:3]) == steps[:3]
-    assert len(content(connection)) > 0
-    assert quick.migrate(connection, [*steps, LATER]) == [*steps[3:], LATER]
-    connection.close()
+    directory = DataDirectory(tmp_path)
+    assert quick.upgrade(directory, Config(), steps[:-1], no_progress) == steps[:-1]
+    assert quick.upgrade(directory, Config(), [*steps, LATER], no_progress) == [steps[-1], LATER]
 
 
-def test_a_database_that_is_not_empty_keeps_what_it_has(tmp_path: Path) -> None:
-    connection = connect_writer(tmp_path / "used", Storage())
-    connection.execute("CREATE TABLE mine (number)")
-    quick.migrate(connection, core_migrations())
-    assert connection.execute("SELECT count(*) FROM mine").fetchone() == (0,)
-    connection.close()
+async def test_what_was_written_before_the_plugins_are_loaded_stays(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    async with open_node(tmp_path / "other"):
+        assert quick._PLUGINS in quick._images
+    directory.claim()
+    upgrading.upgrade(directory, Config())
+    with closing(connect_writer(directory.database, Storage())) as connection:
+        connection.execute("INSERT INTO node (key, value) VALUES ('mine', 'kept')")
+        Manager(Config(), SUBJECTS).load(choose((), None), directory)
+        assert connection.execute("SELECT value FROM node WHERE key = 'mine'").fetchone() == ("kept",)
+    directory.release()
 
 
 async def test_every_new_node_has_an_epoch_and_a_secret_of_its_own(tmp_path: Path) -> None:
@@ -70,7 +85,7 @@ async def test_every_new_node_has_an_epoch_and_a_secret_of_its_own(tmp_path: Pat
 async def test_a_copied_node_is_what_its_plugins_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "copied"):
         async with open_node(tmp_path / name):
-            assert quick._prepared
+            assert quick._PLUGINS in quick._images
     monkeypatch.setattr(Manager, "load", quick._really_load)
     async with open_node(tmp_path / "made"):
         pass
@@ -78,7 +93,6 @@ async def test_a_copied_node_is_what_its_plugins_make(tmp_path: Path, monkeypatc
     for name in ("copied", "made"):
         connection = connect_writer(tmp_path / name / "chatnode.sqlite3", Storage())
         connection.execute("UPDATE plugins SET installed_at = 0")
-        connection.execute("UPDATE node SET value = ''")
         connection.execute("UPDATE crm_people_state SET value = '' WHERE name = 'suppression'")
         found.append(content(connection))
         connection.close()

@@ -40,6 +40,10 @@ _FOLLOWING = ("audience", "in_transaction")
 class Facade:
     """One plugin's guarded hooks, under the names of its functions; registered with pluggy in place of the plugin."""
 
+    def __dir__(self) -> Iterable[str]:
+        """The hooks alone: pluggy looks closely at each name, and every object has dozens."""
+        return vars(self)
+
 
 class HookCalls:
     """The hooks of one node's plugins. `report` is called for each failure, with plugin, hook and reason."""

@@ -24,6 +24,7 @@ from chatnode.dispatch.limits import Rate
 from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command, HandlerResult
 from chatnode.errors import Refusal, StartError
+from chatnode.garbage import not_collected
 from chatnode.hooks import declared
 from chatnode.hooks.calls import Facade, HookCalls
 from chatnode.hooks.context import Context, Scope
@@ -139,7 +140,8 @@ class Manager:
     def _load_plugin(self, found: Installed, taken: declared.Taken) -> None:
         """Import and check."""
         try:
-            source = found.load()
+            with not_collected():
+                source = found.load()
             plugin = declared.declaration(source)
             if plugin.name != found.name:
                 raise StartError(f"it is installed as {found.name} but declares the name {plugin.name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,11 +49,15 @@ def steps_in(
     package: str, folder: str = "schema", functions: Mapping[str, Callable[..., Any]] | None = None
 ) -> tuple[Step, ...]:
     """Steps from the `.sql` files in a folder of a package, in order of their names; each gets `functions`."""
+    return tuple(Step(name, sql, functions or {}) for name, sql in _scripts(package, folder))
+
+
+@cache
+def _scripts(package: str, folder: str) -> list[tuple[str, str]]:
+    """The names and contents of the `.sql` files, read once: a plugin is asked for its declaration by every node."""
     files = resources.files(package).joinpath(folder).iterdir()
     found = sorted((file for file in files if file.name.endswith(".sql")), key=lambda file: file.name)
-    return tuple(
-        Step(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8"), functions or {}) for file in found
-    )
+    return [(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in found]
 
 
 @attrs.frozen

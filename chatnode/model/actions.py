@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
 from chatnode.model.fields import Text
+from chatnode.model.records import record
 
 ActionStyle = Literal["default", "primary", "danger"]
 
@@ -18,7 +17,7 @@ MOST_ACTIONS_BYTES = 8_192
 ActionId = Annotated[str, Text(64, 1, r"[A-Za-z0-9._:-]+", hint="expected 1 to 64 characters of A-Z a-z 0-9 . _ : -")]
 
 
-@attrs.define
+@record
 class Action:
     """A button. `id` is what the bot is sent when a user presses it, and unique in the message. A client that shows
     `confirm`, a question, invokes the action once the user has agreed."""
@@ -29,7 +28,7 @@ class Action:
     confirm: Annotated[str, Text(300, 1)] | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Actions:
     """The buttons of a message as its content, which is erased with it."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
 from chatnode.model.fields import Text
 from chatnode.model.people import Person, PersonRef
+from chatnode.model.records import record
 
 SlashName = Annotated[
     str, Text(32, 1, r"[a-z][a-z0-9_-]*", hint="must begin with a letter a-z and have only a-z, digits, _ and -")
@@ -18,7 +17,7 @@ Usage = Annotated[str, Text(200)]
 NoticeStatus = Literal["working", "unanswered"]
 
 
-@attrs.define
+@record
 class BotCommand:
     """A slash command of a bot. `about` says what it does, `usage` what to write after its name, such as `[DAYS]`."""
 
@@ -27,7 +26,7 @@ class BotCommand:
     usage: Usage = ""
 
 
-@attrs.define
+@record
 class OfferedCommand:
     """A slash command of a conversation. `command` is what a user types: `/name`, or where several have the same name,
     `/name@bot` or `/plugin:name`. It belongs to a `bot` or to a `plugin`."""
@@ -39,7 +38,7 @@ class OfferedCommand:
     plugin: str | None = None
 
 
-@attrs.define
+@record
 class OwnedBot:
     """A bot and its owner. `commands` are what it offers."""
 
@@ -49,7 +48,7 @@ class OwnedBot:
     commands: list[BotCommand]
 
 
-@attrs.define
+@record
 class PrivateNotice:
     """A text in a conversation that only one user sees, for a day: the answer of a bot or plugin to what they invoked.
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
 from chatnode.model.fields import Text
 from chatnode.model.messages import Message
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 
 Kind = Literal["direct", "group"]
 Visibility = Literal["private", "public"]
@@ -28,7 +27,7 @@ SubjectType = Annotated[str, Text(64, 1, r"[A-Za-z0-9_.-]+", hint="expected A-Z 
 SubjectId = Annotated[str, Text(200, 1)]
 
 
-@attrs.frozen
+@record(frozen=True)
 class ConversationContext:
     """What a conversation is about: an object of the embedding program, by its type and id."""
 
@@ -36,7 +35,7 @@ class ConversationContext:
     id: SubjectId
 
 
-@attrs.frozen
+@record(frozen=True)
 class Conversation:
     """A conversation as its members see it. `head` is the seq of its newest message, 0 if empty. A closed
     conversation accepts no messages until it is reopened; it closes after `idle_days` without messages, and messages
@@ -63,7 +62,7 @@ class Conversation:
     avatar: str | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class ConversationSettings:
     """A user's own settings for a conversation. `muted_until` is a time; `notify` is what to notify about. `receipts`
     false hides from others how far the user has read.
@@ -81,7 +80,7 @@ class ConversationSettings:
     label: str | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Member:
     """A member, with delivered and read marks, as far as the member shows them."""
 
@@ -93,7 +92,7 @@ class Member:
     read_seq: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class InboxEntry:
     """A conversation in a user's inbox. `unread` counts messages after `read_seq`; `mentions` counts those that
     mention the user. `first` is the lowest seq the user may see: 1, unless the group hides history from new members

@@ -34,13 +34,13 @@ def _any_of(*ranges: str) -> str:
 _PICTURE = f"[{_any_of(PICTURES, SYMBOLS)}]"
 _PERSON = f"[{_any_of(BODIES)}][{TONES}]"
 _PIECE = f"(?:{_PERSON}|{_PICTURE})"
-_ONE = re.compile(
+_ONE = (  # compiled with the first emoji: with sets of characters so large that takes milliseconds
     f"{_PIECE}(?:{_JOINER}{_PIECE}){{0,4}}"
     "|[\U0001f1e6-\U0001f1ff]{2}"  # two letters of a region: its flag
     "|\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"  # a part of one, such as Scotland
     f"|[0-9#*]{_KEYCAP}"
 )
-_NEEDS_STYLE = re.compile(f"([{_any_of(SYMBOLS)}])(?![{TONES}])|(?<=[0-9#*])(?={_KEYCAP})")
+_NEEDS_STYLE = f"([{_any_of(SYMBOLS)}])(?![{TONES}])|(?<=[0-9#*])(?={_KEYCAP})"
 
 
 def as_emoji(text: str, path: str) -> str:
@@ -49,11 +49,11 @@ def as_emoji(text: str, path: str) -> str:
     Raises `Refusal("invalid")` at `path` for what is not exactly one emoji.
     """
     bare = text.replace(_PICTURE_STYLE, "")
-    if len(text) > EMOJI_CHARS or not _ONE.fullmatch(bare):
+    if len(text) > EMOJI_CHARS or not re.fullmatch(_ONE, bare):
         raise Refusal("invalid", f"{path} must be one emoji, such as 👍", path=path)
-    return _NEEDS_STYLE.sub(lambda found: found.group() + _PICTURE_STYLE, bare)
+    return re.sub(_NEEDS_STYLE, lambda found: found.group() + _PICTURE_STYLE, bare)
 
 
 def in_all_tones(emoji: str) -> list[str]:
     """An emoji in its stored spelling and in each of its skin tones."""
-    return [emoji, *(emoji + tone for tone in TONES if _ONE.fullmatch(emoji + tone))]
+    return [emoji, *(emoji + tone for tone in TONES if re.fullmatch(_ONE, emoji + tone))]

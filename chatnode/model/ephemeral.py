@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
 from chatnode.model.events import Event
 from chatnode.model.presence import Presence, PresenceState, Typing
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class WorkProgress(Event):
     """How far one of the recipient's works is: `done` of `total`, at `rate` per second; see `WorkInfo`."""
 

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
 from chatnode.model.bots import PrivateNotice
 from chatnode.model.conversations import Conversation, ConversationSettings, MemberRole
 from chatnode.model.messages import Message
 from chatnode.model.people import Person, PersonRef
+from chatnode.model.records import record
 from chatnode.model.work import WorkInfo
 
 
-@attrs.define
+@record
 class Event:
     """`name` is the event's name on the wire and its kind in the log."""
 
     name: ClassVar[str]
 
 
-@attrs.define
+@record
 class MessagePosted(Event):
     """A message was posted. Its sender has also read up to here."""
 
@@ -34,7 +33,7 @@ class MessagePosted(Event):
     message: Message
 
 
-@attrs.define
+@record
 class MessageEdited(Event):
     """A message was edited; this is its new state."""
 
@@ -43,7 +42,7 @@ class MessageEdited(Event):
     message: Message
 
 
-@attrs.define
+@record
 class MessageDeleted(Event):
     """A message was deleted for everyone; this is what is left of it."""
 
@@ -52,7 +51,7 @@ class MessageDeleted(Event):
     message: Message
 
 
-@attrs.define
+@record
 class MessagePinned(Event):
     """A message was pinned or unpinned; see `pinned_at`."""
 
@@ -61,7 +60,7 @@ class MessagePinned(Event):
     message: Message
 
 
-@attrs.define
+@record
 class ReceiptRead(Event):
     """`person` has read everything up to `seq`."""
 
@@ -72,7 +71,7 @@ class ReceiptRead(Event):
     at: str
 
 
-@attrs.define
+@record
 class ReceiptDelivered(Event):
     """A device of `person` holds everything up to `seq`."""
 
@@ -83,7 +82,7 @@ class ReceiptDelivered(Event):
     at: str
 
 
-@attrs.define
+@record
 class MemberJoined(Event):
     """`person` joined. Their own clients fetch the conversation again."""
 
@@ -93,7 +92,7 @@ class MemberJoined(Event):
     by: PersonRef | None = None
 
 
-@attrs.define
+@record
 class MemberLeft(Event):
     """`person` left, or was removed by `by`. For their own clients it is the last event of this conversation."""
 
@@ -103,7 +102,7 @@ class MemberLeft(Event):
     by: PersonRef | None = None
 
 
-@attrs.define
+@record
 class MemberChanged(Event):
     """`person` has a new role in the conversation."""
 
@@ -113,7 +112,7 @@ class MemberChanged(Event):
     role: MemberRole
 
 
-@attrs.define
+@record
 class ConversationUpdated(Event):
     """The conversation was created, changed, closed or reopened; this is its new state."""
 
@@ -122,7 +121,7 @@ class ConversationUpdated(Event):
     details: Conversation
 
 
-@attrs.define
+@record
 class ConversationTrimmed(Event):
     """Messages up to `floor` were removed permanently: forget them, and count them as read."""
 
@@ -131,7 +130,7 @@ class ConversationTrimmed(Event):
     floor: int
 
 
-@attrs.define
+@record
 class ConversationImported(Event):
     """Messages up to `head` were imported: fetch the ranges you need."""
 
@@ -140,7 +139,7 @@ class ConversationImported(Event):
     head: int
 
 
-@attrs.define
+@record
 class SettingsChanged(Event):
     """The recipient's own settings for a conversation, in full."""
 
@@ -149,7 +148,7 @@ class SettingsChanged(Event):
     settings: ConversationSettings
 
 
-@attrs.define
+@record
 class PersonBlocked(Event):
     """The recipient blocked or unblocked a user."""
 
@@ -158,7 +157,7 @@ class PersonBlocked(Event):
     blocked: bool
 
 
-@attrs.define
+@record
 class PersonUpdated(Event):
     """A user's profile changed. Sent to every user who shares a conversation with them."""
 
@@ -166,7 +165,7 @@ class PersonUpdated(Event):
     person: Person
 
 
-@attrs.define
+@record
 class PersonErased(Event):
     """A user was erased. Their messages count as deleted at `at` with the reason `erased`, unless they were deleted
     before.
@@ -179,7 +178,7 @@ class PersonErased(Event):
     at: str
 
 
-@attrs.define
+@record
 class PersonAdopted(Event):
     """An imported author was handed over to a user: messages and mentions of `author` now belong to `person`.
 
@@ -191,7 +190,7 @@ class PersonAdopted(Event):
     person: Person
 
 
-@attrs.define
+@record
 class SessionRevoked(Event):
     """One of the recipient's own devices or tokens was signed out."""
 
@@ -199,7 +198,7 @@ class SessionRevoked(Event):
     session: int
 
 
-@attrs.define
+@record
 class RoleChanged(Event):
     """The recipient's role on the node changed; their live sessions end and resume with the new role."""
 
@@ -207,7 +206,7 @@ class RoleChanged(Event):
     role: str
 
 
-@attrs.define
+@record
 class WorkChanged(Event):
     """One of the recipient's works was created, started, paused, resumed or ended; this is its new state."""
 
@@ -215,7 +214,7 @@ class WorkChanged(Event):
     work: WorkInfo
 
 
-@attrs.define
+@record
 class SlashInvoked(Event):
     """`person` ran a slash command of `bot`, which is the recipient: `command` is its name, `text` what follows it."""
 
@@ -229,7 +228,7 @@ class SlashInvoked(Event):
     at: str
 
 
-@attrs.define
+@record
 class ActionInvoked(Event):
     """`person` pressed a button of a message of `bot`, which is the recipient: `action` is the id of the button."""
 
@@ -243,7 +242,7 @@ class ActionInvoked(Event):
     at: str
 
 
-@attrs.define
+@record
 class NoticeSent(Event):
     """A text that only the recipient sees, and can see for a day: the answer to what they invoked."""
 

@@ -14,9 +14,10 @@ import attrs
 
 from chatnode.model import times
 from chatnode.model.folding import is_blank
+from chatnode.model.records import record
 
 
-@attrs.frozen
+@record(frozen=True)
 class Text:
     """Bounds of a string: length in characters and, optionally, a form.
 
@@ -63,7 +64,7 @@ class Text:
         return None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Whole:
     """Bounds of an integer, both included."""
 
@@ -76,7 +77,7 @@ class Whole:
         return None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Items:
     """Maximum length of a list."""
 
@@ -86,7 +87,7 @@ class Items:
         return f"has {len(items)} items; the maximum is {self.most}" if len(items) > self.most else None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Entries:
     """Bounds of an object of strings: number of entries, and length of each name and value in characters."""
 
@@ -105,7 +106,7 @@ class Entries:
         return None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Real:
     """Bounds of a number, both included."""
 
@@ -118,7 +119,7 @@ class Real:
         return None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Moment:
     """Must be a valid time in the given form, or empty."""
 

@@ -9,6 +9,7 @@ import attrs
 from chatnode.model.actions import Action
 from chatnode.model.fields import Items, Metadata, Real, Text, Whole
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 
 ReceiptKind = Literal["read", "delivered"]
 MessageKind = Literal["text", "image", "file", "location", "system"]
@@ -31,7 +32,7 @@ _Duration = Annotated[int, Whole(0, 1_000_000_000)]
 _Waveform = Annotated[list[Annotated[int, Whole(0, 31)]], Items(64)]
 
 
-@attrs.define
+@record
 class FileRef:
     """A file to post. `file` is the id of an uploaded file, or a URL.
 
@@ -50,7 +51,7 @@ class FileRef:
     waveform: _Waveform | None = None
 
 
-@attrs.define
+@record
 class ThumbnailSize:
     """A smaller picture of a file, and its size in pixels."""
 
@@ -59,7 +60,7 @@ class ThumbnailSize:
     height: int
 
 
-@attrs.define
+@record
 class Media:
     """A file of a message. The bytes are stored elsewhere: `file` is a URL or the id of an uploaded file.
 
@@ -84,7 +85,7 @@ class Media:
     scan: Literal["pending"] | None = None
 
 
-@attrs.define
+@record
 class Location:
     """A place, in degrees of WGS 84."""
 
@@ -93,7 +94,7 @@ class Location:
     name: Annotated[str, Text(200)] = ""
 
 
-@attrs.define
+@record
 class Notice:
     """A system message's content for programs; its `text` is for users."""
 
@@ -101,7 +102,7 @@ class Notice:
     fields: Metadata = attrs.field(factory=dict[str, str])
 
 
-@attrs.define
+@record
 class Message:
     """A message on the wire; the same object in pushes, pages and the inbox.
 
@@ -148,7 +149,7 @@ class Message:
         return self.edited_at is not None or self.deleted_at is not None or self.pinned_at is not None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Edition:
     """A version of a message, and when it began; version 1 is the original."""
 
@@ -157,7 +158,7 @@ class Edition:
     at: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class Receipt:
     """When a message was delivered to a user and read."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
+from chatnode.model.records import record
 
 
-@attrs.frozen
+@record(frozen=True)
 class Person:
     """A user's public profile, or an author of imported messages (`imported`), which is not an account. Flags are
     present only when true. `extra` has what plugins add, by plugin name, in lists and profiles.
@@ -24,7 +24,7 @@ class Person:
     extra: dict[str, Any] | None = None
 
 
-@attrs.define
+@record
 class PersonRef:
     """A reference to a user, as sender, actor or reader."""
 
@@ -32,7 +32,7 @@ class PersonRef:
     handle: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class Account:
     """A user as the node knows them. `key` is the database's internal key and never leaves the node."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
+from chatnode.model.records import record
 
 PluginState = Literal["running", "disabled", "broken"]
 
 
-@attrs.define
+@record
 class PluginStatus:
     """An installed plugin. `reason`: why it is broken. `failures` counts hooks that failed or took too long.
     `at_next_start`: its state after the next start, if it was enabled or disabled since this one. `bots`: handles of
@@ -28,7 +28,7 @@ class PluginStatus:
     bots: list[str] | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class ConsumerStatus:
     """A consumer's position: `behind` rows of the log are still to be read. `failing`: what it fails on now, and
     how."""
@@ -41,7 +41,7 @@ class ConsumerStatus:
     failing: str | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class SetAside:
     """A row of the log that a consumer set aside after repeated failures."""
 
@@ -55,7 +55,7 @@ class SetAside:
     at: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class TaskStatus:
     """A continuous task of a plugin. `restarts` counts how often it ended, with or without a failure."""
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-import attrs
-
 from chatnode.model.events import Event
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 
 Change = Literal["online", "offline", "status"]
 
 
-@attrs.define
+@record
 class Presence(Event):
     """A user's presence now. `text`, `emoji` and `until` are the status they set; absent fields are unknown or not
     set."""
@@ -27,7 +26,7 @@ class Presence(Event):
     until: str | None = None
 
 
-@attrs.define
+@record
 class PresenceState(Event):
     """All users who share a conversation with the recipient and are online or have a status; nobody else is online."""
 
@@ -35,7 +34,7 @@ class PresenceState(Event):
     people: list[Presence]
 
 
-@attrs.define
+@record
 class Typing(Event):
     """`person` is typing in the conversation until `until`, unless renewed; without `until` they stopped."""
 
@@ -58,7 +57,7 @@ class Badge(_There, total=False):
     until: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class PresenceStatus:
     """A status that a user has set; `until` is in milliseconds, None for no end."""
 
@@ -84,7 +83,7 @@ def presence_for_others(
     return Presence(person, online, last, status.text, status.emoji, until)
 
 
-@attrs.frozen
+@record(frozen=True)
 class HistoryEntry:
     """A change in a user's presence; `entry` is numbered across all users."""
 

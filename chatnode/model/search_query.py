@@ -10,13 +10,14 @@ import attrs
 from chatnode.errors import Refusal
 from chatnode.model import words
 from chatnode.model.folding import DASHES, QUOTES
+from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, day
 
 HAS = ("link", "image", "file", "location", "mention", "reply", "edit", "pin")
 OPERATORS = ("from", "in", "before", "after", "has")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Term:
     """Consecutive words. `prefix`: the last one may continue."""
 
@@ -29,7 +30,7 @@ class Term:
         return words.needle(list(self.words), prefix=self.prefix)
 
 
-@attrs.define
+@record
 class SearchQuery:
     """A parsed query. All conditions must hold; of several `senders` or `places`, one.
 

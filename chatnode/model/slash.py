@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-import attrs
-
 from chatnode.model.fields import HANDLE_FORM
+from chatnode.model.records import record
 
 _FORM = re.compile(
     rf"/(?:(?P<plugin>[a-z0-9]+):)?(?P<name>[a-z][a-z0-9_-]{{0,31}})(?:@(?P<bot>{HANDLE_FORM}))?(?=\s|\Z)",
@@ -14,7 +13,7 @@ _FORM = re.compile(
 )
 
 
-@attrs.frozen
+@record(frozen=True)
 class SlashText:
     """What a text invokes: a command's `name`, and the `plugin` or the handle of the `bot` that was named with it, in
     lower case. `rest` is what follows, without the space around it."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from itertools import pairwise
 from unicodedata import category, normalize
 
@@ -26,8 +27,9 @@ _DENSE = (
     "\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff"  # Japanese, Bopomofo
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters
 )
-_dense = re.compile(f"[{_DENSE}]")
-_parts = re.compile(f"[{_DENSE}]+|[^{_DENSE} ]+")
+# Compiled with the first text that is not ASCII: with sets of characters so large that takes milliseconds.
+_dense = cache(partial(re.compile, f"[{_DENSE}]"))
+_parts = cache(partial(re.compile, f"[{_DENSE}]+|[^{_DENSE} ]+"))
 _ascii_runs = re.compile("[\0-\x7f]+|[^\0-\x7f]")
 _ascii_words = re.compile("[a-z0-9]+")
 
@@ -52,13 +54,13 @@ def fold(text: str) -> str:
 
 def is_dense(word: str) -> bool:
     """Whether a word is a run of a script that is written without spaces."""
-    return not word.isascii() and _dense.match(word) is not None
+    return not word.isascii() and _dense().match(word) is not None
 
 
 def words(text: str) -> list[str]:
     """The words of `text` in order; a run of a script without spaces is one."""
     folded = fold(text)
-    return folded.split() if folded.isascii() else _parts.findall(folded)
+    return folded.split() if folded.isascii() else _parts().findall(folded)
 
 
 def comparable(text: str) -> str:
@@ -133,7 +135,7 @@ class Located:
         self._words_folded_at: list[int] = []
         place = 1
         found: list[str] = []
-        for word in _parts.finditer(folded):
+        for word in _parts().finditer(folded):
             self._words_at.append(place)
             self._words_folded_at.append(word.start())
             found.append(word.group())

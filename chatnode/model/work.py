@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import attrs
-
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 
 WorkStatus = Literal["waiting", "running", "paused", "done", "failed", "cancelled"]
 STATUSES: tuple[WorkStatus, ...] = ("waiting", "running", "paused", "done", "failed", "cancelled")
 ENDED: tuple[WorkStatus, ...] = ("done", "failed", "cancelled")
 
 
-@attrs.define
+@record
 class WorkInfo:
     """A piece of work. `kind` is `<plugin>.<name>`; without `owner`, it is the plugin's own.
 

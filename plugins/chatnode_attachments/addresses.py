@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
 import trio
+
+from chatnode.api import record
 
 _FORMS = "expected unix:/path/to/the/socket or tcp:host:port"
 
 
-@attrs.frozen
+@record(frozen=True)
 class ClamdAddress:
     """A path, or a host and a port."""
 

@@ -7,12 +7,12 @@ from collections import Counter
 import attrs
 import trio
 
-from chatnode.api import Context, Transaction, now_ms, rfc3339
+from chatnode.api import Context, Transaction, now_ms, record, rfc3339
 
 _HOUR_MS = 3_600_000
 
 
-@attrs.define
+@record
 class _Sums:
     """What was not written yet. `files`: downloads by the file's key; `days`: by the date in UTC."""
 

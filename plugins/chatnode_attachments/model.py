@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
-from chatnode.api import Event, Id, Message, PersonRef, Text, ThumbnailSize, Who, Whole
+from chatnode.api import Event, Id, Message, PersonRef, Text, ThumbnailSize, Who, Whole, record
 
 # ---- uploads and usage
 
 
-@attrs.define
+@record
 class UploadInfo:
     """An upload in progress: `bytes` of `length` are on disk; without `length`, the client has not said it yet."""
 
@@ -24,14 +22,14 @@ class UploadInfo:
     length: int | None = None
 
 
-@attrs.define
+@record
 class UploadList:
     """The requester's uploads in progress, oldest first."""
 
     uploads: list[UploadInfo]
 
 
-@attrs.define
+@record
 class UsageReply:
     """What the requester's files take, in bytes, and the limits, which are absent where there is none.
 
@@ -49,14 +47,14 @@ class UsageReply:
 # ---- reports
 
 
-@attrs.define
+@record
 class AskReport:
     """`limit` users and files at most, those with most bytes and downloads first; days, newest first."""
 
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class PersonUploads:
     """What a user uploaded that is still there."""
 
@@ -66,7 +64,7 @@ class PersonUploads:
     reserved: int
 
 
-@attrs.define
+@record
 class FileDownloads:
     """How often a file was downloaded."""
 
@@ -77,7 +75,7 @@ class FileDownloads:
     last_download_at: str | None = None
 
 
-@attrs.define
+@record
 class DayDownloads:
     """What was downloaded on a day, such as 2026-11-21."""
 
@@ -86,7 +84,7 @@ class DayDownloads:
     downloads: int
 
 
-@attrs.define
+@record
 class AttachmentsReport:
     """`blobs` contents take `bytes` on disk, thumbnails included."""
 
@@ -100,7 +98,7 @@ class AttachmentsReport:
 # ---- for operators
 
 
-@attrs.define
+@record
 class CheckAttachments:
     """`deep` reads every file and compares its hash. `repair` sets right what can be."""
 
@@ -108,7 +106,7 @@ class CheckAttachments:
     repair: bool = False
 
 
-@attrs.define
+@record
 class AttachmentsChecked:
     """A line for each problem, and how many of them were repaired."""
 
@@ -116,14 +114,14 @@ class AttachmentsChecked:
     repaired: int = 0
 
 
-@attrs.define
+@record
 class CollectAttachments:
     """`sweep`: also remove stray files that are older than a day."""
 
     sweep: bool = False
 
 
-@attrs.define
+@record
 class AttachmentsCollected:
     """What was removed. `left` files could not be removed, or wait for a backup that is running."""
 
@@ -135,7 +133,7 @@ class AttachmentsCollected:
     swept: int = 0
 
 
-@attrs.define
+@record
 class ListStored:
     """A user's files, oldest first. `after` takes the `next` of the previous page."""
 
@@ -144,7 +142,7 @@ class ListStored:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class StoredAttachment:
     """A file, and where it is on the node's disk."""
 
@@ -154,7 +152,7 @@ class StoredAttachment:
     bytes: int
 
 
-@attrs.define
+@record
 class StoredAttachments:
     files: list[StoredAttachment]
     next: int | None = None
@@ -163,7 +161,7 @@ class StoredAttachments:
 # ---- links
 
 
-@attrs.define
+@record
 class LinkFile:
     """A file for which to make a link. `disposition`: whether a browser may show the file, or only save it."""
 
@@ -173,7 +171,7 @@ class LinkFile:
     disposition: Literal["inline", "attachment"] = "inline"
 
 
-@attrs.define
+@record
 class FileLink:
     """`link` is relative to the node's address and works without signing in until `expires_at`, at most."""
 
@@ -186,7 +184,7 @@ class FileLink:
 ShownScan = Literal["off", "pending", "safe", "unsafe"]
 
 
-@attrs.define
+@record
 class FileStatus:
     """What became of a file of a message. `scan`: `off` on a node that scans nothing; `pending` files cannot be fetched
     yet, and `unsafe` ones were removed. `quarantined` is there if a moderator withdrew it, and `thumbs` if there are
@@ -198,7 +196,7 @@ class FileStatus:
     thumbs: list[ThumbnailSize] | None = None
 
 
-@attrs.define
+@record
 class AttachmentsChanged(Event):
     """The files of a message were scanned, withdrawn or released, or their thumbnails changed: `files` are all of
     them, as they are now, and replace `extra.attachments` of the message."""
@@ -209,7 +207,7 @@ class AttachmentsChanged(Event):
     files: list[FileStatus]
 
 
-@attrs.define
+@record
 class FileInfected(Event):
     """The virus scanner found something in a file, which was removed. For its uploader and for moderators.
 
@@ -225,7 +223,7 @@ class FileInfected(Event):
     conversation: str | None = None
 
 
-@attrs.define
+@record
 class QuarantineFile:
     """`reason` is for the audit log."""
 
@@ -233,21 +231,21 @@ class QuarantineFile:
     reason: Annotated[str, Text(500)] = ""
 
 
-@attrs.define
+@record
 class ReleaseFile:
     """A file in quarantine."""
 
     file: Id
 
 
-@attrs.define
+@record
 class RescanFiles:
     """Without `file`, all files of the node."""
 
     file: Id | None = None
 
 
-@attrs.define
+@record
 class Rescanning:
     """How many contents wait for a scan because of it. Several files may have the same content."""
 
@@ -257,7 +255,7 @@ class Rescanning:
 # ---- files of messages
 
 
-@attrs.define
+@record
 class Attachment:
     """A file. `message` and `conversation` are absent until it is posted; `downloads` by users other than its uploader
     are counted."""
@@ -283,7 +281,7 @@ class Attachment:
     conversation: str | None = None
 
 
-@attrs.define
+@record
 class ListAttachments:
     """Files of a message or of a conversation; without either, those that you uploaded. `after` takes the `next` of the
     previous page."""
@@ -295,7 +293,7 @@ class ListAttachments:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class AttachmentPage:
     """Newest first; `next` is absent on the last page."""
 
@@ -303,22 +301,22 @@ class AttachmentPage:
     next: int | None = None
 
 
-@attrs.define
+@record
 class GetAttachment:
     file: Id
 
 
-@attrs.define
+@record
 class CopyAttachment:
     file: Id
 
 
-@attrs.define
+@record
 class AttachmentReply:
     file: Attachment
 
 
-@attrs.define
+@record
 class RemoveAttachment:
     """`message` is the message that has the file."""
 
@@ -326,7 +324,7 @@ class RemoveAttachment:
     file: Id
 
 
-@attrs.define
+@record
 class AttachmentRemoved:
     """The message without the file."""
 
@@ -336,7 +334,7 @@ class AttachmentRemoved:
 # ---- avatars
 
 
-@attrs.define
+@record
 class SetAvatar:
     """`file` is a picture that you uploaded. With `conversation` it becomes the picture of that group."""
 
@@ -344,7 +342,7 @@ class SetAvatar:
     conversation: Id | None = None
 
 
-@attrs.define
+@record
 class AvatarReply:
     """`avatar` is the picture's address, relative to the node. Each change gives a new one."""
 

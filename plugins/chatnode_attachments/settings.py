@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import attrs
-
-from chatnode.api import setting
+from chatnode.api import record, setting
 from chatnode_attachments.addresses import check_clamd
 
 MIB = 1 << 20
 
 
-@attrs.frozen
+@record(frozen=True)
 class AttachmentsSettings:
     """Files in messages. For maximum numbers, 0 means no limit."""
 

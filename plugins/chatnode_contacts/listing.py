@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import attrs
 import orjson
 
-from chatnode.api import Account, Reader, Refusal
+from chatnode.api import Account, Reader, Refusal, record
 from chatnode_contacts import words
 from chatnode_contacts.entries import KEPT, SHOWN, Shown
 from chatnode_contacts.model import ListContacts, Sort
 
 
-@attrs.frozen
+@record(frozen=True)
 class Order:
     """People who are alike in the column come in the same direction, by their keys."""
 

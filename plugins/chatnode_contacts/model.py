@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-import attrs
-
-from chatnode.api import Badge, Event, Items, Person, PersonRef, Text, Who, Whole
+from chatnode.api import Badge, Event, Items, Person, PersonRef, Text, Who, Whole, record
 
 Nickname = Annotated[str, Text(100)]
 Number = Annotated[str, Text(40)]
@@ -63,7 +61,7 @@ class Contact(_Entry, total=False):
     presence: Badge
 
 
-@attrs.define
+@record
 class ContactRequest:
     """A request from `from` to `to`. `request` is an increasing number."""
 
@@ -74,7 +72,7 @@ class ContactRequest:
     note: str = ""
 
 
-@attrs.define
+@record
 class Label:
     """A group or tag, and the number of contacts in it."""
 
@@ -86,7 +84,7 @@ class Label:
 # ---- commands
 
 
-@attrs.define
+@record
 class AskContact:
     """`note` is a message to the other user."""
 
@@ -94,19 +92,19 @@ class AskContact:
     note: RequestNote = ""
 
 
-@attrs.define
+@record
 class Asked:
     """`requested`, or `accepted` if they had already sent a request."""
 
     state: Literal["requested", "accepted"]
 
 
-@attrs.define
+@record
 class OfPerson:
     person: Who
 
 
-@attrs.define
+@record
 class Accepted:
     """The new entry, and the direct conversation, if one is opened."""
 
@@ -114,7 +112,7 @@ class Accepted:
     conversation: str | None = None
 
 
-@attrs.define
+@record
 class ListRequests:
     """`after` is the `next` of the previous page."""
 
@@ -123,7 +121,7 @@ class ListRequests:
     after: Annotated[int, Whole(1)] | None = None
 
 
-@attrs.define
+@record
 class ContactRequestPage:
     """Newest first. `next` is absent on the last page."""
 
@@ -131,7 +129,7 @@ class ContactRequestPage:
     next: int | None = None
 
 
-@attrs.define
+@record
 class ChangeContact:
     """Omitted fields keep their values. An empty text removes the value; `groups` and `tags` replace all of the
     contact's."""
@@ -145,12 +143,12 @@ class ChangeContact:
     tags: Labels | None = None
 
 
-@attrs.define
+@record
 class ContactReply:
     contact: Contact
 
 
-@attrs.define
+@record
 class ListContacts:
     """`query` has words that must all occur in nickname, name, handle or number, ignoring case and accents. `after`
     is the `next` of the previous page of the same sort."""
@@ -164,7 +162,7 @@ class ListContacts:
     after: Cursor | None = None
 
 
-@attrs.define
+@record
 class ContactPage:
     """`next` is absent on the last page."""
 
@@ -172,17 +170,17 @@ class ContactPage:
     next: str | None = None
 
 
-@attrs.define
+@record
 class ListLabels:
     kind: LabelKind | None = None
 
 
-@attrs.define
+@record
 class LabelList:
     labels: list[Label]
 
 
-@attrs.define
+@record
 class RenameLabel:
     """Case and accents of `name` are ignored; `to` may differ only in these."""
 
@@ -191,13 +189,13 @@ class RenameLabel:
     to: LabelName
 
 
-@attrs.define
+@record
 class DeleteLabel:
     kind: LabelKind
     name: LabelName
 
 
-@attrs.define
+@record
 class LabelChanged:
     """`contacts` counts the contacts that had it."""
 
@@ -207,7 +205,7 @@ class LabelChanged:
 # ---- events
 
 
-@attrs.define
+@record
 class ContactAdded(Event):
     """A user was added to the recipient's list, perhaps again."""
 
@@ -215,7 +213,7 @@ class ContactAdded(Event):
     contact: Contact
 
 
-@attrs.define
+@record
 class ContactUpdated(Event):
     """An entry of the recipient's list changed; this is its new state."""
 
@@ -223,7 +221,7 @@ class ContactUpdated(Event):
     contact: Contact
 
 
-@attrs.define
+@record
 class ContactRemoved(Event):
     """A user is no longer in the recipient's list: removed, or one of the two has blocked the other."""
 
@@ -231,14 +229,14 @@ class ContactRemoved(Event):
     person: PersonRef
 
 
-@attrs.define
+@record
 class Relabelled(Event):
     """A group or tag of the recipient was renamed or deleted: fetch the contacts again."""
 
     name = "contacts.relabelled"
 
 
-@attrs.define
+@record
 class Requested(Event):
     """`from` sent a request to `to`. Sent to both."""
 
@@ -246,27 +244,27 @@ class Requested(Event):
     request: ContactRequest
 
 
-@attrs.define
+@record
 class _Closed(Event):
     from_: PersonRef
     to: PersonRef
 
 
-@attrs.define
+@record
 class RequestAccepted(_Closed):
     """A request was accepted. Sent to both, like the next two."""
 
     name = "contacts.request_accepted"
 
 
-@attrs.define
+@record
 class RequestDeclined(_Closed):
     """A request was declined."""
 
     name = "contacts.request_declined"
 
 
-@attrs.define
+@record
 class RequestCancelled(_Closed):
     """A request was withdrawn, or one of the two has blocked the other."""
 

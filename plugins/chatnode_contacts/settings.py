@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
-from chatnode.api import setting
+from chatnode.api import record, setting
 
 DAY_MS = 86_400_000
 
 
-@attrs.frozen
+@record(frozen=True)
 class ContactsSettings:
     """Contact lists and contact requests. For maximum numbers, 0 means no limit."""
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from chatnode.api import Reader
+from chatnode.api import Reader, record
 from chatnode_crm.contacts import finding, shown
 from chatnode_crm.cursors import read_numbers, write_cursor
 from chatnode_crm.pivots import GroupFilter, Pivot, count_matching, keys_page
 
 
-@attrs.define
+@record
 class MatchingContacts:
     """`count` is how many there are on all pages; only the first page has it. `next` is absent on the last page."""
 

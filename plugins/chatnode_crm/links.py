@@ -6,16 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-import attrs
-
-from chatnode.api import Account, Context, Querying, Refusal, check_can_act, find_person, holders_of, now_ms
+from chatnode.api import Account, Context, Querying, Refusal, check_can_act, find_person, holders_of, now_ms, record
 
 SIGNATURE = "signature"
 """The field of a query without which it is no link."""
 DAY_SECONDS = 24 * 3600
 
 
-@attrs.frozen
+@record(frozen=True)
 class FileLinks:
     """The links to files of one kind, for users with a permission; `also` names further fields that are signed."""
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Querying
+from chatnode.api import Querying, record
 
 _DEARER = 1.5
 """How much longer it takes to look a contact up in a group than to sort a row of one, measured with a million."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Pivot:
     """A table of pairs, with the column that names the list or the tag."""
 
@@ -29,7 +29,7 @@ MEMBERS = Pivot("crm_members", "list")
 TAGGINGS = Pivot("crm_taggings", "tag")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Group:
     """A list or a tag, by its key, and how many contacts it has."""
 
@@ -41,7 +41,7 @@ def _by_size(groups: Sequence[Group]) -> list[Group]:
     return sorted(groups, key=lambda group: group.size)
 
 
-@attrs.frozen
+@record(frozen=True)
 class GroupFilter:
     """Contacts in at least `at_least` of `some` groups, if there are any, in `all` of others, and in none of `none`."""
 

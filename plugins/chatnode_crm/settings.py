@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
-from chatnode.api import setting
+from chatnode.api import record, setting
 
 MIB = 1 << 20
 
 
-@attrs.frozen
+@record(frozen=True)
 class CrmSettings:
     """Contacts of an organisation, with lists, tags, imports and exports. For maximum numbers, 0 means no limit."""
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import attrs
 import orjson
 
-from chatnode.api import PersonRef, Querying, Transaction, now_ms
+from chatnode.api import PersonRef, Querying, Transaction, now_ms, record
 
 MOST_BODY = 500
 """Characters of a body."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Note:
     """An item in words. `key` is that of the item and `id` its public id; `message` and `conversation` are public ids,
     None for a note of the node itself. `body` is at most 500 characters. `silent`: the user wants no sound for this
@@ -37,7 +36,7 @@ class Note:
     created_at: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class NewItem:
     """An item that was just closed; keys are those of the tables."""
 

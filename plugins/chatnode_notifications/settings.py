@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import attrs
-
-from chatnode.api import setting
+from chatnode.api import record, setting
 from chatnode_notifications.contact import check_contact
 
 TRANSPORTS = ("webpush", "unifiedpush", "ntfy", "webhook", "desktop")
@@ -27,7 +25,7 @@ def _check_server(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-@attrs.frozen
+@record(frozen=True)
 class NotificationsSettings:
     """The plugin's settings. For maximum numbers, 0 means no limit."""
 

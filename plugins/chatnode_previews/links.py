@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from urllib.parse import SplitResult, unquote, urldefrag, urlsplit
 
-import attrs
-
+from chatnode.api import record
 from chatnode_previews.model import MOST_URL
 
 MOST_LINKS = 3
@@ -26,7 +25,7 @@ _ACTION = re.compile(r"unsubscribe|optout|logout|signout|reset|confirm|verify|ac
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@attrs.frozen
+@record(frozen=True)
 class MessageLink:
     """`url` is as the message has it, `address` what is fetched: the same without a fragment."""
 

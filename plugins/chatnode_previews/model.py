@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
-from chatnode.api import Event, Id, Text
+from chatnode.api import Event, Id, Text, record
 
 MOST_URL = 2_048
 
 
-@attrs.define
+@record
 class LinkPreview:
     """What a page says of itself. `url` is the link as the message has it; `site` is the name of the site, or its
     host. Title and text are plain text by strangers."""
@@ -22,7 +20,7 @@ class LinkPreview:
     text: str | None = None
 
 
-@attrs.define
+@record
 class PreviewAdded(Event):
     """A preview of a link in a message was added: `previews` are all that the message has now, in the order of the
     links."""
@@ -33,7 +31,7 @@ class PreviewAdded(Event):
     previews: list[LinkPreview]
 
 
-@attrs.define
+@record
 class PreviewRemoved(Event):
     """Previews of a message were removed: `previews` are those that are left."""
 
@@ -43,7 +41,7 @@ class PreviewRemoved(Event):
     previews: list[LinkPreview]
 
 
-@attrs.define
+@record
 class RemovePreviews:
     """The preview of one `url` of the message, or all of them."""
 
@@ -51,21 +49,21 @@ class RemovePreviews:
     url: Annotated[str, Text(MOST_URL, 1)] | None = None
 
 
-@attrs.define
+@record
 class MessagePreviews:
     """The previews that the message has now."""
 
     previews: list[LinkPreview]
 
 
-@attrs.define
+@record
 class OfPreviewSettings:
     """With a `conversation`, its setting too."""
 
     conversation: Id | None = None
 
 
-@attrs.define
+@record
 class UpdatePreviewSettings:
     """Without a `conversation`: whether links in your own messages get previews. With one: whether links in it do."""
 
@@ -73,7 +71,7 @@ class UpdatePreviewSettings:
     conversation: Id | None = None
 
 
-@attrs.define
+@record
 class PreviewSettings:
     """Whether links in your own messages get previews and, if a conversation was named, whether links in it do.
 

@@ -11,9 +11,7 @@ import re
 from contextlib import suppress
 from html.parser import HTMLParser
 
-import attrs
-
-from chatnode.api import is_blank
+from chatnode.api import is_blank, record
 
 MOST_TITLE = 200
 MOST_TEXT = 500
@@ -31,7 +29,7 @@ _SITES = ("og:site_name", "application-name")
 _META = frozenset((*_TITLES, *_TEXTS, *_SITES))
 
 
-@attrs.frozen
+@record(frozen=True)
 class PageHead:
     """What is shown of a page; never both without title and without text."""
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
-
-from chatnode.api import setting
+from chatnode.api import record, setting
 
 
-@attrs.frozen
+@record(frozen=True)
 class PreviewsSettings:
     """The plugin's settings."""
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
-from chatnode.api import Emoji, Event, Id, Items, PersonRef, Whole, setting
+from chatnode.api import Emoji, Event, Id, Items, PersonRef, Whole, record, setting
 from chatnode_reactions.emoji import ReactionType
 
 
-@attrs.frozen
+@record(frozen=True)
 class ReactionsSettings:
     """Reactions to messages."""
 
@@ -27,7 +25,7 @@ class ReactionsSettings:
     )
 
 
-@attrs.define
+@record
 class Counted:
     """An emoji on a message. `people` are the first users who reacted with it, at most three."""
 
@@ -37,7 +35,7 @@ class Counted:
     people: list[PersonRef]
 
 
-@attrs.define
+@record
 class ReactionChanged(Event):
     """A user's reactions to a message changed: `emojis` are all of them now.
 
@@ -56,7 +54,7 @@ class ReactionChanged(Event):
 # ---- commands
 
 
-@attrs.define
+@record
 class AddReaction:
     """An `emoji`, or a `type` that has its own emoji."""
 
@@ -65,7 +63,7 @@ class AddReaction:
     type: ReactionType | None = None
 
 
-@attrs.define
+@record
 class RemoveReaction:
     """An `emoji` or a `type`; without either, all of the requester's reactions to the message."""
 
@@ -74,7 +72,7 @@ class RemoveReaction:
     type: ReactionType | None = None
 
 
-@attrs.define
+@record
 class SetReactions:
     """`emojis` replace the requester's reactions, in this order."""
 
@@ -82,7 +80,7 @@ class SetReactions:
     emojis: Annotated[list[Emoji], Items(100)]
 
 
-@attrs.define
+@record
 class ReactionPage:
     """The message's reactions now; `mine` are the requester's."""
 
@@ -91,7 +89,7 @@ class ReactionPage:
     reactions: list[Counted]
 
 
-@attrs.define
+@record
 class ListReactions:
     """Only those with an emoji or of a type, if one is given. `after` takes the `next` of the previous page."""
 
@@ -102,7 +100,7 @@ class ListReactions:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class Reaction:
     """A reaction. `reaction` is its increasing number."""
 
@@ -113,7 +111,7 @@ class Reaction:
     at: str
 
 
-@attrs.define
+@record
 class ReactionsListed:
     """Oldest first. `counts` are those of the whole message; `next` is absent on the last page."""
 
@@ -122,19 +120,19 @@ class ReactionsListed:
     next: int | None = None
 
 
-@attrs.define
+@record
 class MyReactions:
     # In a query of HTTP, more would not fit into the head of a request.
     messages: Annotated[list[Id], Items(200)]
 
 
-@attrs.define
+@record
 class Mine:
     message: str
     emojis: list[str]
 
 
-@attrs.define
+@record
 class OwnReactionList:
     """The messages that the requester reacted to, in no particular order."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from chatnode.model.fields import Avatar, Handle, Limit, Name, Password, RoleName, Text, Who
 from chatnode.model.people import Person
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class CreatePerson:
     """An account created by an administrator. Without a password it can only be used with tokens; a bot never has
     one."""
@@ -22,18 +21,18 @@ class CreatePerson:
     bot: bool = False
 
 
-@attrs.define
+@record
 class GetPerson:
     person: Who
 
 
-@attrs.define
+@record
 class UpdateProfile:
     name: Name | None = None
     avatar: Avatar | None = None
 
 
-@attrs.define
+@record
 class ChangePassword:
     """`old` is optional only for another user's password, with the permission to manage people."""
 
@@ -42,25 +41,25 @@ class ChangePassword:
     person: Who | None = None
 
 
-@attrs.define
+@record
 class SetRole:
     person: Who
     role: RoleName
 
 
-@attrs.define
+@record
 class ListPeople:
     prefix: Annotated[str, Text(63)] = ""
     after: Annotated[str, Text(63)] | None = None
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class PersonPage:
     people: list[Person]
 
 
-@attrs.define
+@record
 class Me:
     """`permissions` are those of the role; `scopes` limit the token."""
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import attrs
-
 from chatnode.model.fields import Password, Secret, Seq, Who
 from chatnode.model.people import Person
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class SessionsOf:
     person: Who
 
 
-@attrs.define
+@record
 class SignOut:
     """Without `session`, signs out all sessions."""
 
@@ -21,7 +20,7 @@ class SignOut:
     session: Seq | None = None
 
 
-@attrs.define
+@record
 class Deactivate:
     """Without `person`, deactivates the requester, with `password` if they have one."""
 
@@ -29,17 +28,17 @@ class Deactivate:
     password: Password | None = None
 
 
-@attrs.define
+@record
 class Reactivate:
     person: Who
 
 
-@attrs.define
+@record
 class CreateReset:
     person: Who
 
 
-@attrs.define
+@record
 class ResetReply:
     """Shown only once. Give `link` to the user in confidence."""
 
@@ -48,13 +47,13 @@ class ResetReply:
     expires_at: str
 
 
-@attrs.define
+@record
 class ResetPassword:
     code: Secret
     password: Password
 
 
-@attrs.define
+@record
 class PasswordReset:
     """`revoked` counts the sessions that were signed out."""
 

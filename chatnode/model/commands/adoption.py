@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
 from chatnode.model.fields import Who
 from chatnode.model.people import Person
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class Adopt:
     """`author` is the handle or id of an imported author. Without `person`, it becomes an account of its own.
 
@@ -20,7 +19,7 @@ class Adopt:
     dry_run: bool = False
 
 
-@attrs.define
+@record
 class Following:
     """How many messages, mentions and memberships are handed over."""
 
@@ -29,7 +28,7 @@ class Following:
     groups: int
 
 
-@attrs.define
+@record
 class Adopted:
     """`person` is the user's profile. `dry_run`: nothing was changed."""
 

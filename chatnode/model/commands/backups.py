@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class BackupReply:
     """A new backup. `problems` counts the problems that checks found in it; `removed` names the old backups deleted.
     `files` and `file_bytes` count the files of plugins that belong to it."""

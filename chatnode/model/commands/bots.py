@@ -8,39 +8,40 @@ import attrs
 
 from chatnode.model.bots import BotCommand, OwnedBot
 from chatnode.model.fields import Days, Device, Handle, Items, Name, Scope, Who
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class CreateBot:
     handle: Handle
     name: Name | None = None
 
 
-@attrs.define
+@record
 class BotReply:
     bot: OwnedBot
 
 
-@attrs.define
+@record
 class ListBots:
     """`owner` other than the requester needs the permission to manage people."""
 
     owner: Who | None = None
 
 
-@attrs.define
+@record
 class BotList:
     """In the order of handles."""
 
     bots: list[OwnedBot]
 
 
-@attrs.define
+@record
 class RemoveBot:
     bot: Who
 
 
-@attrs.define
+@record
 class CreateBotToken:
     """`scopes` are as for `tokens.create`. `replace`: sign the bot out of its earlier tokens."""
 
@@ -51,13 +52,13 @@ class CreateBotToken:
     replace: bool = False
 
 
-@attrs.define
+@record
 class SetBotCommands:
     """All commands that the bot offers from now on."""
 
     commands: Annotated[list[BotCommand], Items(1_000)]  # the real bound is bots.commands
 
 
-@attrs.define
+@record
 class BotCommandList:
     commands: list[BotCommand]

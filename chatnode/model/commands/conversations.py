@@ -20,14 +20,15 @@ from chatnode.model.conversations import (
     Visibility,
 )
 from chatnode.model.fields import Avatar, Days, Description, Id, IdleDays, Items, Limit, Text, Time, Title, Who
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class OpenDirect:
     with_: Who  # `with` on the wire
 
 
-@attrs.define
+@record
 class OpenGroup:
     """A group owned by its creator. With `history` since_joining, members see only messages posted after they
     joined."""
@@ -42,7 +43,7 @@ class OpenGroup:
     retention_days: Days | None = None
 
 
-@attrs.define
+@record
 class FindOrOpen:
     """`members` and `title` are for a new group; without a title, it is called by the type and the id."""
 
@@ -51,7 +52,7 @@ class FindOrOpen:
     title: Title | None = None
 
 
-@attrs.define
+@record
 class FoundConversation:
     """`made`: it was created by this request."""
 
@@ -59,7 +60,7 @@ class FoundConversation:
     made: bool
 
 
-@attrs.define
+@record
 class OpenSupport:
     """A private group of the requester and all users who answer support."""
 
@@ -67,7 +68,7 @@ class OpenSupport:
     context: ConversationContext | None = None
 
 
-@attrs.define
+@record
 class UpdateConversation:
     """Omitted fields keep their values. 0 days disables closing or removal."""
 
@@ -80,13 +81,13 @@ class UpdateConversation:
     avatar: Avatar | None = None
 
 
-@attrs.define
+@record
 class CloseConversation:
     conversation: Id
     reason: Literal["manual", "completed"] = "manual"
 
 
-@attrs.define
+@record
 class ChangeSettings:
     """Omitted fields keep their values. An empty time, label or colour removes it."""
 
@@ -103,46 +104,46 @@ class ChangeSettings:
     label: Annotated[str, Text(100)] | None = None
 
 
-@attrs.define
+@record
 class SettingsReply:
     settings: ConversationSettings
 
 
-@attrs.define
+@record
 class ConversationDetails:
     conversation: Conversation
     you: InboxEntry
 
 
-@attrs.define
+@record
 class SetMemberRole:
     conversation: Id
     member: Who
     role: MemberRole
 
 
-@attrs.define
+@record
 class ListMembers:
     conversation: Id
     after: Annotated[str, Text(63)] | None = None
     limit: Limit = 100
 
 
-@attrs.define
+@record
 class MemberPage:
     """In order of handles; `after` takes the last handle of the previous page."""
 
     members: list[Member]
 
 
-@attrs.define
+@record
 class ListPublic:
     query: Annotated[str, Text(200)] = ""
     after: Id | None = None
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class ListAbout:
     """`context_id` is the object's id; over HTTP `id` is accepted too, which is the request's on a socket. `after`
     takes the last id of the previous page.
@@ -155,6 +156,6 @@ class ListAbout:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class ConversationPage:
     conversations: list[Conversation]

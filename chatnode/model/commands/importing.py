@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import attrs
 
 from chatnode.model.fields import Body, Cid, Description, Id, Items, Metadata, Text, Title, Whole
+from chatnode.model.records import record
 from chatnode.model.times import LAST_MS
 
 Unique = Literal["source", "conversation"]
@@ -16,7 +17,7 @@ Keys = Annotated[list[RoomKey], Items(4)]
 Author = Annotated[str, Text(200, 1)]
 
 
-@attrs.define
+@record
 class ImportConversation:
     """A public group for imported messages, identified by `source` and `key`.
 
@@ -34,7 +35,7 @@ class ImportConversation:
     sample: Annotated[list[Cid], Items(1_000)] = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class ImportItem:
     """A message to import. `author` is the author's name in the source; `at` is in milliseconds since 1970, UTC.
 
@@ -55,7 +56,7 @@ class ImportItem:
     also: Annotated[list[Cid], Items(4)] = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class ImportMessages:
     """`unique`: whether ids are unique in the whole source, or only in each of its conversations.
 
@@ -69,7 +70,7 @@ class ImportMessages:
     formerly: Keys = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class ImportHead:
     """What identifies a message to import; the fields are those of `ImportItem`."""
 
@@ -79,7 +80,7 @@ class ImportHead:
     also: Annotated[list[Cid], Items(4)] = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class FindMissing:
     source: SourceName
     key: RoomKey
@@ -89,13 +90,13 @@ class FindMissing:
     sample: Annotated[list[Cid], Items(1_000)] = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class ImportFailure:
     cid: str
     reason: str
 
 
-@attrs.define
+@record
 class Elsewhere:
     """A message that is already in another conversation and stays there."""
 
@@ -104,7 +105,7 @@ class Elsewhere:
     title: str
 
 
-@attrs.define
+@record
 class Imported:
     """Counts of imported and of already present messages. `removed` counts those removed here since they were first
     imported; `elsewhere` names those of `present` that are in another conversation. Both are absent if empty.
@@ -117,7 +118,7 @@ class Imported:
     elsewhere: list[Elsewhere] | None = None
 
 
-@attrs.define
+@record
 class Missing:
     """`missing` are the ids of messages that were never imported; the others are counted as in `import.messages`."""
 
@@ -127,7 +128,7 @@ class Missing:
     elsewhere: list[Elsewhere] | None = None
 
 
-@attrs.define
+@record
 class ImportedConversationReply:
     """`source` is the source under which the node knows the conversation; send it with its messages."""
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import attrs
-
 from chatnode.model.fields import Limit, Text
+from chatnode.model.records import record
 
 Filter = dict[str, Any]
 """Checked later, against the fields of the collection."""
@@ -14,7 +13,7 @@ Filter = dict[str, Any]
 Names = Annotated[str, Text(1_000)]
 
 
-@attrs.define
+@record
 class QueryItems:
     """`filter` is described in docs/filters.md. `sort`, `group_by` and `fields` are comma-separated names of fields;
     a `-` before a sort field means descending."""
@@ -28,7 +27,7 @@ class QueryItems:
     fields: Names = ""
 
 
-@attrs.define
+@record
 class ItemsReply:
     """Rows with the fields of the collection, or groups with their `count`. `next` is the `after` of the next page;
     absent on the last page."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from chatnode.model.fields import Text
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class JobInfo:
     """A job of the node. Without `at`, it has not run yet; `every_seconds` 0 means only on request."""
 
@@ -24,16 +23,16 @@ class JobInfo:
     failures: int = 0
 
 
-@attrs.define
+@record
 class JobList:
     jobs: list[JobInfo]
 
 
-@attrs.define
+@record
 class RunJob:
     job: Annotated[str, Text(80, 1)]
 
 
-@attrs.define
+@record
 class JobReply:
     job: JobInfo

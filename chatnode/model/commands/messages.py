@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
 from chatnode.model.actions import MOST_ACTIONS, Action
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.fields import Caption, Cid, Gid, Id, Items, Limit, Metadata, Seq, Text
 from chatnode.model.messages import Edition, FileRef, Location, Message, MessageKind, Notice, Receipt
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class PostMessage:
     """`thread` is the message whose thread this belongs to. Kinds other than text have a field of their own: `files`
     for image and file, `location`, `system`; `text` is then a caption. `media` is a list `files` of one file. `actions`
@@ -33,7 +32,7 @@ class PostMessage:
     actions: Annotated[list[Action], Items(MOST_ACTIONS)] | None = None
 
 
-@attrs.define
+@record
 class Posted:
     """`dup`: this `cid` was posted before, and this is the original reply."""
 
@@ -43,7 +42,7 @@ class Posted:
     dup: bool
 
 
-@attrs.define
+@record
 class ListMessages:
     """The newest page, or the page before or after a seq; always in ascending order."""
 
@@ -53,22 +52,22 @@ class ListMessages:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class MessagePage:
     messages: list[Message]
 
 
-@attrs.define
+@record
 class GetMessage:
     message: Id
 
 
-@attrs.define
+@record
 class MessageReply:
     message: Message
 
 
-@attrs.define
+@record
 class EditMessage:
     """`actions` replace the buttons of a bot's message; omitted, they stay."""
 
@@ -77,7 +76,7 @@ class EditMessage:
     actions: Annotated[list[Action], Items(MOST_ACTIONS)] | None = None
 
 
-@attrs.define
+@record
 class DeleteMessage:
     """Moderation, abuse and spam are reasons to delete another user's message."""
 
@@ -85,14 +84,14 @@ class DeleteMessage:
     reason: Literal["user_request", "moderation", "abuse", "spam"] = "user_request"
 
 
-@attrs.define
+@record
 class EditionList:
     """From the first version to the current one."""
 
     editions: list[Edition]
 
 
-@attrs.define
+@record
 class ListThread:
     """`message` is the thread's first message."""
 
@@ -101,14 +100,14 @@ class ListThread:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class ReportMessage:
     message: Id
     reason: Literal["abuse", "spam", "illegal", "other"]
     note: Annotated[str, Text(1_000, free=True)] = ""
 
 
-@attrs.define
+@record
 class Report:
     """A report, for moderators. `message` is its current state."""
 
@@ -123,12 +122,12 @@ class Report:
     resolution: str | None = None
 
 
-@attrs.define
+@record
 class ReportReply:
     report: int
 
 
-@attrs.define
+@record
 class ListReports:
     """Open reports, newest first; `after` takes the last number of the previous page."""
 
@@ -137,24 +136,24 @@ class ListReports:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class ReportPage:
     reports: list[Report]
 
 
-@attrs.define
+@record
 class ResolveReport:
     report: Seq
     resolution: Annotated[str, Text(1_000, 1, free=True)]
 
 
-@attrs.define
+@record
 class MarkUpTo:
     conversation: Id
     seq: Seq
 
 
-@attrs.define
+@record
 class Marked:
     """The current mark. It never goes back, so it may be higher than requested."""
 
@@ -162,32 +161,32 @@ class Marked:
     unread: int
 
 
-@attrs.define
+@record
 class MarkAll:
     """The conversations to mark as read; omitted: all."""
 
     conversations: Annotated[list[Id], Items(1_000)] | None = None
 
 
-@attrs.define
+@record
 class MarkedIn:
     conversation: str
     seq: int
 
 
-@attrs.define
+@record
 class AllMarked:
     """The conversations that had unread messages, with their new marks."""
 
     conversations: list[MarkedIn]
 
 
-@attrs.define
+@record
 class ReceiptList:
     receipts: list[Receipt]
 
 
-@attrs.define
+@record
 class ListInbox:
     """`unread`: only conversations with unread messages. `archived`, `starred`: only those that are, or are not."""
 
@@ -198,7 +197,7 @@ class ListInbox:
     starred: bool | None = None
 
 
-@attrs.define
+@record
 class InboxPage:
     """Latest activity first. `next` is the `after` of the next page; absent on the last page."""
 

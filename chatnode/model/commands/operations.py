@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import attrs
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class CheckNode:
     """`deep`: also read all files of plugins and compare their hashes, which may take hours."""
 
     deep: bool = False
 
 
-@attrs.define
+@record
 class Check:
     """The result of one check; `problems` is empty if it passed."""
 
@@ -20,13 +20,13 @@ class Check:
     problems: list[str]
 
 
-@attrs.define
+@record
 class Checked:
     clean: bool
     checks: list[Check]
 
 
-@attrs.define
+@record
 class Repair:
     """`rows` counts the rows that the repair `name` changed."""
 
@@ -34,7 +34,7 @@ class Repair:
     rows: int
 
 
-@attrs.define
+@record
 class Repaired:
     """What was repaired, and the result of the checks afterwards."""
 
@@ -43,7 +43,7 @@ class Repaired:
     checks: list[Check]
 
 
-@attrs.define
+@record
 class NodeInfo:
     """Public information: that this is a chatnode, and whether it still waits for its first administrator."""
 
@@ -52,7 +52,7 @@ class NodeInfo:
     needs_setup: bool
 
 
-@attrs.define
+@record
 class NodeStatistics:
     people: int
     conversations: int

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import attrs
-
 from chatnode.model.fields import Gid, Limit, Seq, Text
 from chatnode.model.plugins import ConsumerStatus, PluginStatus, SetAside, TaskStatus
+from chatnode.model.records import record
 
 PluginName = Annotated[str, Text(31, 1, r"[a-z][a-z0-9]*", hint="expected a plugin's name (a-z and digits)")]
 Word = Annotated[str, Text(100, 1)]
 
 
-@attrs.define
+@record
 class PluginList:
     """All installed plugins, and the tasks of running ones."""
 
@@ -21,12 +20,12 @@ class PluginList:
     tasks: list[TaskStatus]
 
 
-@attrs.define
+@record
 class ConsumerList:
     consumers: list[ConsumerStatus]
 
 
-@attrs.define
+@record
 class ListSetAside:
     """`before` is the number of the last entry of the previous page."""
 
@@ -36,12 +35,12 @@ class ListSetAside:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class SetAsidePage:
     set_aside: list[SetAside]
 
 
-@attrs.define
+@record
 class ReplayConsumer:
     """`gid`: the consumer continues with the rows after this one; 0 means from the first row."""
 
@@ -50,7 +49,7 @@ class ReplayConsumer:
     gid: Gid
 
 
-@attrs.define
+@record
 class ConsumerReplays:
     """Where it continues, and where it was before."""
 
@@ -58,12 +57,12 @@ class ConsumerReplays:
     before: int
 
 
-@attrs.define
+@record
 class OfSetAside:
     entry: Seq
 
 
-@attrs.define
+@record
 class RowRetried:
     """Whether the row succeeded and was removed from the list, or how it failed."""
 
@@ -71,12 +70,12 @@ class RowRetried:
     error: str | None = None
 
 
-@attrs.define
+@record
 class OfPlugin:
     plugin: PluginName
 
 
-@attrs.define
+@record
 class PluginSwitched:
     """`takes_effect`: at the next start of the node."""
 
@@ -85,7 +84,7 @@ class PluginSwitched:
     takes_effect: Literal["at the next start"] = "at the next start"
 
 
-@attrs.define
+@record
 class DropPlugin:
     """`confirm` repeats the plugin's name."""
 
@@ -93,7 +92,7 @@ class DropPlugin:
     confirm: Word
 
 
-@attrs.define
+@record
 class PluginDropped:
     """The tables that were dropped, and how many files of how many bytes were deleted."""
 
@@ -102,7 +101,7 @@ class PluginDropped:
     bytes: int = 0
 
 
-@attrs.define
+@record
 class ExportPlugin:
     """Without `table`, lists only the names of its tables. `after` is the `next` of the previous page."""
 
@@ -112,7 +111,7 @@ class ExportPlugin:
     limit: Limit = 500
 
 
-@attrs.define
+@record
 class PluginRows:
     """Rows of one table, by column. Bytes are given as {"base64": …}. `next` is the `after` of the next page; absent
     on the last page."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from chatnode.model.emoji import EMOJI_CHARS
 from chatnode.model.fields import Id, Items, Limit, Text, Who, Whole
 from chatnode.model.people import PersonRef
 from chatnode.model.presence import HistoryEntry, Presence
+from chatnode.model.records import record
 
 StatusText = Annotated[str, Text(1_000)]  # the real bound is a setting: presence.status_chars
 Emoji = Annotated[str, Text(EMOJI_CHARS)]
@@ -18,7 +17,7 @@ Seconds = Annotated[int, Whole(1, 366 * 86_400)]
 Entry = Annotated[int, Whole(0)]
 
 
-@attrs.define
+@record
 class SetStatus:
     """Text, emoji or both; neither clears the status. It ends after `seconds`, if given."""
 
@@ -27,32 +26,32 @@ class SetStatus:
     seconds: Seconds | None = None
 
 
-@attrs.define
+@record
 class SetVisible:
     visible: bool
 
 
-@attrs.define
+@record
 class Visible:
     visible: bool
 
 
-@attrs.define
+@record
 class PresenceOf:
     presence: Presence
 
 
-@attrs.define
+@record
 class GetPresence:
     people: People
 
 
-@attrs.define
+@record
 class PresenceList:
     people: list[Presence]
 
 
-@attrs.define
+@record
 class ListPresenceHistory:
     """The newest changes, or those before an `entry`; of the requester unless `person` is given."""
 
@@ -61,7 +60,7 @@ class ListPresenceHistory:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class PresenceHistory:
     """Newest first. `days` is how long changes are kept; 0 means not at all."""
 
@@ -69,25 +68,25 @@ class PresenceHistory:
     history: list[HistoryEntry]
 
 
-@attrs.define
+@record
 class SayTyping:
     conversation: Id
     stop: bool = False
 
 
-@attrs.define
+@record
 class TypingSaid:
     """Send it again before `until` while the user keeps typing."""
 
     until: str | None = None
 
 
-@attrs.define
+@record
 class Typist:
     person: PersonRef
     until: str
 
 
-@attrs.define
+@record
 class TypistList:
     typing: list[Typist]

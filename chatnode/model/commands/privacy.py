@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import attrs
-
 from chatnode.model.fields import Limit, Password, Text, Who
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class Erase:
     """`handle` repeats the account's handle. Without `person`, erases the requester, with their password."""
 
@@ -18,7 +17,7 @@ class Erase:
     password: Password | None = None
 
 
-@attrs.define
+@record
 class Proof:
     """The longest of the erased texts were searched for in the search index and the bytes of the files. `left` of
     them are still there; `said_by_others` also occur in messages of other users and so may stay. `rewritten`: whether
@@ -35,7 +34,7 @@ class Proof:
     advice: str | None = None
 
 
-@attrs.define
+@record
 class Erased:
     """The receipt: rows erased, by table."""
 
@@ -44,7 +43,7 @@ class Erased:
     proof: Proof
 
 
-@attrs.define
+@record
 class Export:
     """`after` is the `next` of the previous page."""
 
@@ -53,7 +52,7 @@ class Export:
     limit: Limit = 200
 
 
-@attrs.define
+@record
 class ExportEntry:
     """One piece of data about the user; `kind` names what it is."""
 
@@ -61,7 +60,7 @@ class ExportEntry:
     data: dict[str, Any]
 
 
-@attrs.define
+@record
 class ExportPage:
     """Without `next`, this is the last page. A page may be empty and still have a next."""
 

@@ -9,9 +9,10 @@ import attrs
 from chatnode.model.commands.messages import InboxPage
 from chatnode.model.fields import Device, Gid, Id, Secret
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class Cursor:
     """A reader's position in the log. `epoch` changes when a backup is restored."""
 
@@ -19,7 +20,7 @@ class Cursor:
     gid: Gid
 
 
-@attrs.define
+@record
 class Hello:
     """The first frame on a client socket. `presence` false: do not push presence and typing."""
 
@@ -29,7 +30,7 @@ class Hello:
     presence: bool = True
 
 
-@attrs.define
+@record
 class Welcome:
     """`replay`: missed events follow as pushes, then `live`. `reset`: start from the state in `inbox`; `inbox.list`
     has the rest, from `inbox.next` on."""
@@ -42,7 +43,7 @@ class Welcome:
     inbox: InboxPage | None = None
 
 
-@attrs.define
+@record
 class Welcomed:
     """`repeatable`: the commands of plugins that may be sent again when their reply was lost, as those of the node in
     docs/protocol.md."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import attrs
-
 from chatnode.model.fields import Limit, Seq
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class ListRemovals:
     after: Seq | None = None
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class Removal:
     """What a rule removed from a conversation: messages up to seq `upto`; `counts` gives rows by table. Afterwards
     `probes` texts were searched for in the database's files and `traces` of them found; absent until that is done.
@@ -31,6 +30,6 @@ class Removal:
     proved_at: str | None = None
 
 
-@attrs.define
+@record
 class RemovalPage:
     removals: list[Removal]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from chatnode.model.fields import Items, Limit, RoleName, Seq, Text, Who
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class Role:
     """`people` counts the accounts with this role."""
 
@@ -19,13 +18,13 @@ class Role:
     people: int
 
 
-@attrs.define
+@record
 class PermissionInfo:
     permission: str
     meaning: str
 
 
-@attrs.define
+@record
 class RoleList:
     """Every role, and every permission that a role can have."""
 
@@ -33,7 +32,7 @@ class RoleList:
     permissions: list[PermissionInfo]
 
 
-@attrs.define
+@record
 class PutRole:
     """A new role, or the new permissions of an existing one."""
 
@@ -41,12 +40,12 @@ class PutRole:
     permissions: Annotated[list[Annotated[str, Text(50, 1)]], Items(100)]
 
 
-@attrs.define
+@record
 class DeleteRole:
     role: RoleName
 
 
-@attrs.define
+@record
 class ListAudit:
     """`target` is a public id or a handle; `before` is the number of the last entry of the previous page."""
 
@@ -57,7 +56,7 @@ class ListAudit:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class AuditEntry:
     """`actor` did `action` to `target`. Without `actor`, the operator or a job of the node did."""
 
@@ -69,6 +68,6 @@ class AuditEntry:
     actor: PersonRef | None = None
 
 
-@attrs.define
+@record
 class AuditPage:
     entries: list[AuditEntry]

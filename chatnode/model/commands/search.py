@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from chatnode.model.fields import Id, Limit, Text
 from chatnode.model.messages import Message
+from chatnode.model.records import record
 
 After = Annotated[str, Text(41, 3, r"[0-9]{1,20}-[0-9]{1,20}", hint="expected the `next` of the previous page")]
 
 
-@attrs.define
+@record
 class SearchMessages:
     """`query` has words, "quoted phrases", prefixes*, -excluded words, and operators: `from:ann`,
     `in:garden`, `before:2026-01-31`, `after:2026-01-31`, `has:link`. `conversation` is the same as `in:` with its id.
@@ -24,7 +23,7 @@ class SearchMessages:
     after: After | None = None
 
 
-@attrs.define
+@record
 class Span:
     """A range in a message's text, from character `start` up to but not including `end`.
 
@@ -35,7 +34,7 @@ class Span:
     end: int
 
 
-@attrs.define
+@record
 class SearchHit:
     """A message found, and the matches in its text."""
 
@@ -43,7 +42,7 @@ class SearchHit:
     highlights: list[Span]
 
 
-@attrs.define
+@record
 class SearchPage:
     """Newest first. `next` is the `after` of the next page; absent on the last page. `partial`: the search was
     stopped because it took too long; `results` are the newest, and more may follow from `next` on, even if this page

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import attrs
-
 from chatnode.model.fields import Id, Who
 from chatnode.model.people import Person
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class Nothing:
     """No fields."""
 
 
-@attrs.define
+@record
 class InConversation:
     conversation: Id
 
 
-@attrs.define
+@record
 class ConversationReply:
     conversation: str
 
 
-@attrs.define
+@record
 class MemberOf:
     conversation: Id
     member: Who
 
 
-@attrs.define
+@record
 class PersonReply:
     person: Person
 
 
-@attrs.define
+@record
 class NotJoined:
     """A group of the invite that the new account could not join, and why."""
 
@@ -43,7 +42,7 @@ class NotJoined:
     message: str
 
 
-@attrs.define
+@record
 class SignedIn:
     """A new token: shown only once, and stored only as a hash."""
 

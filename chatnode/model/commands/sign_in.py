@@ -8,16 +8,17 @@ import attrs
 
 from chatnode.model.fields import Days, Device, Handle, Id, Items, Limit, Name, Password, Scope, Secret, Seq, Who
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class SignIn:
     handle: Handle
     password: Password
     device: Device | None = None
 
 
-@attrs.define
+@record
 class Session:
     """A signed-in device or an API token. `last_used_at` is absent until the first use."""
 
@@ -31,28 +32,28 @@ class Session:
     scopes: list[str] | None = None
 
 
-@attrs.define
+@record
 class SessionList:
     sessions: list[Session]
 
 
-@attrs.define
+@record
 class RevokeSession:
     session: Seq
 
 
-@attrs.define
+@record
 class RenameSession:
     session: Seq
     label: Device
 
 
-@attrs.define
+@record
 class Revoked:
     revoked: int
 
 
-@attrs.define
+@record
 class CreateToken:
     """A token for programs. A `person` other than the requester needs the permission to manage people.
 
@@ -65,13 +66,13 @@ class CreateToken:
     scopes: Annotated[list[Scope], Items(50)] | None = None
 
 
-@attrs.define
+@record
 class TokenReply:
     token: str
     session: int
 
 
-@attrs.define
+@record
 class CreateInvite:
     """A link that creates up to `uses` accounts, each joining `conversations`."""
 
@@ -80,7 +81,7 @@ class CreateInvite:
     conversations: Annotated[list[Id], Items(50)] = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class Invite:
     invite: int
     uses_left: int
@@ -89,24 +90,24 @@ class Invite:
     by: PersonRef | None = None
 
 
-@attrs.define
+@record
 class InviteReply:
     code: str
     link: str
     invite: Invite
 
 
-@attrs.define
+@record
 class InviteList:
     invites: list[Invite]
 
 
-@attrs.define
+@record
 class RevokeInvite:
     invite: Seq
 
 
-@attrs.define
+@record
 class AcceptInvite:
     code: Secret
     handle: Handle
@@ -115,12 +116,12 @@ class AcceptInvite:
     device: Device | None = None
 
 
-@attrs.define
+@record
 class CreateSetup:
     """A link for the first administrator to create their account."""
 
 
-@attrs.define
+@record
 class SetupReply:
     code: str
     link: str

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
 from chatnode.model.actions import MOST_ACTIONS, Action, ActionId
 from chatnode.model.bots import OfferedCommand, PrivateNotice
 from chatnode.model.fields import Body, Cid, Id, Items
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class OfferedCommands:
     """In the order of commands."""
 
     commands: list[OfferedCommand]
 
 
-@attrs.define
+@record
 class RunSlash:
     """`text` is what the user typed, such as `/deploy main`."""
 
@@ -28,7 +27,7 @@ class RunSlash:
     cid: Cid
 
 
-@attrs.define
+@record
 class SlashRan:
     """A `bot` was told, and its answers are events. A plugin has answered: with a `message` that all members see, with
     a `notice` that only you see, or with neither. `dup`: this `cid` was used before, and this is the original reply."""
@@ -40,7 +39,7 @@ class SlashRan:
     notice: PrivateNotice | None = None
 
 
-@attrs.define
+@record
 class ReplySlash:
     """`only_you` is for the user who invoked it. With a `cid`, repeating the reply changes nothing."""
 
@@ -51,7 +50,7 @@ class ReplySlash:
     actions: Annotated[list[Action], Items(MOST_ACTIONS)] | None = None
 
 
-@attrs.define
+@record
 class SlashReplied:
     """The `message` or the `notice` that the reply became."""
 
@@ -61,7 +60,7 @@ class SlashReplied:
     notice: str | None = None
 
 
-@attrs.define
+@record
 class InvokeAction:
     """`action` is the id of a button of the message."""
 
@@ -70,7 +69,7 @@ class InvokeAction:
     cid: Cid
 
 
-@attrs.define
+@record
 class ActionInvocation:
     """`dup`: this `cid` was used before."""
 

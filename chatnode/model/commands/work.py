@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
 from chatnode.model.fields import Id, Limit, Seq, Text
+from chatnode.model.records import record
 from chatnode.model.work import WorkInfo, WorkStatus
 
 
-@attrs.define
+@record
 class ListWork:
     """Only the works with this status or of this kind. `before` is the `next` of the page before."""
 
@@ -20,7 +19,7 @@ class ListWork:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class WorkPage:
     """Newest first; `next` is absent after the last."""
 
@@ -28,11 +27,11 @@ class WorkPage:
     next: int | None = None
 
 
-@attrs.define
+@record
 class OfWork:
     work: Id
 
 
-@attrs.define
+@record
 class WorkReply:
     work: WorkInfo

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import attrs
-
+from chatnode.api import record
 from chatnode_attachments.types import PICTURES
 
 ThumbnailKind = Literal["thumb320", "thumb1280"]
@@ -17,7 +16,7 @@ _MOST_SIDE = 65_535
 _PREVIEW = re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]{1,277}={0,2}")
 
 
-@attrs.frozen
+@record(frozen=True)
 class DerivedImage:
     """A thumbnail. The file is the caller's, to move or to remove."""
 
@@ -28,7 +27,7 @@ class DerivedImage:
     height: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class Prepared:
     """A picture that was decoded. `width` and `height` are those that it is shown with.
 
@@ -45,7 +44,7 @@ class Prepared:
     placeholder: str | None
 
 
-@attrs.frozen
+@record(frozen=True)
 class SquarePicture:
     """A WebP picture of `side` times `side` pixels, without metadata. The file is the caller's."""
 

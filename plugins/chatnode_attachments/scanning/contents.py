@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
-
-from chatnode.api import Querying, Reader, Transaction
+from chatnode.api import Querying, Reader, Transaction, record
 from chatnode_attachments.scanning.verdicts import Clean, Infected, ScanVerdict, Unknown
 from chatnode_attachments.store.uploads import discard
 
@@ -21,7 +19,7 @@ FIRST_RETRY_MS, LAST_RETRY_MS = 1_000, 600_000
 Outcome = Literal["safe", "unsafe", "unchanged"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class DueContent:
     """A content that is to be scanned. `name` is the name of its file, never used for another content."""
 
@@ -30,7 +28,7 @@ class DueContent:
     bytes: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class ScanBacklog:
     """What waits for the scanner. `oldest_at` is when the oldest of it was stored, in milliseconds."""
 

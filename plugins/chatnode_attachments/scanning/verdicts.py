@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, TypeAlias
 
-import attrs
-
-from chatnode.api import Refusal
+from chatnode.api import Refusal, record
 
 ScannerState: TypeAlias = Literal["off", "ok", "misconfigured", "down"]
 """`off`: no scanner is configured. `misconfigured`: it answers, but did not find what it must find."""
@@ -17,14 +15,14 @@ RETRY_AFTER = 5.0
 """Seconds after which a client should ask again for a file that is being scanned."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Clean:
     """Scanned, and nothing was found. `by` is the version of the scanner and its database."""
 
     by: str = ""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Infected:
     """Something was found; `name` is what the scanner calls it."""
 
@@ -32,7 +30,7 @@ class Infected:
     by: str = ""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Unknown:
     """Nobody knows: the scanner failed, was too slow or said something unexpected. The file counts as unscanned."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
-
-from chatnode.api import Account, Allow, Context, Deny, Querying, Refusal, may_see_message
+from chatnode.api import Account, Allow, Context, Deny, Querying, Refusal, may_see_message, record
 from chatnode_attachments.scanning.verdicts import refuse_unless_servable
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store.files import find_file
@@ -17,7 +15,7 @@ FILE = "file"
 """The variant that is the file itself; the others are thumbnails."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class ServedFile:
     """A file, or a thumbnail of it, that a user may have now. `sha256` and the entity tag are those of `path`; the hash
     of a thumbnail is not known, but its name is never used for other bytes.

@@ -20,6 +20,7 @@ from chatnode.api import (
     Route,
     content_disposition,
     file_response,
+    record,
 )
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import FILE, ServedFile, permitted
@@ -28,7 +29,7 @@ from chatnode_attachments.state import Attachments
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, UNKNOWN, proven_type
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Asked:
     """`account` asks for a variant of a file, to be saved if it is an `attachment`."""
 

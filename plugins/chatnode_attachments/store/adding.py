@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import attrs
-
-from chatnode.api import Transaction, new_id
+from chatnode.api import Transaction, new_id, record
 from chatnode_attachments.images.prepared import DerivedImage
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Content
@@ -18,7 +16,7 @@ FirstScan = Literal["off", "pending", "safe"]
 """What new content begins with: nothing is scanned; it waits for the scanner; it was made from what was found safe."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class StoredThumbnail:
     """A thumbnail in `derived/`."""
 
@@ -28,7 +26,7 @@ class StoredThumbnail:
     picture: DerivedImage
 
 
-@attrs.frozen
+@record(frozen=True)
 class Stored:
     """A content in `blobs/<name>`, and its thumbnails, all without a row.
 

@@ -7,9 +7,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import attrs
-
-from chatnode.api import Context, Querying, Reader, Transaction
+from chatnode.api import Context, Querying, Reader, Transaction, record
 from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.sink import digest_of
 from chatnode_attachments.store.sweeping import DAY_SECONDS, strays_in
@@ -19,7 +17,7 @@ MOST = 100
 _PAGE = 1000
 
 
-@attrs.frozen
+@record(frozen=True)
 class StoreProblem:
     """Something that is wrong. `repair` sets the tables right; None where nothing can, or the sweep will.
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import attrs
 import trio
 
-from chatnode.api import Context, Querying, Transaction
+from chatnode.api import Context, Querying, Transaction, record
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Thread
@@ -26,7 +25,7 @@ BATCH = 500
 """Rows of one transaction, so that no message waits for long."""
 
 
-@attrs.define
+@record
 class CollectedFiles:
     """What one run removed. `shared` contents lost a file and have others; `left` files could not be removed yet."""
 

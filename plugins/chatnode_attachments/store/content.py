@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-import attrs
-
+from chatnode.api import record
 from chatnode_attachments.images.prepared import DerivedImage, Prepared
 from chatnode_attachments.store.sink import digest_of
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, category, label, proven_type
@@ -30,7 +29,7 @@ class Pictures(Protocol):
         ...
 
 
-@attrs.frozen
+@record(frozen=True)
 class Content:
     """What is stored. `path` is where its bytes are now."""
 

@@ -14,10 +14,9 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-import attrs
 import trio
 
-from chatnode.api import Context, Transaction, new_id
+from chatnode.api import Context, Transaction, new_id, record
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.adding import Stored, StoredThumbnail, add_file
@@ -47,7 +46,7 @@ class NewContentScans(Protocol):
         ...
 
 
-@attrs.frozen
+@record(frozen=True)
 class Finisher:
     """Finishes uploads that have all their bytes. The caller holds the upload's lock."""
 

@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
+from chatnode.api import record
 
 TREES = ("incoming", "blobs", "derived", "work")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Layout:
     """The plugin's directory: `incoming/<id of the upload>`, `blobs/ab/<name>`, `derived/ab/<name>` and `work/`.
 

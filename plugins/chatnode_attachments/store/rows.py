@@ -6,10 +6,12 @@ from typing import Literal
 
 import attrs
 
+from chatnode.api import record
+
 UploadState = Literal["open", "finishing", "done", "gone"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Upload:
     """An upload. Its id becomes the id of the file, so that a client that lost the answer knows it.
 
@@ -50,7 +52,7 @@ UPLOAD = ", ".join(field.name for field in attrs.fields(Upload))
 """The columns of an `Upload`, in order."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class FileRow:
     """A file with its content. `message` and `conversation` are keys; `blob_name` is the name in `blobs/`."""
 

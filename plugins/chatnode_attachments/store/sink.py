@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 import attrs
 
+from chatnode.api import record
 from chatnode_attachments.store.layout import sync_directory
 
 BLOCK = 1 << 19
@@ -33,7 +34,7 @@ class Full(OSError):
     """There is no room for more, on the disk or within the limits of the process. What was written stays good."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Checksum:
     """What the client says of the bytes of one request."""
 

@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import attrs
 import orjson
 
-from chatnode.api import Context, Querying
+from chatnode.api import Context, Querying, record
 from chatnode_attachments.store.content import Thread
 from chatnode_attachments.store.layout import Layout, sync_directory
 
@@ -26,7 +25,7 @@ _KNOWN = {
 }
 
 
-@attrs.frozen
+@record(frozen=True)
 class Stray:
     """A file that no row knows of."""
 

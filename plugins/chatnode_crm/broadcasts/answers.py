@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
 from chatnode.api import (
     Consumer,
     Context,
@@ -19,6 +17,7 @@ from chatnode.api import (
     Write,
     check_can_act,
     post_message,
+    record,
 )
 from chatnode_crm.broadcasts.words import Wish, as_word, wish_of
 from chatnode_crm.jsons import json_array
@@ -27,7 +26,7 @@ from chatnode_crm.people.opting import opt_in, opt_out
 from chatnode_crm.settings import CrmSettings
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Answer:
     """A message of a recipient to the bot. `conversation` is the key, `id` the id of their conversation."""
 

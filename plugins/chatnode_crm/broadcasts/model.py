@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
-from chatnode.api import Id, Text, Whole
+from chatnode.api import Id, Text, Whole, record
 from chatnode_crm.segments.selection import Selection
 
 BroadcastState = Literal["snapshot", "sending", "done", "cancelled"]
@@ -14,7 +12,7 @@ DeliveryState = Literal["waiting", "sent", "opted_out", "unreachable"]
 _Time = Annotated[str, Text(5, 5, r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00", hint="expected a time of day, such as 09:00")]
 
 
-@attrs.define
+@record
 class SendingWindow:
     """From `opens` up to and without `closes`; 22:00 to 06:00 is over midnight. `zone` is the IANA name of a time zone,
     by default the setting `time_zone`. With `zone_field`, the custom field with a contact's own zone, it is that."""
@@ -25,7 +23,7 @@ class SendingWindow:
     zone_field: Annotated[str, Text(64)] | None = None
 
 
-@attrs.define
+@record
 class CreateBroadcast:
     """`contacts` is the audience, as it is when the broadcast begins. `per_minute` is how many get it in a minute."""
 
@@ -37,7 +35,7 @@ class CreateBroadcast:
     starts_at: Annotated[str, Text(40, 1)] | None = None
 
 
-@attrs.define
+@record
 class BroadcastFigures:
     """`audience` contacts, of which `waiting` are still to get it. `opted_out` did not get it because they do not want
     any. `read` leaves out users who hide what they read. `stopped` opted out after this broadcast. `unreachable` is by
@@ -53,7 +51,7 @@ class BroadcastFigures:
     unreachable: dict[str, int]
 
 
-@attrs.define
+@record
 class Broadcast:
     """A message of a bot to many contacts, each in their direct conversation with it. `work` is its durable work."""
 
@@ -71,12 +69,12 @@ class Broadcast:
     ended_at: str | None = None
 
 
-@attrs.define
+@record
 class OfBroadcast:
     broadcast: Id
 
 
-@attrs.define
+@record
 class ListBroadcasts:
     """Newest first. `before` takes the `next` of the previous page."""
 
@@ -84,18 +82,18 @@ class ListBroadcasts:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class Broadcasts:
     broadcasts: list[Broadcast]
     next: int | None = None
 
 
-@attrs.define
+@record
 class BroadcastReply:
     broadcast: Broadcast
 
 
-@attrs.define
+@record
 class BroadcastResults:
     """The figures of a broadcast, which stay the same when contacts are erased."""
 
@@ -104,7 +102,7 @@ class BroadcastResults:
     paused: bool = False
 
 
-@attrs.define
+@record
 class ListDeliveries:
     """What became of each contact of the audience, only those in a state if it is given."""
 
@@ -114,7 +112,7 @@ class ListDeliveries:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class Delivery:
     """One contact of the audience. `read` is absent if it is not known."""
 
@@ -127,7 +125,7 @@ class Delivery:
     stopped_at: str | None = None
 
 
-@attrs.define
+@record
 class Deliveries:
     deliveries: list[Delivery]
     next: int | None = None

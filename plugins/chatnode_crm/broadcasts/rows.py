@@ -7,12 +7,12 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Querying, Refusal, Transaction
+from chatnode.api import Querying, Refusal, Transaction, record
 from chatnode_crm.broadcasts.model import BroadcastState
 from chatnode_crm.broadcasts.windows import Window
 
 
-@attrs.frozen
+@record(frozen=True)
 class BroadcastRow:
     """A row of `crm_broadcasts`. `list` is the key of the list whose opt-outs apply too; `zone_field` that of a custom
     field."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-import attrs
+from chatnode.api import record
 
 _DAY = 1_440
 
@@ -22,7 +22,7 @@ def zone_of(name: str) -> ZoneInfo | None:
         return None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Window:
     """From minute `opens` of the day up to and without `closes`; 22:00 to 06:00 is over midnight."""
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import attrs
-
-from chatnode.api import folded
+from chatnode.api import folded, record
 
 _LONGEST = 200
 _AROUND = " \t\r\n.,;:!?\"'()<>*_-¡¿"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Wish:
     """What a recipient asked for; `rest` is what follows the word: the name of a list, or nothing."""
 

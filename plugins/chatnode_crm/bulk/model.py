@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Id, Items, Whole
+from chatnode.api import Id, Items, Whole, record
 from chatnode_crm.lists.model import ContactList, ListRefs
 from chatnode_crm.naming import GroupName, GroupRef
 from chatnode_crm.segments.selection import Selection
@@ -15,7 +15,7 @@ from chatnode_crm.tags.model import ContactTag, TagRefs
 ContactIds = Annotated[list[Id], Items(10_000)]
 
 
-@attrs.define
+@record
 class ChangeMembers:
     """Give `contacts`, which are ids, or `select`: contacts of a list, that match a filter, or all."""
 
@@ -24,7 +24,7 @@ class ChangeMembers:
     select: Selection | None = None
 
 
-@attrs.define
+@record
 class BulkDone:
     """`changed` counts what has changed, for each list or tag. A large change is carried out by a `work` in the
     background instead, whose result has it. `missing` are the ids of contacts that do not exist."""
@@ -34,7 +34,7 @@ class BulkDone:
     work: str | None = None
 
 
-@attrs.define
+@record
 class CopyList:
     """The copy is called "Name (Copy)" unless it is given a `name`. That of a dynamic list is a static one."""
 
@@ -42,7 +42,7 @@ class CopyList:
     name: GroupName | None = None
 
 
-@attrs.define
+@record
 class MergeLists:
     """What becomes of the lists that are merged `into` another: they stay, are archived or are deleted."""
 
@@ -51,7 +51,7 @@ class MergeLists:
     sources_then: Literal["keep", "archive", "delete"] = "keep"
 
 
-@attrs.define
+@record
 class IntersectLists:
     """A new static list of the contacts that are on at least `at_least` of the lists; on all of them by default."""
 
@@ -60,7 +60,7 @@ class IntersectLists:
     at_least: Annotated[int, Whole(1, 100)] | None = None
 
 
-@attrs.define
+@record
 class FilledList:
     """The list, and how many contacts it got; or the `work` that adds them in the background."""
 
@@ -69,7 +69,7 @@ class FilledList:
     work: str | None = None
 
 
-@attrs.define
+@record
 class ApplyTags:
     """Give `contacts`, which are ids, or `select`: contacts of a list, that match a filter, or all."""
 
@@ -78,7 +78,7 @@ class ApplyTags:
     select: Selection | None = None
 
 
-@attrs.define
+@record
 class RemoveTags:
     """Give `contacts`, which are ids, or `select`. Without `tags`, they lose all of theirs."""
 
@@ -87,12 +87,12 @@ class RemoveTags:
     tags: TagRefs = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class ClearTag:
     tag: GroupRef
 
 
-@attrs.define
+@record
 class MergeTags:
     """The `sources` are deleted: contacts that have one of them get the tag `into`."""
 
@@ -100,7 +100,7 @@ class MergeTags:
     into: GroupRef
 
 
-@attrs.define
+@record
 class FilledTag:
     """The tag, and how many contacts changed; or the `work` that changes them in the background."""
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
-from chatnode.api import Asker, Querying, Refusal, Transaction
+from chatnode.api import Asker, Querying, Refusal, Transaction, record
 from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.changing import archive_list, delete_list
 from chatnode_crm.lists.finding import check_open, list_by_key
@@ -28,7 +28,7 @@ Op = Literal["add", "remove", "tag", "untag"]
 EndOp = Literal["archive_list", "delete_list", "delete_tag"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class BulkSource:
     """Which contacts: those with the keys in `contacts`, ascending; or those of a `Selection`, by its fields; or those
     on at least `at_least` of the lists; or those that have one of the tags."""
@@ -67,7 +67,7 @@ def _sized(reader: Querying, select: str, keys: Sequence[int]) -> list[Group]:
     return [Group(*row) for row in found.fetchall()]
 
 
-@attrs.frozen
+@record(frozen=True)
 class BulkStep:
     """What is done with each contact: the list or tag with the key `group` is given or taken."""
 
@@ -75,7 +75,7 @@ class BulkStep:
     group: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class BulkEnd:
     """What is done in the end, when all steps were carried out."""
 
@@ -83,7 +83,7 @@ class BulkEnd:
     group: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class BulkPlan:
     """`actor` is the key of the user who asked."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Context, Transaction, Work, WorkKind
+from chatnode.api import Context, Transaction, Work, WorkKind, record
 from chatnode_crm.asking import check_owner
 from chatnode_crm.bulk.plan import (
     BulkEnd,
@@ -28,7 +28,7 @@ _NAME = "bulk"
 _PAGE = 5_000
 
 
-@attrs.frozen
+@record(frozen=True)
 class Begun:
     """`changed` counts what changed; or, of a large plan, the id of the work that carries it out."""
 
@@ -47,7 +47,7 @@ def begin(ctx: Context, tx: Transaction, plan: BulkPlan, title: str, resource: s
     return Begun(changed=changed)
 
 
-@attrs.frozen
+@record(frozen=True)
 class _State:
     """The checkpoint of a work: the key of the last contact, how many there were, and how much has changed."""
 

@@ -8,14 +8,14 @@ from uuid import UUID
 
 import attrs
 
-from chatnode.api import Event, Row, rfc3339
+from chatnode.api import Event, Row, record, rfc3339
 
 PREFIX = "crm."
 VERSION = "1.0"
 SERVICE = "chatnode-crm"
 
 
-@attrs.define
+@record
 class CrmEvent(Event):
     """Something that happened to a contact or a list.
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from chatnode.api import EventKind, Querying, Reader, Row
+from chatnode.api import EventKind, Querying, Reader, Row, record
 from chatnode_crm.contacts import finding, journal, shown
 from chatnode_crm.contacts.envelope import CrmEvent, enveloped
 
 
-@attrs.define
+@record
 class CrmContactCreated(CrmEvent):
     """A contact was created; `data` has its fields as they were then.
 
@@ -21,7 +19,7 @@ class CrmContactCreated(CrmEvent):
     name = "crm.contact.created"
 
 
-@attrs.define
+@record
 class CrmContactUpdated(CrmEvent):
     """A contact changed: `updated_fields` in `data` has the new values, null for a value that was removed.
 
@@ -31,7 +29,7 @@ class CrmContactUpdated(CrmEvent):
     name = "crm.contact.updated"
 
 
-@attrs.define
+@record
 class CrmContactDeleted(CrmEvent):
     """A contact was deleted. `email` and `reason` are absent once the journal has been emptied."""
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Querying, Refusal, Transaction, folded, new_id
+from chatnode.api import IntegrityError, Querying, Refusal, Transaction, folded, new_id, record
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
 KINDS: tuple[FieldKind, ...] = get_args(FieldKind)
@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
 
 
-@attrs.frozen
+@record(frozen=True)
 class FieldRow:
     """A custom field. `choices` are the words of the kind choice."""
 

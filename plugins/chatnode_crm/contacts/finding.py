@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from chatnode.api import Querying, Refusal
+from chatnode.api import Querying, Refusal, record
 from chatnode_crm.jsons import json_array
 
 
-@attrs.frozen
+@record(frozen=True)
 class ContactRow:
     """A contact as it is stored. Times are in milliseconds; users are given by key."""
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import attrs
 import orjson
 
-from chatnode.api import Querying, Transaction
+from chatnode.api import Querying, Transaction, record
 from chatnode_crm.contacts.finding import ContactRow
 from chatnode_crm.jsons import json_array
 
@@ -21,7 +20,7 @@ _INSERT = "INSERT INTO crm_changes (gid, contact, before, after, reason, actor, 
 _SELECT = "SELECT gid, contact, before, after, reason, actor, at FROM crm_changes"
 
 
-@attrs.frozen
+@record(frozen=True)
 class JournalEntry:
     """A change or, without `after`, a deletion.
 

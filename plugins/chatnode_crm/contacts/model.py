@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Whole
+from chatnode.api import Id, Items, Text, Whole, record
 from chatnode_crm.contacts.fields import FieldKind
 from chatnode_crm.cursors import After
 
@@ -64,7 +64,7 @@ class CrmContact(_Stored, total=False):
     updated_by: UserRef
 
 
-@attrs.define
+@record
 class CustomField:
     """A field that users defined. `choices` are the words that a field of the kind choice takes."""
 
@@ -74,7 +74,7 @@ class CustomField:
     choices: list[str] | None = None
 
 
-@attrs.define
+@record
 class ContactNote:
     """A note about a contact, in Markdown. Without `author`, the operator wrote it, or a user who was erased."""
 
@@ -84,7 +84,7 @@ class ContactNote:
     author: UserRef | None = None
 
 
-@attrs.define
+@record
 class TimelineItem:
     """`kind` says what happened, and so what `data` has: `created`, `changed`, `note`, and what lists and tags tell."""
 
@@ -94,7 +94,7 @@ class TimelineItem:
     by: UserRef | None = None
 
 
-@attrs.define
+@record
 class HistoryItem:
     """A change: values before and after by field, null for no value. `version` is the contact's since then."""
 
@@ -105,7 +105,7 @@ class HistoryItem:
     by: UserRef | None = None
 
 
-@attrs.define
+@record
 class UpsertFault:
     """What is wrong with a row: `field` and `code` are for programs, `message` is for people."""
 
@@ -114,7 +114,7 @@ class UpsertFault:
     message: str
 
 
-@attrs.define
+@record
 class RowVerdict:
     """What became of a row, counted from 0. `contact` is absent if the row is invalid."""
 
@@ -127,7 +127,7 @@ class RowVerdict:
 # ---- commands
 
 
-@attrs.define(kw_only=True)
+@record(kw_only=True)
 class _Fields:
     email: Value | None = None
     external_id: Value | None = None
@@ -143,13 +143,13 @@ class _Fields:
     custom: Custom | None = None
 
 
-@attrs.define(kw_only=True)
+@record(kw_only=True)
 class CreateContact(_Fields):
     """At least one of `email`, `phone` and `external_id` is needed. `owner` is a user's handle or id, `description` is
     Markdown, `custom` has values by the name of the custom field."""
 
 
-@attrs.define(kw_only=True)
+@record(kw_only=True)
 class UpdateContact(_Fields):
     """Omitted fields keep their values, an empty text removes the value; in `custom`, null does. With `version`, the
     contact must not have changed since."""
@@ -158,12 +158,12 @@ class UpdateContact(_Fields):
     version: Annotated[int, Whole(1)] | None = None
 
 
-@attrs.define
+@record
 class OfContact:
     contact: Id
 
 
-@attrs.define
+@record
 class DeleteContact:
     """`reason` is told to consumers of the event, such as `user_request`."""
 
@@ -171,7 +171,7 @@ class DeleteContact:
     reason: Reason = "user_request"
 
 
-@attrs.define
+@record
 class PageOfContact:
     """`after` is the `next` of the previous page."""
 
@@ -180,7 +180,7 @@ class PageOfContact:
     after: After | None = None
 
 
-@attrs.define
+@record
 class ListCrmContacts:
     """`after` is the `next` of the previous page."""
 
@@ -188,7 +188,7 @@ class ListCrmContacts:
     after: After | None = None
 
 
-@attrs.define
+@record
 class SearchContacts:
     """`query` has beginnings of words, all of which must be found. A phone number is found as it is dialled, too."""
 
@@ -196,7 +196,7 @@ class SearchContacts:
     limit: Limit = 20
 
 
-@attrs.define
+@record
 class UpsertContacts:
     """Each of up to 1,000 rows is an object with the fields of a contact, besides them `owner`, `opted_out` and
     `custom`. An empty text or null removes a value."""
@@ -204,7 +204,7 @@ class UpsertContacts:
     contacts: Annotated[list[dict[str, Any]], Items(MOST_ROWS)]
 
 
-@attrs.define
+@record
 class ContactEventsSince:
     """`after` and `epoch` are the `next` and `epoch` of the previous reply. Without `after`, it begins now."""
 
@@ -213,18 +213,18 @@ class ContactEventsSince:
     limit: Limit = 100
 
 
-@attrs.define
+@record
 class AddNote:
     contact: Id
     text: NoteText
 
 
-@attrs.define
+@record
 class OfNote:
     note: Id
 
 
-@attrs.define
+@record
 class DefineField:
     """`choices` are needed for the kind choice, and only for that."""
 
@@ -233,7 +233,7 @@ class DefineField:
     choices: Choices = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class ChangeField:
     """`choices` replaces all choices; contacts keep a value that is no longer one."""
 
@@ -242,7 +242,7 @@ class ChangeField:
     choices: Choices | None = None
 
 
-@attrs.define
+@record
 class OfField:
     field: FieldRef
 
@@ -250,12 +250,12 @@ class OfField:
 # ---- replies
 
 
-@attrs.define
+@record
 class CrmContactReply:
     contact: CrmContact
 
 
-@attrs.define
+@record
 class CrmContactPage:
     """`next` is absent on the last page."""
 
@@ -263,7 +263,7 @@ class CrmContactPage:
     next: str | None = None
 
 
-@attrs.define
+@record
 class FoundContacts:
     """The best ones first. `more`: there are others, so ask for longer words or for more of them."""
 
@@ -271,14 +271,14 @@ class FoundContacts:
     more: bool = False
 
 
-@attrs.define
+@record
 class UpsertReply:
     """A verdict for each row, in order."""
 
     rows: list[RowVerdict]
 
 
-@attrs.define
+@record
 class ContactEventPage:
     """Events in their order. Ask again with `next` and `epoch`; `more` is true if there are events to fetch now."""
 
@@ -288,7 +288,7 @@ class ContactEventPage:
     more: bool
 
 
-@attrs.define
+@record
 class ContactTimeline:
     """Newest first. `next` is absent on the last page."""
 
@@ -296,7 +296,7 @@ class ContactTimeline:
     next: str | None = None
 
 
-@attrs.define
+@record
 class ContactHistory:
     """Newest first. `next` is absent on the last page."""
 
@@ -304,12 +304,12 @@ class ContactHistory:
     next: str | None = None
 
 
-@attrs.define
+@record
 class NoteReply:
     note: ContactNote
 
 
-@attrs.define
+@record
 class NotePage:
     """Newest first. `next` is absent on the last page."""
 
@@ -317,11 +317,11 @@ class NotePage:
     next: str | None = None
 
 
-@attrs.define
+@record
 class FieldReply:
     field: CustomField
 
 
-@attrs.define
+@record
 class FieldList:
     fields: list[CustomField]

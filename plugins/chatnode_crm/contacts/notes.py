@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
-from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode.api import Querying, Refusal, Transaction, new_id, record
 from chatnode_crm.jsons import json_array
 
 
-@attrs.frozen
+@record(frozen=True)
 class NoteRow:
     """A note. `author` is the key of a user, None for the operator."""
 

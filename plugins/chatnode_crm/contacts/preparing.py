@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import attrs
-
-from chatnode.api import Context, Querying, Refusal, find_person
+from chatnode.api import Context, Querying, Refusal, find_person, record
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.values import FieldFault, Rules, check
 from chatnode_crm.settings import CrmSettings
@@ -15,7 +13,7 @@ from chatnode_crm.settings import CrmSettings
 OWNER, CUSTOM, OPTED_OUT = "owner", "custom", "opted_out"
 
 
-@attrs.frozen
+@record(frozen=True)
 class PreparedContact:
     """A contact's values by column, and what is wrong with them. With any fault, do not write the values.
 

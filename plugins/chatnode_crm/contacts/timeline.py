@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
 import orjson
 
-from chatnode.api import Querying
+from chatnode.api import Querying, record
 
 NEWEST = (2**62, 0, 0)
 
 
-@attrs.frozen
+@record(frozen=True)
 class TimelineEntry:
     """One entry. `data` is shown as it is; `actor` is the key of a user. `key` tells entries of one source and time
     apart, and rises with time."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import attrs
-
-from chatnode.api import Transaction
+from chatnode.api import Transaction, record
 from chatnode_crm.contacts import finding, writing
 from chatnode_crm.contacts.completing import filling
 from chatnode_crm.contacts.finding import ContactRow
@@ -17,7 +15,7 @@ from chatnode_crm.contacts.values import FieldFault
 Verdict = Literal["created", "updated", "unchanged", "invalid"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Candidate:
     """A row that is to be written: what was sent, and what plugins know besides."""
 
@@ -38,7 +36,7 @@ class Candidate:
         return {name for name in (("email", self.email_key), ("external_id", self.external_id)) if name[1]}
 
 
-@attrs.frozen
+@record(frozen=True)
 class Decided:
     """What became of a row. `contact` is the key of the contact, if there is one."""
 

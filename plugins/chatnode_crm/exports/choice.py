@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import attrs
 import orjson
 
+from chatnode.api import record
 from chatnode_crm.exports.columns import Preset
 from chatnode_crm.files.writing.formats import FileOptions
 from chatnode_crm.segments.selection import Selection
 
 
-@attrs.frozen
+@record(frozen=True)
 class ExportChoice:
     """Which contacts, and how their file is written. Without `columns`, those of the preset when it is written."""
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import attrs
-
-from chatnode.api import Querying, Refusal, folded
+from chatnode.api import Querying, Refusal, folded, record
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.fields import FieldKind
 from chatnode_crm.files.headers import field_of
@@ -48,7 +46,7 @@ _KINDS: dict[FieldKind, ColumnKind] = {
 }
 
 
-@attrs.frozen
+@record(frozen=True)
 class ChosenColumn:
     """A column of an export. `field` is the key of a custom field, as text; None for what every contact has."""
 

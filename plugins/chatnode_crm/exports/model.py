@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import attrs
-
-from chatnode.api import Id, Items, Text, Whole
+from chatnode.api import Id, Items, Text, Whole, record
 from chatnode_crm.exports.columns import Preset
 from chatnode_crm.files.writing.formats import Delimiter, FormatName
 from chatnode_crm.segments.selection import Selection
@@ -14,7 +12,7 @@ from chatnode_crm.segments.selection import Selection
 Shown = Literal["waiting", "running", "paused", "done", "failed", "cancelled", "removed"]
 
 
-@attrs.define
+@record
 class CreateExport:
     """`columns` are names such as `email`, `tags`, `lists`, `created_at` and `custom.<name>`; or a `preset` has them:
     `standard`, with e-mail address, names, company, phone, country, city and the time of creation, or `full`, with all
@@ -31,12 +29,12 @@ class CreateExport:
     bom: bool = False
 
 
-@attrs.define
+@record
 class OfExport:
     export: Id
 
 
-@attrs.define
+@record
 class ListExports:
     """`before` is the `next` of the page before."""
 
@@ -44,7 +42,7 @@ class ListExports:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class ExportInfo:
     """`work` is its durable work, which can be followed, paused and cancelled (`work.get` and so on). `done` of `total`
     contacts are written. `error` says why it failed, or why its file was removed.
@@ -73,12 +71,12 @@ class ExportInfo:
     path: str | None = None
 
 
-@attrs.define
+@record
 class ExportReply:
     export: ExportInfo
 
 
-@attrs.define
+@record
 class ContactExports:
     """Newest first; `next` is absent after the last."""
 
@@ -86,7 +84,7 @@ class ContactExports:
     next: int | None = None
 
 
-@attrs.define
+@record
 class ExportLink:
     """`link` is relative to the node's address and works without signing in until `expires_at`, at most."""
 

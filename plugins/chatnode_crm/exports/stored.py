@@ -7,7 +7,7 @@ from typing import Literal
 
 import attrs
 
-from chatnode.api import Account, Querying, Refusal, Transaction
+from chatnode.api import Account, Querying, Refusal, Transaction, record
 from chatnode_crm.exports.keys import KeySet, any_in, by_part
 from chatnode_crm.files.writing.formats import FORMATS, FormatName
 
@@ -15,7 +15,7 @@ DAY_MS = 86_400_000
 ExportStatus = Literal["waiting", "writing", "done", "removed"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class ExportRow:
     """Times are in milliseconds, `owner` is a key; None: the operator's."""
 

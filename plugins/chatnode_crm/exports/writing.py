@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import attrs
 import trio
 
-from chatnode.api import Asker, Context, Reader, Refusal, Transaction, Work, WorkKind
+from chatnode.api import Asker, Context, Reader, Refusal, Transaction, Work, WorkKind, record
 from chatnode_crm.asking import check_owner
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.choice import ExportChoice
@@ -97,7 +97,7 @@ async def _write_pages(ctx: Context, work: Work, row: ExportRow, choice: ExportC
     return pages
 
 
-@attrs.define
+@record
 class _Pages:
     """Pages of contacts on the way from a snapshot to a file. Its functions run in the snapshot's thread."""
 

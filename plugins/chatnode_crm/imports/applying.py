@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Refusal, Transaction
+from chatnode.api import IntegrityError, Refusal, Transaction, record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import create_many, update_many
 from chatnode_crm.imports.deciding import OPTED_OUT, Claims, Decision
@@ -24,7 +24,7 @@ from chatnode_crm.tags.finding import tag_by_name
 from chatnode_crm.tags.tagging import tag_many, untag_many
 
 
-@attrs.frozen
+@record(frozen=True)
 class ApplySetup:
     """What an import does with its rows. `tags` are those that all contacts get, by folded name; `since` is when it
     began."""
@@ -37,7 +37,7 @@ class ApplySetup:
     since: int
 
 
-@attrs.define
+@record
 class Applied:
     """What a batch has become."""
 

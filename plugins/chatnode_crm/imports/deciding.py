@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import attrs
 
+from chatnode.api import record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.options import ImportPolicies
 
@@ -22,7 +23,7 @@ OPTED_OUT = "opted_out"
 """In the values of a row: whether the contact opted out. Its column in the table has the time."""
 
 
-@attrs.define
+@record
 class Decision:
     """`contact` is the key of the one that exists; `changes` are the values to create it with, or to change, and
     `before` what it has instead.
@@ -37,7 +38,7 @@ class Decision:
     before: Values = NOTHING
 
 
-@attrs.define
+@record
 class Claims:
     """Values of the unique field that is not matched by: who has them, and what the rows before have made of that."""
 

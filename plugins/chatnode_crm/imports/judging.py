@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import Querying
+from chatnode.api import Querying, record
 from chatnode_crm.contacts.values import FIELDS
 from chatnode_crm.imports.deciding import Claims, Decision, decide, unique_fields
 from chatnode_crm.imports.options import ImportPolicies
@@ -27,7 +27,7 @@ _COLUMNS: tuple[str, ...] = ("key", *FIELDS, "email_key", "phone_key", "opted_ou
 _REMOVED = Decision("suppressed")
 
 
-@attrs.define
+@record
 class Judged:
     """A row and what becomes of it."""
 
@@ -102,7 +102,7 @@ def count_verdicts(judged: Iterable[Judged]) -> Counter[str]:
 # ---- lists and tags
 
 
-@attrs.define
+@record
 class ListGroup:
     """The rows whose contacts go onto one list, which is yet to be made if it has no key."""
 
@@ -143,7 +143,7 @@ def _lists_by_name(reader: Querying, names: Collection[str]) -> dict[str, int | 
     return {name: key if is_open else None for name, key, is_open in rows.fetchall()}
 
 
-@attrs.define
+@record
 class WantedTags:
     """Tags for the contact of a row, by folded name; with `only`, all others are taken from it."""
 

@@ -6,10 +6,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import attrs
 import trio
 
-from chatnode.api import Context, Querying, Row, Transaction, new_id
+from chatnode.api import Context, Querying, Row, Transaction, new_id, record
 from chatnode_crm.imports.layout import ImportFiles, directories
 from chatnode_crm.imports.rows import DAY_MS, ImportRow, change_import, staged_imports
 from chatnode_crm.imports.staged import READY, REMOVED, StagedRow, StagedRows, StagedWriter
@@ -48,7 +47,7 @@ async def keep_imports(ctx: Context) -> str | None:
 # ---- rows of contacts that were deleted
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Forgotten:
     """Contacts that were deleted, and when."""
 

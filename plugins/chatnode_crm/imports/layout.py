@@ -11,10 +11,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
+from chatnode.api import record
 
 
-@attrs.frozen
+@record(frozen=True)
 class ImportFiles:
     """The files of one import."""
 

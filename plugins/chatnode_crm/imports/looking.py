@@ -8,7 +8,7 @@ from itertools import islice
 import attrs
 import trio
 
-from chatnode.api import Context, Querying, Refusal, command
+from chatnode.api import Context, Querying, Refusal, command, record
 from chatnode_crm.contacts.fields import by_name, listed
 from chatnode_crm.files.headers import IGNORE, fold
 from chatnode_crm.files.mapping import BadMapping, suggest
@@ -37,7 +37,7 @@ SAMPLES = 3
 _OPTED_OUT = frozenset(("opted out", "opted out at", "opt out", "unsubscribed", "unsubscribe"))
 
 
-@attrs.frozen
+@record(frozen=True)
 class Look:
     """A file, its first rows, and the mapping that its columns suggest."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Whole
+from chatnode.api import Id, Items, Text, Whole, record
 from chatnode_crm.imports.options import FileMapping, FileReading, ImportPolicies, ImportTags
 from chatnode_crm.imports.progress import ShownVerdict
 
@@ -19,7 +19,7 @@ ErrorVerdict = Literal["invalid", "duplicate", "suppressed"]
 # ---- what is shown
 
 
-@attrs.define
+@record
 class ImportCounts:
     """Rows by what becomes of them, whose sum is the number of rows; then how many contacts really were added to the
     list, and how many tags contacts were given, or lost to a policy; and how many rows name a list that was
@@ -37,7 +37,7 @@ class ImportCounts:
     passed_over: int = 0
 
 
-@attrs.define
+@record
 class UndoCounts:
     """Contacts `restored` to what they were and `deleted`; contacts taken off the list, and tags taken away and given
     back; and how many contacts were `kept` as they are, because they were changed after the import."""
@@ -50,7 +50,7 @@ class UndoCounts:
     tagged: int = 0
 
 
-@attrs.define
+@record
 class ImportInfo:
     """An import and its stage. `rows` is the number of rows once they are staged; `plan` are the counts of the dry run,
     `counts` those of what was applied so far; `replanned` of these rows became something else than the plan said, as
@@ -77,7 +77,7 @@ class ImportInfo:
 # ---- commands
 
 
-@attrs.define
+@record
 class CreateImport:
     """One of `text`, the content of a small file; `like`, the id of an import whose file is imported again; and, on
     the command line of the node, `path`."""
@@ -88,17 +88,17 @@ class CreateImport:
     path: Annotated[str, Text(4_096, 1)] | None = None
 
 
-@attrs.define
+@record
 class OfImport:
     import_: Id
 
 
-@attrs.define
+@record
 class ImportReply:
     import_: ImportInfo
 
 
-@attrs.define
+@record
 class ListImports:
     """`after` is the `next` of the page before."""
 
@@ -106,7 +106,7 @@ class ListImports:
     after: Annotated[int, Whole(1)] | None = None
 
 
-@attrs.define
+@record
 class ImportPage:
     """`next` is absent on the last page."""
 
@@ -114,7 +114,7 @@ class ImportPage:
     next: int | None = None
 
 
-@attrs.define
+@record
 class DetectImport:
     """`reading` says how the file is read, where its content does not."""
 
@@ -122,7 +122,7 @@ class DetectImport:
     reading: FileReading | None = None
 
 
-@attrs.define
+@record
 class DetectedColumn:
     """A column, what it probably is, how sure that is (0 to 1), and some of its values."""
 
@@ -132,7 +132,7 @@ class DetectedColumn:
     samples: list[str]
 
 
-@attrs.define
+@record
 class DetectedFile:
     """`kind` is `csv`, `xlsx` or `vcard`; `notes` are what you should know of how the file is read."""
 
@@ -146,7 +146,7 @@ class DetectedFile:
     notes: list[str] | None = None
 
 
-@attrs.define
+@record
 class PreviewImport:
     import_: Id
     reading: FileReading | None = None
@@ -155,7 +155,7 @@ class PreviewImport:
     limit: Limit = 20
 
 
-@attrs.define
+@record
 class MapImport:
     """`saved` names a saved mapping, for what is not given. `list` is an id or a name."""
 
@@ -168,7 +168,7 @@ class MapImport:
     tags: ImportTags | None = None
 
 
-@attrs.define
+@record
 class FaultInfo:
     """What is wrong with a row; a `warning` is about a value that is kept."""
 
@@ -178,7 +178,7 @@ class FaultInfo:
     warning: bool | None = None
 
 
-@attrs.define
+@record
 class ImportedRow:
     """A row of the file: its number and physical line, its cells, and the values that they were read as. `changes` are
     those that a contact would get, or lose with null, if the row were applied now."""
@@ -193,7 +193,7 @@ class ImportedRow:
     changes: dict[str, Any] | None = None
 
 
-@attrs.define
+@record
 class ListImportRows:
     """Only rows with this verdict; `kept`: rows whose contacts undoing left as they are. `after` is the `next` of the
     page before."""
@@ -204,7 +204,7 @@ class ListImportRows:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class ImportRowPage:
     """In the order of the file; `next` is absent on the last page."""
 
@@ -212,7 +212,7 @@ class ImportRowPage:
     next: int | None = None
 
 
-@attrs.define
+@record
 class LinkErrors:
     """Rows with which verdicts; by default those that are invalid. `path`, on the command line of the node: the file
     is written there, too."""
@@ -222,7 +222,7 @@ class LinkErrors:
     path: Annotated[str, Text(4_096, 1)] | None = None
 
 
-@attrs.define
+@record
 class ErrorsLink:
     """The address of the file, relative to the node's, and until when it works."""
 
@@ -230,7 +230,7 @@ class ErrorsLink:
     expires_at: str
 
 
-@attrs.define
+@record
 class ImportPreview:
     """The mapping that was used, and what would become of the first rows."""
 
@@ -241,7 +241,7 @@ class ImportPreview:
 # ---- saved mappings
 
 
-@attrs.define
+@record
 class MappingInfo:
     """What columns mean in files of one kind: `targets` by the name of the column, and the rest as in a mapping."""
 
@@ -253,12 +253,12 @@ class MappingInfo:
     updated_at: str
 
 
-@attrs.define
+@record
 class MappingList:
     mappings: list[MappingInfo]
 
 
-@attrs.define
+@record
 class SaveMapping:
     """The mapping and the policies of an import, under a name; one of yours with this name is replaced."""
 
@@ -266,12 +266,12 @@ class SaveMapping:
     name: Annotated[str, Text(255, 1)]
 
 
-@attrs.define
+@record
 class MappingReply:
     mapping: MappingInfo
 
 
-@attrs.define
+@record
 class OfMapping:
     """By id or name."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import attrs
 import cattrs
 
-from chatnode.api import Entries, Items, Text
+from chatnode.api import Entries, Items, Text, record
 from chatnode_crm.files.mapping import ColumnMapping
 from chatnode_crm.files.reading import ReadOptions
 from chatnode_crm.permissions import LISTS, TAGS
@@ -23,7 +23,7 @@ MOST_TAGS = 100
 ImportTags = Annotated[list[Annotated[str, Text(255, 1)]], Items(MOST_TAGS)]
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class ImportPolicies:
     """What happens to contacts that exist. `match`: by what a row is the same as a contact.
 
@@ -43,7 +43,7 @@ class ImportPolicies:
     consent: ConsentPolicy = "tighten"
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class FileReading:
     """How the file is read, where its content does not say so: `encoding`, such as `cp1252`; the `delimiter` of its
     cells; whether its first row is a `header`; the `sheet` of a workbook, and the `member` of an archive, by name."""
@@ -64,7 +64,7 @@ Targets = Annotated[list[Target], Items(1_000)]
 NamedTargets = Annotated[dict[str, str], Entries(1_000, 1_000, 80)]
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class FileMapping:
     """What the columns of a file are. A target is a field of contacts, `custom.<field>`, `full_name`, which is split,
     `tags`, `lists` or `ignore`.
@@ -91,7 +91,7 @@ class FileMapping:
         )  # fmt: skip
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class ImportOptions:
     """All that is decided about an import before it is planned. `list` is an id; all contacts get the `tags`."""
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 import orjson
 
-from chatnode.api import Context, Querying, Refusal, Transaction
+from chatnode.api import Context, Querying, Refusal, Transaction, record
 
 ImportState = Literal["received", "staged", "planned", "applying", "applied", "undoing", "undone", "deleted"]
 DAY_MS = 86_400_000
@@ -18,7 +18,7 @@ def _json(text: str | None) -> Any:
     return None if text is None else orjson.loads(text)
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class ImportRow:
     """A row of `crm_imports`."""
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 import attrs
 import orjson
 
+from chatnode.api import record
 from chatnode_crm.contacts.values import FieldFault
 
 READY, INVALID, DUPLICATE, REMOVED = "r", "i", "d", "x"
@@ -23,7 +24,7 @@ _ENTRY = 9  # bytes of an entry of the index: where the line begins, and the row
 _BLOCK = 1 << 18
 
 
-@attrs.define
+@record
 class StagedRow:
     """A row of the file. `line` is the physical line it begins at, `raw` its cells, `values` what they were read as."""
 

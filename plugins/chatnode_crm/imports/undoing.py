@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Querying, Refusal, Transaction
+from chatnode.api import IntegrityError, Querying, Refusal, Transaction, record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.jsons import json_array
@@ -38,7 +37,7 @@ _Change = tuple[int, int, dict[str, Any]]
 """The number of a row, its contact, and what that was before."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class UndoSetup:
     """Whose undoing it is."""
 
@@ -125,7 +124,7 @@ def _tries(tx: Transaction, part: Callable[[], None]) -> bool:
 # ---- what was added
 
 
-@attrs.define
+@record
 class _Slice:
     """A row of `crm_import_slices`, with what is left to take away."""
 

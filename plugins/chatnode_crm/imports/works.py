@@ -8,10 +8,9 @@ from functools import partial
 from operator import ne
 from typing import Any
 
-import attrs
 import trio
 
-from chatnode.api import Context, Refusal, Transaction, Work, WorkKind
+from chatnode.api import Context, Refusal, Transaction, Work, WorkKind, record
 from chatnode_crm.asking import check_owner
 from chatnode_crm.imports.applying import ApplySetup, apply_rows
 from chatnode_crm.imports.deciding import Claims
@@ -35,7 +34,7 @@ NOTED_ROWS = 5_000
 """After so many planned rows the progress is stored."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Opened:
     """An import whose rows are staged."""
 

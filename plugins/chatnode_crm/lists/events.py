@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.contacts.envelope import CrmEvent
 from chatnode_crm.groups import event_about_pair, event_of_deletion
 
 
-@attrs.define
+@record
 class CrmContactAddedToList(CrmEvent):
     """A contact was added to a list that it was not on: `contact_id`, `list_id`, `list_name`, `added_at`.
 
@@ -18,7 +17,7 @@ class CrmContactAddedToList(CrmEvent):
     name = "crm.contact.added_to_list"
 
 
-@attrs.define
+@record
 class CrmContactRemovedFromList(CrmEvent):
     """A contact was removed from a list that it was on: `contact_id`, `list_id`, `list_name`, `removed_at`.
 
@@ -28,7 +27,7 @@ class CrmContactRemovedFromList(CrmEvent):
     name = "crm.contact.removed_from_list"
 
 
-@attrs.define
+@record
 class CrmListDeleted(CrmEvent):
     """A list was deleted, and no contact is on it any more: `list_id`, `deleted_at`."""
 

@@ -7,14 +7,14 @@ from typing import Literal
 
 import attrs
 
-from chatnode.api import Querying, Refusal
+from chatnode.api import Querying, Refusal, record
 from chatnode_crm.naming import is_id, name_key
 
 ListKind = Literal["static", "dynamic", "campaign"]
 Stage = Literal["creation", "population", "execution", "analysis"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class ListRow:
     """A row of `crm_lists`. `members` is how many contacts are on it, `active_at` when it or they last changed."""
 

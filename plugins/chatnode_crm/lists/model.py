@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import attrs
-
-from chatnode.api import Id, Items, PersonRef, Text, Who, Whole
+from chatnode.api import Id, Items, PersonRef, Text, Who, Whole, record
 from chatnode_crm.cursors import After
 from chatnode_crm.lists.finding import ListKind, Stage
 from chatnode_crm.naming import GroupName, GroupRef
@@ -20,7 +18,7 @@ ShownStage = Literal["creation", "population", "execution", "analysis", "archive
 # ---- what is shown
 
 
-@attrs.define
+@record
 class ContactList:
     """A list. `description` is Markdown. `filter` is that of a dynamic list, `stage` that of a campaign.
 
@@ -44,7 +42,7 @@ class ContactList:
     owner: PersonRef | None = None
 
 
-@attrs.define
+@record
 class ListMember:
     """A contact, and when it was added to the list. `list_id` and `list_name` are present if no list was named."""
 
@@ -54,7 +52,7 @@ class ListMember:
     list_name: str | None = None
 
 
-@attrs.define
+@record
 class JoinedList:
     """A list that a contact is on, and since when."""
 
@@ -65,7 +63,7 @@ class JoinedList:
 # ---- commands
 
 
-@attrs.define
+@record
 class CreateList:
     """`owner` is the requester by default. Lists of the kind `dynamic` are made from a filter."""
 
@@ -75,19 +73,19 @@ class CreateList:
     owner: Who | None = None
 
 
-@attrs.define
+@record
 class OfList:
     """A list, by its id or its name in any case."""
 
     list: GroupRef
 
 
-@attrs.define
+@record
 class ListReply:
     list: ContactList
 
 
-@attrs.define
+@record
 class ChangeList:
     """Omitted fields keep their values. An empty `description` removes it."""
 
@@ -97,7 +95,7 @@ class ChangeList:
     owner: Who | None = None
 
 
-@attrs.define
+@record
 class MoveCampaign:
     """Move a campaign to its next stage, or back to an earlier one.
 
@@ -109,7 +107,7 @@ class MoveCampaign:
     stage: Stage
 
 
-@attrs.define
+@record
 class ListLists:
     """`active` false asks for archived lists, absent for all. `query` is what the name contains, ignoring case and
     accents. `after` is the `next` of the previous page."""
@@ -121,7 +119,7 @@ class ListLists:
     after: After | None = None
 
 
-@attrs.define
+@record
 class ContactListPage:
     """In the order of names. `next` is absent on the last page."""
 
@@ -129,7 +127,7 @@ class ContactListPage:
     next: str | None = None
 
 
-@attrs.define
+@record
 class AskMembers:
     """Without `list`, the members of all lists. `days`: only those who were added in the last days."""
 
@@ -139,7 +137,7 @@ class AskMembers:
     after: After | None = None
 
 
-@attrs.define
+@record
 class ListMemberPage:
     """Those added last come first; those of a dynamic list in the order in which they were created. `next` is absent on
     the last page."""
@@ -148,7 +146,7 @@ class ListMemberPage:
     next: str | None = None
 
 
-@attrs.define
+@record
 class ListsOfContact:
     """`archived`: also archived lists."""
 
@@ -156,14 +154,14 @@ class ListsOfContact:
     archived: bool = False
 
 
-@attrs.define
+@record
 class JoinedLists:
     """In the order of names."""
 
     lists: list[JoinedList]
 
 
-@attrs.define
+@record
 class OverlapOfLists:
     """Contacts that are on at least `at_least` of the lists; on all of them by default."""
 

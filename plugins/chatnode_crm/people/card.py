@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import attrs
-
 from chatnode.api import (
     Context,
     Id,
@@ -19,6 +17,7 @@ from chatnode.api import (
     direct_id,
     find_person,
     person_by_key,
+    record,
     rfc3339,
 )
 from chatnode_crm.contacts import notes, shown
@@ -31,7 +30,7 @@ _MOST_PEOPLE = 50
 _MOST_NOTES = 3
 
 
-@attrs.define
+@record
 class AskCard:
     """Give one: a conversation of yours, or a user with whom you have a direct one."""
 
@@ -39,7 +38,7 @@ class AskCard:
     person: Who | None = None
 
 
-@attrs.define
+@record
 class CardGroup:
     """A list that the contact is on, or a tag that it has."""
 
@@ -48,14 +47,14 @@ class CardGroup:
     color: str | None = None
 
 
-@attrs.define
+@record
 class CardNote:
     text: str
     at: str
     author: PersonRef | None = None
 
 
-@attrs.define
+@record
 class ContactCard:
     """What is known of a user: `contact` has the fields, as `crm.contacts.get` returns them, and `notes` the last ones.
     `last_message_at` is when the user last said something in the conversation that you can see."""
@@ -68,7 +67,7 @@ class ContactCard:
     last_message_at: str | None = None
 
 
-@attrs.define
+@record
 class ContactCards:
     """Of each other member of the conversation who is a contact. `last_message_at` is that of the conversation."""
 

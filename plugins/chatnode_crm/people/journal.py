@@ -14,13 +14,13 @@ import attrs
 import orjson
 import trio
 
-from chatnode.api import Context, Querying, Transaction
+from chatnode.api import Context, Querying, Transaction, record
 from chatnode_crm.jsons import json_array
 
 _NAME = "erased.jsonl"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Erasure:
     """A contact that was erased: its id, and the keyed hash of its e-mail."""
 

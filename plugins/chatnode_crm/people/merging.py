@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode.api import Querying, Refusal, Transaction, new_id, record
 from chatnode_crm.contacts import index
 from chatnode_crm.contacts.events import CrmContactCreated
 from chatnode_crm.contacts.finding import ContactRow, rows
@@ -33,7 +32,7 @@ _KEYS = {"email": "email_key", "phone": "phone_key"}
 REASON = "merged"
 
 
-@attrs.frozen
+@record(frozen=True)
 class MergeRow:
     """A row of `crm_merges`: `contact` is left, `gone` was merged into it; both by key."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Who, Whole
+from chatnode.api import Id, Items, Text, Who, Whole, record
 from chatnode_crm.naming import GroupRef
 
 # ---- identities
@@ -14,7 +14,7 @@ from chatnode_crm.naming import GroupRef
 _Kind = Annotated[str, Text(40, 1, r"[a-z0-9][a-z0-9_.-]*", hint="expected a-z 0-9 _ . -, such as chat or telegram")]
 
 
-@attrs.define
+@record
 class Identity:
     """Where a contact is reached. `kind` is `chat` for an account of this node, whose id is `external_id`; otherwise
     the name of another service. Without `verified_at` somebody says so, and nobody made sure."""
@@ -26,7 +26,7 @@ class Identity:
     verified_at: str | None = None
 
 
-@attrs.define
+@record
 class Identities:
     """Oldest first."""
 
@@ -34,7 +34,7 @@ class Identities:
     identities: list[Identity]
 
 
-@attrs.define
+@record
 class AddIdentity:
     """Of the kind `chat`, `external_id` is a user's handle or id. `verified`: you made sure that it is theirs."""
 
@@ -44,7 +44,7 @@ class AddIdentity:
     verified: bool = False
 
 
-@attrs.define
+@record
 class IdentityReply:
     """The identity; or, if another contact has it, the id of that contact, which is suggested to be the same person."""
 
@@ -52,17 +52,17 @@ class IdentityReply:
     suggested: str | None = None
 
 
-@attrs.define
+@record
 class OfIdentity:
     identity: Id
 
 
-@attrs.define
+@record
 class OfAccount:
     person: Who
 
 
-@attrs.define
+@record
 class ContactOfAccount:
     """`contact` is absent if the user has none. `verified` is false if somebody only says that it is theirs."""
 
@@ -70,7 +70,7 @@ class ContactOfAccount:
     verified: bool = False
 
 
-@attrs.define
+@record
 class StartedWork:
     """See `work.get`."""
 
@@ -82,7 +82,7 @@ class StartedWork:
 PairReason = Literal["identity", "phone", "name_company", "name"]
 
 
-@attrs.define
+@record
 class Duplicate:
     """Two contacts that may be one person, and why: both were said to have the same `identity`; the same `phone`; the
     same name and company; or a `name` that reads alike. `score` is how sure that is, of 100."""
@@ -93,7 +93,7 @@ class Duplicate:
     score: int
 
 
-@attrs.define
+@record
 class ListDuplicates:
     """The surest first; with `contact`, only those of a contact. `after` takes the `next` of the previous page."""
 
@@ -102,13 +102,13 @@ class ListDuplicates:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class Duplicates:
     duplicates: list[Duplicate]
     next: str | None = None
 
 
-@attrs.define
+@record
 class NotSame:
     """`not_same` false forgets it."""
 
@@ -122,7 +122,7 @@ MergeField = Literal[
 ]
 
 
-@attrs.define
+@record
 class Merge:
     """`contact` stays, `other` is merged into it. Where both have a value, that of `contact` is kept, but for the
     fields in `take`, and the custom fields in `take_custom`, by name, which are those of `other`."""
@@ -133,7 +133,7 @@ class Merge:
     take_custom: Annotated[list[Annotated[str, Text(255, 1)]], Items(200)] = attrs.field(factory=list[str])
 
 
-@attrs.define
+@record
 class MergeReply:
     """`contact` is the one that is left. `merge` undoes it with `crm.contacts.unmerge`, until `undo_until` at most."""
 
@@ -142,12 +142,12 @@ class MergeReply:
     undo_until: str
 
 
-@attrs.define
+@record
 class Unmerge:
     merge: Id
 
 
-@attrs.define
+@record
 class UnmergeReply:
     """Both contacts, as they were."""
 
@@ -158,7 +158,7 @@ class UnmergeReply:
 # ---- opting out
 
 
-@attrs.define
+@record
 class OptOut:
     """Without `list`: of broadcasts to any list."""
 
@@ -166,6 +166,6 @@ class OptOut:
     list: GroupRef | None = None
 
 
-@attrs.define
+@record
 class OptOutReply:
     changed: bool

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import attrs
-
-from chatnode.api import Querying, Transaction
+from chatnode.api import Querying, Transaction, record
 from chatnode_crm.jsons import json_array
 
 Reason = Literal["identity", "phone", "name_company", "name"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class PairRow:
     """`one` and `other` are keys of contacts; `score` is how sure the suggestion is, of 100."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, rfc3339
+from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, record, rfc3339
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
@@ -35,7 +33,7 @@ _TIMES = frozenset({"at", "verified_at", "answered_at", "stopped_at"})
 _MOST_CHANGES = 10_000
 
 
-@attrs.define
+@record
 class ContactReport:
     """`contact` has the fields. `changes` is the journal, newest first, as long as it is kept."""
 
@@ -51,7 +49,7 @@ class ContactReport:
     earlier_ids: list[dict[str, Any]]
 
 
-@attrs.define
+@record
 class EraseContact:
     """`confirm` is the contact's id again: erasing cannot be undone."""
 
@@ -59,7 +57,7 @@ class EraseContact:
     confirm: Id
 
 
-@attrs.define
+@record
 class ContactErased:
     """How many contacts were erased: 1, or 0 if the contact was erased in the meantime."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.contacts.envelope import CrmEvent
 from chatnode_crm.groups import event_about_pair
 
 
-@attrs.define
+@record
 class CrmListEntered(CrmEvent):
     """A contact matches the filter of a dynamic list, and did not at the last check: `contact_id`, `list_id`,
     `list_name`, `entered_at`.
@@ -17,7 +16,7 @@ class CrmListEntered(CrmEvent):
     name = "crm.list.entered"
 
 
-@attrs.define
+@record
 class CrmListLeft(CrmEvent):
     """A contact does not match the filter of a dynamic list any more: `contact_id`, `list_id`, `list_name`, `left_at`.
 

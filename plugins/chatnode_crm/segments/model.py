@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import attrs
-
-from chatnode.api import Text, Who, Whole
+from chatnode.api import Text, Who, Whole, record
 from chatnode_crm.cursors import After
 from chatnode_crm.lists.model import ContactList
 from chatnode_crm.naming import GroupName, GroupRef
@@ -15,7 +13,7 @@ Filter = dict[str, Any]
 """Of `crm_contacts`, as filters.md describes it."""
 
 
-@attrs.define
+@record
 class PreviewSegment:
     """`filter` is one of `crm_contacts` (see filters.md). `after` is the `next` of the previous page."""
 
@@ -24,7 +22,7 @@ class PreviewSegment:
     after: After | None = None
 
 
-@attrs.define
+@record
 class CreateSegment:
     """A dynamic list: who is on it follows from its filter. `owner` is the requester by default."""
 
@@ -34,7 +32,7 @@ class CreateSegment:
     owner: Who | None = None
 
 
-@attrs.define
+@record
 class ChangeSegment:
     """Give a dynamic list another filter."""
 
@@ -42,14 +40,14 @@ class ChangeSegment:
     filter: Filter
 
 
-@attrs.define
+@record
 class OfSegment:
     """A dynamic list, by its id or its name in any case."""
 
     list: GroupRef
 
 
-@attrs.define
+@record
 class SegmentReply:
     """`list` has the filter. `work` is the work that brings the members up to date, where one was started.
 

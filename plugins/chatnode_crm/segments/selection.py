@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import attrs
 
-from chatnode.api import Asker, Id, Items, Querying, Refusal, Whole, kinds
+from chatnode.api import Asker, Id, Items, Querying, Refusal, Whole, kinds, record
 from chatnode_crm.contacts.finding import keys_by_id
 from chatnode_crm.naming import GroupRef
 from chatnode_crm.referring import LISTS, replaced, with_ids
 from chatnode_crm.segments import matching
 
 
-@attrs.define
+@record
 class Selection:
     """Which contacts. Give exactly one of `ids`, `in_list`, `in_lists`, `filter` and `all`.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import attrs
 import orjson
 
-from chatnode.api import Querying, Reader, log_rows
+from chatnode.api import Querying, Reader, log_rows, record
 from chatnode_crm.contacts.envelope import kinds
 from chatnode_crm.referring import LISTS, TAGS, tests, texts_of
 from chatnode_crm.segments.events import CrmListEntered, CrmListLeft
@@ -19,7 +18,7 @@ _OF_LISTS = frozenset({"crm.contact.added_to_list", "crm.contact.removed_from_li
 _NEVER = frozenset({CrmListEntered.name, CrmListLeft.name})
 
 
-@attrs.frozen
+@record(frozen=True)
 class Uses:
     """The fields of a filter and of the dynamic lists it refers to. `relative`: it may match others as time passes,
     without an event of the plugin."""

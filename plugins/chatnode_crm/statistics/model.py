@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import attrs
-
-from chatnode.api import Text, Whole
+from chatnode.api import Text, Whole, record
 from chatnode_crm.cursors import After
 
 Days = Annotated[int, Whole(1, 3_660)]
 Limit = Annotated[int, Whole(1)]
 
 
-@attrs.define
+@record
 class AskGrowth:
     """The last `days`, with today."""
 
     days: Days = 30
 
 
-@attrs.define
+@record
 class GrowthDay:
     """What happened on a day. `total_contacts` is how many there were at its end, with those from before the first day
     that is shown; `running_total` is the sum of the new ones since that day."""
@@ -32,14 +30,14 @@ class GrowthDay:
     total_contacts: int
 
 
-@attrs.define
+@record
 class Growth:
     """The newest day comes first."""
 
     days: list[GrowthDay]
 
 
-@attrs.define
+@record
 class AskUse:
     """`days`: how far back `change` looks."""
 
@@ -48,7 +46,7 @@ class AskUse:
     after: After | None = None
 
 
-@attrs.define
+@record
 class ListFigures:
     """The size of a list and its activity. `change` is how many contacts more or fewer it has than `days` ago."""
 
@@ -61,7 +59,7 @@ class ListFigures:
     last_contact_added: str | None = None
 
 
-@attrs.define
+@record
 class ListFiguresPage:
     """Those with the most contacts come first. `next` is absent on the last page."""
 
@@ -69,7 +67,7 @@ class ListFiguresPage:
     next: str | None = None
 
 
-@attrs.define
+@record
 class TagFigures:
     """The use of a tag. `change` is how many contacts more or fewer have it than `days` ago."""
 
@@ -80,7 +78,7 @@ class TagFigures:
     change: int
 
 
-@attrs.define
+@record
 class TagFiguresPage:
     """Those with the most contacts come first. `next` is absent on the last page."""
 
@@ -88,7 +86,7 @@ class TagFiguresPage:
     next: str | None = None
 
 
-@attrs.define
+@record
 class AskGeography:
     """By country, or by city; `country` asks for the cities of one country."""
 
@@ -97,7 +95,7 @@ class AskGeography:
     limit: Annotated[int, Whole(1, 1_000)] = 20
 
 
-@attrs.define
+@record
 class PlaceFigures:
     """`percentage` is that of all contacts."""
 
@@ -107,7 +105,7 @@ class PlaceFigures:
     city: str | None = None
 
 
-@attrs.define
+@record
 class Geography:
     """Those with the most contacts come first. `unknown` is how many contacts have no country, or no city; `total` is
     how many contacts there are."""
@@ -117,7 +115,7 @@ class Geography:
     total: int
 
 
-@attrs.define
+@record
 class AskImplausible:
     """`after` is the `next` of the previous page."""
 
@@ -125,7 +123,7 @@ class AskImplausible:
     after: After | None = None
 
 
-@attrs.define
+@record
 class ImplausibleContact:
     """A contact whose e-mail address can hardly be right. `suggestion` is the address that may be meant."""
 
@@ -134,7 +132,7 @@ class ImplausibleContact:
     suggestion: str | None = None
 
 
-@attrs.define
+@record
 class ImplausibleContacts:
     """In the order in which they were created. A page may have fewer than `limit`, and none, before the end: `next` is
     absent on the last page."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-import attrs
+from chatnode.api import record
 
 Reason = Literal["syntax", "no_dot", "reserved", "top_level", "misspelt"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Doubt:
     """Why an address can hardly be right, and which may be meant."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.contacts.envelope import CrmEvent
 from chatnode_crm.groups import event_about_pair, event_of_deletion
 
 
-@attrs.define
+@record
 class CrmContactTagged(CrmEvent):
     """A contact got a tag that it did not have: `contact_id`, `tag_id`, `tag_name`, `tagged_at`.
 
@@ -18,7 +17,7 @@ class CrmContactTagged(CrmEvent):
     name = "crm.contact.tagged"
 
 
-@attrs.define
+@record
 class CrmContactUntagged(CrmEvent):
     """A contact lost a tag that it had: `contact_id`, `tag_id`, `tag_name`, `untagged_at`.
 
@@ -28,7 +27,7 @@ class CrmContactUntagged(CrmEvent):
     name = "crm.contact.untagged"
 
 
-@attrs.define
+@record
 class CrmTagDeleted(CrmEvent):
     """A tag was deleted, and no contact has it any more: `tag_id`, `deleted_at`."""
 

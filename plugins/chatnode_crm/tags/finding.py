@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import attrs
 
-from chatnode.api import Querying, Refusal
+from chatnode.api import Querying, Refusal, record
 from chatnode_crm.naming import is_id, name_key
 
 DEFAULT_COLOR = "#6B7280"
 """Grey: of tags without a color of their own."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class TagRow:
     """A row of `crm_tags`. `contacts` is how many contacts have it."""
 

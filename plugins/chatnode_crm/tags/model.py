@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Whole
+from chatnode.api import Id, Items, Text, Whole, record
 from chatnode_crm.cursors import After
 from chatnode_crm.naming import GroupName, GroupRef
 
@@ -16,7 +16,7 @@ TagRefs = Annotated[list[GroupRef], Items(100)]
 TagOrder = Literal["name", "contacts"]
 
 
-@attrs.define
+@record
 class ContactTag:
     """A tag. `color` is #6B7280 unless it has one of its own."""
 
@@ -28,7 +28,7 @@ class ContactTag:
     updated_at: str
 
 
-@attrs.define
+@record
 class CreateTag:
     """`color` has the form #RRGGBB; without one, the tag is shown in #6B7280."""
 
@@ -36,19 +36,19 @@ class CreateTag:
     color: Color = ""
 
 
-@attrs.define
+@record
 class OfTag:
     """A tag, by its id or its name in any case."""
 
     tag: GroupRef
 
 
-@attrs.define
+@record
 class TagReply:
     tag: ContactTag
 
 
-@attrs.define
+@record
 class ChangeTag:
     """Omitted fields keep their values. An empty `color` is the default."""
 
@@ -57,7 +57,7 @@ class ChangeTag:
     color: Color | None = None
 
 
-@attrs.define
+@record
 class ListTags:
     """In the order of names, or those that most contacts have first. `query` is what the name contains, ignoring case
     and accents. `after` is the `next` of the previous page, with the same `sort`."""
@@ -68,7 +68,7 @@ class ListTags:
     after: After | None = None
 
 
-@attrs.define
+@record
 class ContactTagPage:
     """`next` is absent on the last page."""
 
@@ -76,12 +76,12 @@ class ContactTagPage:
     next: str | None = None
 
 
-@attrs.define
+@record
 class TagsOfContact:
     contact: Id
 
 
-@attrs.define
+@record
 class GivenTag:
     """A tag that a contact has, and since when."""
 
@@ -89,14 +89,14 @@ class GivenTag:
     tagged_at: str
 
 
-@attrs.define
+@record
 class GivenTags:
     """In the order of names."""
 
     tags: list[GivenTag]
 
 
-@attrs.define
+@record
 class ContactsOfTags:
     """Contacts that have at least one tag of `any`, each tag of `all` and no tag of `none`; lists that are empty ask
     for nothing."""

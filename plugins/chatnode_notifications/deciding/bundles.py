@@ -7,7 +7,7 @@ from typing import cast
 
 import attrs
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, record
 from chatnode_notifications.deciding.table import LEVEL, Reason
 
 _KEPT = 1_200
@@ -39,7 +39,7 @@ MOST_LISTED = 150
 """As many of the newest messages have no room in the list."""
 
 
-@attrs.define
+@record
 class BundleDraft:
     """What a user is to be notified of in a conversation, at `due_at`, in milliseconds. `listed` names the newest
     messages, `count` counts all."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import attrs
 import orjson
 import trio
 
-from chatnode.api import Context, Reader, Task, Transaction, now_ms
+from chatnode.api import Context, Reader, Task, Transaction, now_ms, record
 from chatnode_notifications.deciding import sends
 from chatnode_notifications.deciding.due import Postponed, bundles_with, is_due, judge_again
 from chatnode_notifications.deciding.rules import presence_of, rules_of
@@ -27,7 +26,7 @@ not committed yet then."""
 _COMMIT_SECONDS = 0.2
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Due:
     """What is due, by key, and whose it is; `next_at` is when something else is."""
 

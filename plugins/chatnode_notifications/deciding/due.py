@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import attrs
 import orjson
 
-from chatnode.api import Querying, Transaction
+from chatnode.api import Querying, Transaction, record
 from chatnode_notifications.deciding.bundles import messages_in
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
@@ -35,7 +34,7 @@ KIND: Mapping[Reason, Kind] = {
 """What an item is about, by why it matters."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Bundle:
     """A row of `notifications_bundles` with what decides about it."""
 
@@ -58,7 +57,7 @@ class Bundle:
     rang_at: int | None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Postponed:
     """A bundle that is not due yet after all."""
 
@@ -101,7 +100,7 @@ def judge_again(
     ]
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Posted:
     seq: int
     key: int

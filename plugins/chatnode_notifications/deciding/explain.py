@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import CHAT, Account, Context, Reader, access_message, command, now_ms, person_by_key, rfc3339
+from chatnode.api import CHAT, Account, Context, Reader, access_message, command, now_ms, person_by_key, record, rfc3339
 from chatnode_notifications.deciding.judging import ask_plugins, paused_until
 from chatnode_notifications.deciding.model import (
     ExplainedDelivery,
@@ -24,7 +24,7 @@ from chatnode_notifications.preferences.model import Preferences
 from chatnode_notifications.preferences.stored import preferences_of_one
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Facts:
     """Of a message and the user who asks. `item` is the key of the notification that tells of it, `waits_until` when
     one is due."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-import attrs
 import orjson
 import trio
 
-from chatnode.api import Context, Reader, Task, Transaction
+from chatnode.api import Context, Reader, Task, Transaction, record
 from chatnode_notifications.deciding import bundles
 from chatnode_notifications.deciding.bundles import BundleDraft
 from chatnode_notifications.deciding.judging import Judging
@@ -32,7 +31,7 @@ _LOOK_SECONDS = 5.0
 _COMMIT_SECONDS = 0.2
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Part:
     """The next users for whom messages are judged: those with keys above `above`, up to `upto`; None is the rest."""
 

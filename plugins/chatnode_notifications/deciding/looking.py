@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 
-import attrs
 import orjson
 
-from chatnode.api import MessagePosted, Querying, Reader, Recipient, Row, recipients, thread_followers
+from chatnode.api import MessagePosted, Querying, Reader, Recipient, Row, recipients, record, thread_followers
 from chatnode_notifications.preferences.model import Preferences
 from chatnode_notifications.preferences.stored import preferences_of
 
@@ -27,7 +26,7 @@ Place = tuple[int, int, int]
 """A message's gid, the key of its conversation, and its seq."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Posting:
     """A posted message. `special` ones must be judged one by one: they may mention or answer a user."""
 
@@ -47,7 +46,7 @@ class Posting:
         return self.names or self.reply_to is not None or self.thread is not None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Share:
     """Messages of one conversation, in their order, and the keys of the users to judge them for; None is everyone."""
 
@@ -72,7 +71,7 @@ class Share:
         return len(self.among) if self.among is not None else len({each.sender for each in self.postings})
 
 
-@attrs.frozen
+@record(frozen=True)
 class Possible:
     """A user who can see messages, and those that are the same for them; the `recipient` is that of the newest."""
 
@@ -80,7 +79,7 @@ class Possible:
     postings: Sequence[Posting]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Candidates:
     """What was read: `chosen` are settings by user, `reachable` those whom an alert can reach."""
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
-
-from chatnode.api import Id
+from chatnode.api import Id, record
 
 Outcome = Literal["notified", "waiting", "due", "unreachable", "suppressed", "inbox", "never"]
 
 
-@attrs.define
+@record
 class ExplainNotification:
     message: Id
 
 
-@attrs.define
+@record
 class ExplainedRow:
     """A row of the decision table. `effect` is how it ends the matter, if it matches; `until`, how long it postpones
     the alert."""
@@ -28,7 +26,7 @@ class ExplainedRow:
     until: str | None = None
 
 
-@attrs.define
+@record
 class ExplainedDelivery:
     """What became of a notification on one device; `label` and `transport` are empty for one that is removed."""
 
@@ -39,7 +37,7 @@ class ExplainedDelivery:
     error: str | None = None
 
 
-@attrs.define
+@record
 class Explanation:
     """`outcome`: `notified`, or `waiting` until `due_at`; otherwise what would happen now: `due` at `due_at`,
     `unreachable` (no device and no mail, and it was not meant for the user personally), `suppressed` because it was

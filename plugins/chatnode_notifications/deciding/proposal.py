@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
-
+from chatnode.api import record
 from chatnode_notifications.deciding.table import Reason
 
 
-@attrs.frozen
+@record(frozen=True)
 class Notify:
     """Let it through."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Quiet:
     """No alert, and why."""
 
     reason: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class Hold:
     """No alert before `until`, in milliseconds."""
 
     until: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class Proposal:
     """A message that a user is about to be notified of. `person` and `conversation` are keys of the tables, `seq` is
     the message's place in the conversation."""

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, record
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.deciding.table import CLOSING_ROWS, Case, NodeRules, Presence, judge
@@ -20,7 +20,7 @@ _LATE_MS = 60_000
 """An item that waited for longer is shown as new again."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Sent:
     key: int
     person: int

@@ -11,6 +11,8 @@ from typing import Literal
 
 import attrs
 
+from chatnode.api import record
+
 Reason = Literal["mention", "reply", "thread", "direct", "everyone", "system", "ordinary"]
 """Why a message matters to a user. The first four are personal."""
 ORDINARY, SYSTEM, EVERYONE, PERSONAL = 1, 2, 3, 4
@@ -29,7 +31,7 @@ MOST_AHEAD_MS = 86_400_000
 """Nothing is due later than this, in case the clock was wrong. What is still held back then is judged again."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class NodeRules:
     """What the operator has set, in milliseconds."""
 
@@ -82,7 +84,7 @@ class Case:
         return LEVEL[self.reason] == PERSONAL
 
 
-@attrs.frozen
+@record(frozen=True)
 class Verdict:
     """`ending` is None if the user is notified, at `due_at`. `row` is the number of the row that ended the matter, or
     that postponed it longest; 0 if none did."""
@@ -96,7 +98,7 @@ Judge = Callable[[Case, NodeRules], Ending | int | None]
 """Returns how the matter ends, or the time before which the alert is not due; None if the row does not match."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class TableRow:
     """A row of the table."""
 

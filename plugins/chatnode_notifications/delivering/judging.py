@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import attrs
-
-from chatnode.api import Querying, Reader
+from chatnode.api import Querying, Reader, record
 from chatnode_notifications import notes
 from chatnode_notifications.delivering.rows import ClaimedDelivery, DeliveryState, json_of
 from chatnode_notifications.notes import Note
@@ -21,7 +19,7 @@ _LOOKED_BACK = 100
 """Deliveries of a device among which these are looked for."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Ready:
     """A delivery to send now."""
 
@@ -30,7 +28,7 @@ class Ready:
     alert: Alert
 
 
-@attrs.frozen
+@record(frozen=True)
 class SettledDelivery:
     """A delivery that is not sent, and why. `transport` is None if its registration is no more."""
 
@@ -40,7 +38,7 @@ class SettledDelivery:
     transport: str | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class SendingRules:
     """What the node adds: times are in milliseconds. `epoch` tells apart ids of a node that was restored."""
 
@@ -52,7 +50,7 @@ class SendingRules:
     epoch: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Device:
     row: RegistrationRow
     usable: bool

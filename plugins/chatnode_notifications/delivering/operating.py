@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import attrs
-
-from chatnode.api import OPERATE, Context, Id, Querying, Refusal, Transaction, Whole, command, rfc3339
+from chatnode.api import OPERATE, Context, Id, Querying, Refusal, Transaction, Whole, command, record, rfc3339
 from chatnode_notifications.delivering.rows import DeliveryState
 from chatnode_notifications.transports.addresses import origin_of
 from chatnode_notifications.transports.transport import TransportName
 
 
-@attrs.define
+@record
 class ListQueue:
     """Deliveries in a state, by default those that wait, the oldest first."""
 
@@ -22,7 +20,7 @@ class ListQueue:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class QueuedDelivery:
     """A notification on its way to a device. `server` is where to; absent if the device was removed."""
 
@@ -39,13 +37,13 @@ class QueuedDelivery:
     error: str | None = None
 
 
-@attrs.define
+@record
 class DeliveryQueue:
     deliveries: list[QueuedDelivery]
     next: int | None = None
 
 
-@attrs.define
+@record
 class SelectDeliveries:
     """Deliveries to a device, of a notification, by a transport; `everything` for all."""
 
@@ -55,7 +53,7 @@ class SelectDeliveries:
     everything: bool = False
 
 
-@attrs.define
+@record
 class DeliveriesChanged:
     deliveries: int
 

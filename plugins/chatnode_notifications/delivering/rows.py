@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
-import attrs
 import orjson
 
-from chatnode.api import Querying, RestoreNote, Transaction
+from chatnode.api import Querying, RestoreNote, Transaction, record
 
 DeliveryState = Literal["pending", "sent", "failed", "bounced", "suppressed", "expired"]
 CLAIM_MS = 60_000
@@ -17,7 +16,7 @@ _LATEST_MS = 86_400_000
 """What is due later than this was stored by a clock that was ahead."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class ClaimedDelivery:
     """A delivery that is being tried; keys are those of the tables. `attempts` counts this one."""
 
@@ -27,7 +26,7 @@ class ClaimedDelivery:
     attempts: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class DeliveryOutcome:
     """What to store of a delivery. `due_at` is for one that is pending; `uncounted`: it was no attempt."""
 

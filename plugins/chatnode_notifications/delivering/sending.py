@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
-import attrs
 import trio
 
-from chatnode.api import Context, Refusal, Transaction, now_ms
+from chatnode.api import Context, Refusal, Transaction, now_ms, record
 from chatnode_notifications.delivering import rows
 from chatnode_notifications.delivering.judging import Ready, SendingRules, SettledDelivery, judge
 from chatnode_notifications.delivering.lanes import Lanes
@@ -46,7 +45,7 @@ _HOUR_MS = 3_600_000
 _OUR_ERROR = "an error of the node; see its log"
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Done:
     outcome: DeliveryOutcome
     word: str

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from chatnode.api import Transaction, new_id
+from chatnode.api import Transaction, new_id, record
 from chatnode_notifications.items.model import Kind, NotificationAdded
 from chatnode_notifications.items.showing import shown
 from chatnode_notifications.notes import Follower, NewItem
@@ -21,7 +21,7 @@ def followed_by(functions: Sequence[Follower]) -> None:
     _followers = tuple(functions)
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class ItemDraft:
     """An item to be added: about messages of a conversation, with the key of the newest one and of its sender, or with
     words of its own. Keys are those of the tables."""

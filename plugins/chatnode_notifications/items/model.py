@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
-from chatnode.api import Event, Id, Items, PersonRef, Text, Title, Who, Whole
+from chatnode.api import Event, Id, Items, PersonRef, Text, Title, Who, Whole, record
 
 Kind = Literal["message", "mention", "reply", "thread", "system"]
 
 
-@attrs.define
+@record
 class Notification:
     """Something that the user was notified of. `message` is the newest message that it tells of, `seq` its place, and
     `count` the number of messages. `personal`: it was meant for the user, not only for a conversation that they are
@@ -37,7 +35,7 @@ class Notification:
 # ---- events
 
 
-@attrs.define
+@record
 class NotificationAdded(Event):
     """The recipient was notified of something."""
 
@@ -45,7 +43,7 @@ class NotificationAdded(Event):
     notification: Notification
 
 
-@attrs.define
+@record
 class NotificationRead(Event):
     """The recipient has read a notification, or what it tells of."""
 
@@ -54,7 +52,7 @@ class NotificationRead(Event):
     at: str
 
 
-@attrs.define
+@record
 class NotificationsRead(Event):
     """The recipient has read all notifications up to `upto`, which is one of them."""
 
@@ -66,7 +64,7 @@ class NotificationsRead(Event):
 # ---- commands
 
 
-@attrs.define
+@record
 class ListNotifications:
     """`after` takes the `next` of the previous page. `unread`: only those that are not read."""
 
@@ -75,7 +73,7 @@ class ListNotifications:
     unread: bool = False
 
 
-@attrs.define
+@record
 class NotificationList:
     """Newest first. `unread` is the number of all that are not read, at most 1,000; `next` is absent on the last
     page."""
@@ -85,7 +83,7 @@ class NotificationList:
     next: str | None = None
 
 
-@attrs.define
+@record
 class ReadNotifications:
     """Either those with the `ids`, or all up to the one with the id `upto`."""
 
@@ -93,7 +91,7 @@ class ReadNotifications:
     ids: Annotated[list[Id], Items(100)] | None = None
 
 
-@attrs.define
+@record
 class ReadReply:
     """How many were not read before, and how many are not read now, at most 1,000."""
 
@@ -101,7 +99,7 @@ class ReadReply:
     unread: int
 
 
-@attrs.define
+@record
 class SendNotification:
     """`url` is where it leads: an http or https address, or a path on the node, which begins with a slash. `cid`
     identifies the notification, so that a repeat sends nothing."""
@@ -113,7 +111,7 @@ class SendNotification:
     cid: Annotated[str, Text(64, 1, r"[A-Za-z0-9._:-]+", hint="expected A-Z a-z 0-9 . _ : -")] | None = None
 
 
-@attrs.define
+@record
 class SentReply:
     """`dup`: a notification with this `cid` was sent to the user before."""
 
@@ -121,7 +119,7 @@ class SentReply:
     dup: bool
 
 
-@attrs.define
+@record
 class NotificationStats:
     """Numbers of the node. `waiting` conversations of users are due to be notified of, the oldest since
     `oldest_due_seconds`; `fanouts` are messages that are still to be judged for some of very many users. `deliveries`

@@ -15,9 +15,7 @@ from html import escape
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import attrs
-
-from chatnode.api import Context
+from chatnode.api import Context, record
 from chatnode_notifications.mail.words import MailWords
 from chatnode_notifications.notes import Note
 
@@ -39,7 +37,7 @@ class _Policy(EmailPolicy):
 _POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Site:
     """The node as its mails show it: its URL without a slash at the end, the address that mails come from, and the
     first letters of its epoch."""
@@ -63,7 +61,7 @@ def site_of(ctx: Context) -> Site:
     return Site(ctx.base_url, ctx.mail.sender, ctx.epoch[:8])
 
 
-@attrs.frozen
+@record(frozen=True)
 class MailLook:
     """How a user wants their mails: `content` is full, sender or nothing, as for pushes."""
 

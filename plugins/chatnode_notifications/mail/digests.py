@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import attrs
 import orjson
 
-from chatnode.api import Text
+from chatnode.api import Text, record
 
 Every = Literal["hourly", "daily", "weekly"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -29,7 +29,7 @@ _HOURS_AROUND, _DAYS_AROUND, _WEEKS_AROUND = 5, 3, 2
 its clock back by more than 4 hours; a few have skipped a day, whose slots all fall on the moment after it."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Digest:
     """When a user wants digests: at the minute of `at` each hour, at `at` each day, or at `at` on `weekday`."""
 
@@ -43,7 +43,7 @@ class Digest:
         return timedelta(hours=int(self.at[:2]), minutes=int(self.at[3:]))
 
 
-@attrs.frozen
+@record(frozen=True)
 class DigestSlot:
     """`name` is unique among the slots of a user; `at` is its moment in milliseconds."""
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
-from chatnode.api import Text
+from chatnode.api import Text, record
 
 Address = Annotated[str, Text(254, 3)]
 
 
-@attrs.define
+@record
 class Mailbox:
     """The address that the user's mails go to. `bounced`: the mail server refused it for good, and it gets no more
     mails until it is added again; `last_error` says why, or why the last mail was not sent."""
@@ -23,7 +21,7 @@ class Mailbox:
     last_error: str | None = None
 
 
-@attrs.define
+@record
 class MailboxReply:
     """`mailbox` is absent if no address is verified. `pending` is an address whose code is to be typed until
     `pending_until`. `enabled`: this node can send mail."""
@@ -34,24 +32,24 @@ class MailboxReply:
     pending_until: str | None = None
 
 
-@attrs.define
+@record
 class AddMailbox:
     address: Address
 
 
-@attrs.define
+@record
 class VerifyMailbox:
     """`code` has 6 digits; spaces are ignored."""
 
     code: Annotated[str, Text(20, 1)]
 
 
-@attrs.define
+@record
 class TestMail:
     address: Address
 
 
-@attrs.define
+@record
 class TestMailReply:
     """`sent`: the mail server has it; `later`: it may work later; `never`: the server refuses this recipient. `code` is
     the server's reply, such as `550 5.1.1`."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 import attrs
 
-from chatnode.api import Querying, Transaction, new_id
+from chatnode.api import Querying, Transaction, new_id, record
 
 MailKind = Literal["instant", "digest", "notice"]
 MailState = Literal["pending", "sent", "failed", "bounced", "suppressed", "expired"]
@@ -14,7 +14,7 @@ MailboxState = Literal["pending", "active", "bounced"]
 SECOND_MS, DAY_MS = 1_000, 86_400_000
 
 
-@attrs.frozen
+@record(frozen=True)
 class MailboxRow:
     """A row of `notifications_mailboxes`."""
 
@@ -33,7 +33,7 @@ class MailboxRow:
     last_error: str | None
 
 
-@attrs.frozen
+@record(frozen=True)
 class MailRow:
     """A row of `notifications_mails` that is to be sent."""
 

@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from email.message import EmailMessage
 from typing import TypeVar
 
-import attrs
 import trio
 
-from chatnode.api import Context, MailResult, Querying, Transaction, now_ms, person_by_key
+from chatnode.api import Context, MailResult, Querying, Transaction, now_ms, person_by_key, record
 from chatnode_notifications.mail import mailboxes
 from chatnode_notifications.mail.composing import MailLook, alert_mail, notice_mail, site_of
 from chatnode_notifications.mail.digests import zone_of
@@ -123,7 +122,7 @@ async def _finish(function: Callable[[], Awaitable[T]]) -> T:
 # ---- one mail
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Ready:
     """A mail with what its words are made of; `notes` is empty if there is nobody or nothing to tell any more."""
 

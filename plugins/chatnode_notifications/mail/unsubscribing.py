@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
-import attrs
-
-from chatnode.api import Context, Querying, Refusal, Request, Response, Route, Transaction
+from chatnode.api import Context, Querying, Refusal, Request, Response, Route, Transaction, record
 from chatnode_notifications.mail.composing import site_of
 from chatnode_notifications.mail.keys import mac_of, mail_key
 from chatnode_notifications.mail.rows import active_mailbox
@@ -27,7 +25,7 @@ _MOST_BYTES = 4_096
 _URL_SAFE = ":/?#[]@!$&'()*+,;=%~"
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Link:
     """What a link is for: mails of a kind to a user's address, of which `tag` is a keyed hash."""
 

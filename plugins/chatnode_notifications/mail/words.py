@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
+from chatnode.api import record
 
 
-@attrs.frozen
+@record(frozen=True)
 class MailWords:
     """The words of one language. Pairs are for one and for several; `{n}`, `{site}` and `{code}` are filled in."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 import attrs
 
-from chatnode.api import Event, Items, Text
+from chatnode.api import Event, Items, Text, record
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
@@ -18,7 +18,7 @@ Clock = Annotated[str, Text(5, 5, r"([01][0-9]|2[0-3]):[0-5][0-9]", hint="expect
 MOST_WINDOWS = 14
 
 
-@attrs.frozen
+@record(frozen=True)
 class QuietWindow:
     """Hours without alerts, in the user's zone, from `begins` until `ends`: 22:00 to 07:00 is over midnight, and equal
     times are a whole day. `days` are those on which it begins; every day, if absent.
@@ -29,7 +29,7 @@ class QuietWindow:
     days: Annotated[list[Weekday], Items(7)] | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class DigestTime:
     """When a digest is mailed: at `at` of each day, or of the `weekday`; hourly at the minutes of `at`."""
 
@@ -38,7 +38,7 @@ class DigestTime:
     weekday: Weekday = "monday"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Preferences:
     """A user's choices. Times of the day are in `zone`, an IANA name such as Europe/Paris; without it, in UTC.
 
@@ -60,7 +60,7 @@ class Preferences:
     language: str | None = None
 
 
-@attrs.define
+@record
 class SetPreferences:
     """Absent fields stay as they are. An empty string removes `zone`, `paused_until` or `language`, and an empty list
     the quiet hours. `paused_until` is a time, such as 2026-11-21T10:17:06Z."""
@@ -80,12 +80,12 @@ class SetPreferences:
     ) = None
 
 
-@attrs.define
+@record
 class PreferencesReply:
     settings: Preferences
 
 
-@attrs.define
+@record
 class NotificationSettingsChanged(Event):
     """The recipient's settings of notifications, in full."""
 

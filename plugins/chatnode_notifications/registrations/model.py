@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import attrs
-
-from chatnode.api import Id, Text, Whole
+from chatnode.api import Id, Text, Whole, record
 from chatnode_notifications.transports.transport import Content, SendOutcome, TransportName
 
 RegistrationState = Literal["active", "failing", "suspended", "gone"]
 _Key = Annotated[str, Text(200)]
 
 
-@attrs.define
+@record
 class DeviceKeys:
     """Secrets of a device: `p256dh` and `auth` for Web Push and UnifiedPush, as browsers give them, in base64url;
     `secret` (`whsec_…`) for a webhook whose receiver has one already."""
@@ -23,7 +21,7 @@ class DeviceKeys:
     secret: _Key = ""
 
 
-@attrs.define
+@record
 class RegisterDevice:
     """`address` is where alerts go: a browser's `endpoint`, a UnifiedPush endpoint, an ntfy topic, a webhook's URL;
     empty for `desktop`. `content` is how much alerts say, by default what the transport usually does: `sender` for
@@ -36,7 +34,7 @@ class RegisterDevice:
     content: Content | None = None
 
 
-@attrs.define
+@record
 class RegisteredDevice:
     """A device or address that alerts go to; `server` is where, as far as that is no secret.
 
@@ -58,7 +56,7 @@ class RegisteredDevice:
     last_error: str | None = None
 
 
-@attrs.define
+@record
 class DeviceRegistered:
     """`secret` is what a webhook's receiver verifies signatures with; it is shown this once."""
 
@@ -66,38 +64,38 @@ class DeviceRegistered:
     secret: str | None = None
 
 
-@attrs.define
+@record
 class OfRegistration:
     registration: Id
 
 
-@attrs.define
+@record
 class DeviceUnregistered:
     """`removed` is false if there was no such device."""
 
     removed: bool
 
 
-@attrs.define
+@record
 class ListDevices:
     after: Annotated[int, Whole(0)] = 0
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class DeviceList:
     devices: list[RegisteredDevice]
     next: int | None = None
 
 
-@attrs.define
+@record
 class VapidKey:
     """`key` is the `applicationServerKey` to subscribe with, in base64url; absent on a node that sends no Web Push."""
 
     key: str | None = None
 
 
-@attrs.define
+@record
 class TriedDevice:
     """`status` is the HTTP status that the service answered, `why` says what failed."""
 

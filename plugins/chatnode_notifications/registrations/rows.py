@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 import orjson
 
-from chatnode.api import Querying, Transaction, new_id, rfc3339
+from chatnode.api import Querying, Transaction, new_id, record, rfc3339
 from chatnode_notifications.registrations.model import RegisteredDevice, RegistrationState
 from chatnode_notifications.transports.addresses import origin_of
 from chatnode_notifications.transports.transport import Content, DeviceAddress, SendResult, TransportName
@@ -38,7 +38,7 @@ USABLE = (
 """SQL, a condition on `notifications_registrations r`: alerts may go there at the time `:now`."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class RegistrationRow:
     """A row."""
 
@@ -72,7 +72,7 @@ class RegistrationRow:
         )  # fmt: skip
 
 
-@attrs.frozen
+@record(frozen=True)
 class NewRegistration:
     """What a client registers, checked."""
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from chatnode.api import Context, Event, PersonRef, Refusal
+from chatnode.api import Context, Event, PersonRef, Refusal, record
 from chatnode_notifications.transports.contents import payload
 from chatnode_notifications.transports.transport import (
     Alert,
@@ -19,7 +17,7 @@ from chatnode_notifications.transports.transport import (
 )
 
 
-@attrs.define
+@record
 class DesktopNotification(Event):
     """Show a notification on this device, which has registered for it (`notifications.register`).
 
@@ -45,7 +43,7 @@ class DesktopNotification(Event):
     read: dict[str, int] | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Desktop:
     """One device: the session that registered it. Its tabs settle among themselves which of them shows an alert."""
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import attrs
 import orjson
 
-from chatnode.api import Context, OutboundAnswer, Purpose, Refusal
+from chatnode.api import Context, OutboundAnswer, Purpose, Refusal, record
 from chatnode_notifications.settings import NotificationsSettings
 from chatnode_notifications.transports.addresses import check_url, origin_of
 from chatnode_notifications.transports.answers import later, post, rejected, sent
@@ -34,7 +33,7 @@ _TOO_LARGE = 413
 _WITHOUT_CONTENT = {"title": "chatnode", "body": "You have a new notification."}
 
 
-@attrs.frozen
+@record(frozen=True)
 class Ntfy:
     """Topics of any server; the token of the settings is for the one server that they name."""
 

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import attrs
 
-from chatnode.api import Context
+from chatnode.api import Context, record
 from chatnode_notifications.notes import Note
 
 TransportName = Literal["webpush", "unifiedpush", "ntfy", "webhook", "desktop"]
@@ -16,7 +16,7 @@ Content = Literal["full", "sender", "nothing"]
 SendOutcome = Literal["sent", "retry", "gone", "rejected", "postponed", "unneeded"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class DeviceAddress:
     """A registration, as far as sending needs it. `address` and `keys` are secrets of the device: never log them."""
 
@@ -29,7 +29,7 @@ class DeviceAddress:
     keys: Mapping[str, str] = attrs.field(repr=False)
 
 
-@attrs.frozen
+@record(frozen=True)
 class Alert:
     """What to tell a device. `id` is the same at each attempt. `badge` is the user's number of conversations with
     unread notifications; `read` are other conversations whose notifications the device can close, by id, with how far
@@ -43,7 +43,7 @@ class Alert:
     expires_at: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class SendResult:
     """What became of an attempt.
 
@@ -58,7 +58,7 @@ class SendResult:
     seconds: float = 0.0
 
 
-@attrs.frozen
+@record(frozen=True)
 class CheckedDevice:
     """What to store of a registration. `shown` is a secret that the user is shown once."""
 

@@ -6,10 +6,19 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-import attrs
 import orjson
 
-from chatnode.api import Context, OutboundAnswer, Purpose, Refusal, new_webhook_secret, now_ms, rfc3339, webhook_headers
+from chatnode.api import (
+    Context,
+    OutboundAnswer,
+    Purpose,
+    Refusal,
+    new_webhook_secret,
+    now_ms,
+    record,
+    rfc3339,
+    webhook_headers,
+)
 from chatnode_notifications.transports.addresses import check_url
 from chatnode_notifications.transports.answers import gone, later, post, sent
 from chatnode_notifications.transports.contents import payload
@@ -28,7 +37,7 @@ _LEAST_BYTES, _MOST_BYTES = 24, 64
 """Of a secret (Standard Webhooks 1.0, "Signature scheme")."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Webhook:
     """Any address that takes a POST."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
-from chatnode.api import Context, OutboundAnswer, Purpose, Refusal, now_ms
+from chatnode.api import Context, OutboundAnswer, Purpose, Refusal, now_ms, record
 from chatnode_notifications.transports.addresses import check_url, origin_of
 from chatnode_notifications.transports.answers import gone, later, post, rejected, sent
 from chatnode_notifications.transports.contents import fitting, less_and_less, padded
@@ -31,7 +29,7 @@ delivering a day later; others are not."""
 _NO_CONTACT = "this node sends no Web Push: its operator must set plugins.notifications.contact"
 
 
-@attrs.frozen
+@record(frozen=True)
 class WebPush:
     """`purpose` says where pushes of this kind may go."""
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
-from chatnode.api import Id, Name, PersonRef, Who, Whole
+from chatnode.api import Id, Name, PersonRef, Who, Whole, record
 
 MOST_GRACE_HOURS = 168
 
 _Grace = Annotated[int, Whole(0, MOST_GRACE_HOURS)]
 
 
-@attrs.define
+@record
 class IncomingHook:
     """An incoming webhook. Its messages come from `bot`.
 
@@ -34,7 +32,7 @@ class IncomingHook:
     rotated_until: str | None = None
 
 
-@attrs.define
+@record
 class AddIncoming:
     """`bot` is the handle or id of a bot to post as; without it, the webhook gets a bot of its own with its name."""
 
@@ -45,14 +43,14 @@ class AddIncoming:
     signed: bool = False
 
 
-@attrs.define
+@record
 class OfIncoming:
     """An incoming webhook by its id."""
 
     webhook: Id
 
 
-@attrs.define
+@record
 class RotateIncoming:
     """`grace_hours`: how long the old token, and the old secret, still work."""
 
@@ -60,7 +58,7 @@ class RotateIncoming:
     grace_hours: _Grace = 0
 
 
-@attrs.define
+@record
 class IncomingSecrets:
     """A webhook with what is shown only once: the `url` to post to, and the `secret` that signs posts, if it is
     `signed`. Both are as good as a password."""
@@ -70,7 +68,7 @@ class IncomingSecrets:
     secret: str | None = None
 
 
-@attrs.define
+@record
 class ListIncoming:
     """The webhooks of one conversation, or of all. `after` takes the `next` of the previous page."""
 
@@ -79,7 +77,7 @@ class ListIncoming:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class IncomingHooks:
     """In the order of ids. `next` is absent on the last page."""
 

@@ -11,9 +11,7 @@ import re
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-import attrs
-
-from chatnode.api import Text
+from chatnode.api import Text, record
 
 MOST_ATTACHMENTS = 20
 MOST_FIELDS = 50
@@ -36,7 +34,7 @@ class PayloadFault(Exception):
         self.why = why
 
 
-@attrs.frozen
+@record(frozen=True)
 class AttachmentField:
     """A line of an attachment: a title and a value."""
 
@@ -44,7 +42,7 @@ class AttachmentField:
     value: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class SlackAttachment:
     """What is shown of an attachment; empty strings are not."""
 
@@ -56,7 +54,7 @@ class SlackAttachment:
     fallback: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class Payload:
     """`via` and `icon` are who the program says it speaks for. `thread` is the message whose thread to post in.
 

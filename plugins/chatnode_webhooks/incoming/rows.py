@@ -10,14 +10,14 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Querying, Refusal, Transaction
+from chatnode.api import Querying, Refusal, Transaction, record
 
 TOKEN_BYTES = 32
 MINUTE_MS = 60_000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-@attrs.frozen
+@record(frozen=True)
 class HookRow:
     """A row of `webhooks_incoming`, with the public ids of its conversation and its bot."""
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 import orjson
 
-from chatnode.api import ActionInvoked, Context, Reader, Refusal, SlashInvoked, person_by_key
+from chatnode.api import ActionInvoked, Context, Reader, Refusal, SlashInvoked, person_by_key, record
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.envelopes import webhook_id
@@ -20,7 +20,7 @@ MOST_MS = 3_000
 _VISIBLE = {"ephemeral": "only_you", "in_channel": "all"}
 
 
-@attrs.frozen
+@record(frozen=True)
 class GivenAnswer:
     """What a program answers to an invocation."""
 

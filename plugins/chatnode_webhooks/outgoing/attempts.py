@@ -6,10 +6,12 @@ from typing import Literal
 
 import attrs
 
+from chatnode.api import record
+
 Outcome = Literal["sent", "failed", "gone", "held"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Attempt:
     """`sent`: the receiver answered 2xx. `gone`: it wants nothing more (410). `held`: nothing was sent, as the node
     leaves the host alone for `wait` seconds. `failed`: everything else; `wait` is what the receiver asked for.

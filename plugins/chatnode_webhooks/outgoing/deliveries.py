@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-import attrs
-
-from chatnode.api import Querying, Transaction
+from chatnode.api import Querying, Transaction, record
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.schedule import next_due
 
@@ -18,7 +16,7 @@ TRIM_EVERY = 100
 DeliveryState = Literal["pending", "dead"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class FailedEvent:
     """A row of `webhooks_deliveries`."""
 
@@ -167,7 +165,7 @@ def clean(tx: Transaction, dead_before: int, answers_before: int, most: int) -> 
 # ---- ranges to send again
 
 
-@attrs.frozen
+@record(frozen=True)
 class ReplayRange:
     """A row of `webhooks_replays`: what is above `cursor`, up to `upto`, is still to be sent."""
 
@@ -201,7 +199,7 @@ def advance_replay(tx: Transaction, replay: int, cursor: int) -> None:
 # ---- the newest attempts
 
 
-@attrs.frozen
+@record(frozen=True)
 class StoredAttempt:
     """A row of `webhooks_attempts`."""
 

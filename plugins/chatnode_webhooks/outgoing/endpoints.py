@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, bot_owner
+from chatnode.api import Querying, Refusal, Transaction, bot_owner, record
 
 Format = Literal["standard", "seed"]
 State = Literal["active", "paused", "stalled", "disabled", "removed"]
@@ -19,7 +19,7 @@ def _read_kinds(stored: str | tuple[str, ...]) -> tuple[str, ...]:
     return stored if isinstance(stored, tuple) else tuple(orjson.loads(stored))
 
 
-@attrs.frozen
+@record(frozen=True)
 class Endpoint:
     """A row of `webhooks_endpoints`."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import attrs
-
-from chatnode.api import Id, Items, PersonRef, Text, Who, Whole
+from chatnode.api import Id, Items, PersonRef, Text, Who, Whole, record
 from chatnode_webhooks.outgoing.deliveries import DeliveryState
 from chatnode_webhooks.outgoing.endpoints import Format, State
 from chatnode_webhooks.outgoing.kinds import Kind
@@ -29,7 +27,7 @@ Moment = Annotated[
 ]  # fmt: skip
 
 
-@attrs.define
+@record
 class AddEndpoint:
     """`kinds` are names of events, such as `message.posted`, beginnings such as `message.*`, or `*` for all.
 
@@ -44,12 +42,12 @@ class AddEndpoint:
     about: About = ""
 
 
-@attrs.define
+@record
 class OfEndpoint:
     endpoint: Id
 
 
-@attrs.define
+@record
 class UpdateEndpoint:
     """Fields that are absent stay as they are."""
 
@@ -61,7 +59,7 @@ class UpdateEndpoint:
     about: About | None = None
 
 
-@attrs.define
+@record
 class ResumeEndpoint:
     """With `skip`, events that happened meanwhile are not sent, and those that failed before stay as they are."""
 
@@ -69,7 +67,7 @@ class ResumeEndpoint:
     skip: bool = False
 
 
-@attrs.define
+@record
 class ListEndpoints:
     """`after` takes the `next` of the previous page."""
 
@@ -78,7 +76,7 @@ class ListEndpoints:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class EndpointInfo:
     """An endpoint. `state`: `active`; `paused` by you; `stalled`: too much has failed, so it is only probed until it
     answers; `disabled` by the node, for the `reason`; or `removed`.
@@ -104,12 +102,12 @@ class EndpointInfo:
     failed_at: str | None = None
 
 
-@attrs.define
+@record
 class EndpointReply:
     endpoint: EndpointInfo
 
 
-@attrs.define
+@record
 class EndpointSecret:
     """`secret` is shown this once. `old_until`: the one from before signs too until then."""
 
@@ -118,7 +116,7 @@ class EndpointSecret:
     old_until: str | None = None
 
 
-@attrs.define
+@record
 class EndpointList:
     """In the order of ids; without `next` on the last page."""
 
@@ -126,7 +124,7 @@ class EndpointList:
     next: str | None = None
 
 
-@attrs.define
+@record
 class EndpointTest:
     """What came of a test event. `answer` is the beginning of an answer other than 2xx."""
 
@@ -137,7 +135,7 @@ class EndpointTest:
     answer: str | None = None
 
 
-@attrs.define
+@record
 class ListFailed:
     """`after` takes the `next` of the previous page."""
 
@@ -147,7 +145,7 @@ class ListFailed:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class DeliveryInfo:
     """An event that failed. `event` is its webhook-id, for `webhooks.replay`; `answer` the beginning of the last
     answer, kept for a day."""
@@ -164,7 +162,7 @@ class DeliveryInfo:
     answer: str | None = None
 
 
-@attrs.define
+@record
 class DeliveryPage:
     """Newest first; without `next` on the last page."""
 
@@ -172,7 +170,7 @@ class DeliveryPage:
     next: int | None = None
 
 
-@attrs.define
+@record
 class ListAttempts:
     """`after` takes the `next` of the previous page."""
 
@@ -181,7 +179,7 @@ class ListAttempts:
     limit: Limit = 50
 
 
-@attrs.define
+@record
 class AttemptInfo:
     """One attempt to post an event; it succeeded with a `status` of 2xx. `error` says what failed, or what was wrong
     with the answer to an invocation."""
@@ -194,7 +192,7 @@ class AttemptInfo:
     error: str | None = None
 
 
-@attrs.define
+@record
 class Attempts:
     """The newest attempts, newest first; without `next` on the last page."""
 
@@ -202,7 +200,7 @@ class Attempts:
     next: int | None = None
 
 
-@attrs.define
+@record
 class ReplayEvents:
     """Either one `event`, by its webhook-id, or all from a gid or a time on, up to a gid, which is included, or a time.
 
@@ -217,7 +215,7 @@ class ReplayEvents:
     to_time: Moment | None = None
 
 
-@attrs.define
+@record
 class Replaying:
     """The range of the log that is sent again: what the endpoint gets of it. Absent for a single event, and if there
     is nothing."""
@@ -226,7 +224,7 @@ class Replaying:
     to_gid: int | None = None
 
 
-@attrs.define
+@record
 class Recovered:
     """How many events will be sent again."""
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Context, Reader, Row, RowBatch, log_rows, log_rows_for, without_recipient
+from chatnode.api import Context, Reader, Row, RowBatch, log_rows, log_rows_for, record, without_recipient
 from chatnode_webhooks.outgoing.endpoints import Endpoint, is_current
 from chatnode_webhooks.outgoing.kinds import MESSAGES, EventFilter
 from chatnode_webhooks.settings import WebhooksSettings
 
 
-@attrs.frozen
+@record(frozen=True)
 class Heard:
     """An event for an endpoint; `event` is what clients get, `at` when it happened, in milliseconds."""
 
@@ -27,7 +27,7 @@ class Heard:
     event: dict[str, Any] = attrs.field(repr=False)
 
 
-@attrs.frozen
+@record(frozen=True)
 class HeardPage:
     """`reached`: the gid up to which this is all. `at_end`: the log had nothing above it."""
 

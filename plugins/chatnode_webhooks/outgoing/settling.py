@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
-from chatnode.api import Transaction
+from chatnode.api import Transaction, record
 from chatnode_webhooks.outgoing import deliveries, endpoints
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.deliveries import ReplayRange
@@ -17,7 +15,7 @@ from chatnode_webhooks.outgoing.showing import record_changed
 _JUDGED = ("state", "reason", "probes", "probe_at", "failing_since", "noticed_at", "sent_at", "failed_at")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Done:
     """An event that was tried; without an `attempt` there was nothing left to send of it."""
 
@@ -26,7 +24,7 @@ class Done:
     attempt: Attempt | None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Unsettled:
     """What is to be stored. `cursor`: all events up to this gid are done; `replay` says the same of a replay."""
 
@@ -36,7 +34,7 @@ class Unsettled:
     trim: bool
 
 
-@attrs.frozen
+@record(frozen=True)
 class Settled:
     """How things are then. `endpoint` is None if it was removed; `next_due`: when the next failed event is tried again,
     in milliseconds."""

@@ -16,6 +16,7 @@ from chatnode.api import (
     bot_owner,
     holders_of,
     person_by_key,
+    record,
     rfc3339,
 )
 from chatnode_webhooks.outgoing import deliveries, endpoints
@@ -25,7 +26,7 @@ from chatnode_webhooks.outgoing.model import EndpointInfo
 from chatnode_webhooks.permissions import MANAGE
 
 
-@attrs.define
+@record
 class WebhookEndpointChanged(Event):
     """An endpoint that the recipient may manage was added, changed or removed, or the node tells that it has been
     failing for a day, or that it was disabled; this is its new state.

@@ -8,7 +8,7 @@ from math import inf
 import attrs
 import trio
 
-from chatnode.api import Context, Reader, now_ms
+from chatnode.api import Context, Reader, now_ms, record
 from chatnode_webhooks.outgoing import deliveries
 from chatnode_webhooks.outgoing.deliveries import FAR_MS, FailedEvent, ReplayRange
 from chatnode_webhooks.outgoing.endpoints import Endpoint
@@ -19,7 +19,7 @@ REST_SECONDS, MOST_REST = 0.05, 1.0
 """Between two looks at the log: twice as long each time that there was nothing for it."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class QueuedEvent:
     """An event to send. One that failed before has neither `heard` nor `track`: it is read again when it is sent."""
 

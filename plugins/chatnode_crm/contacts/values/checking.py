@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.contacts.values.countries import country_name
 from chatnode_crm.contacts.values.emails import NotAnEmail, normalise_email
 from chatnode_crm.contacts.values.names import names_from_email
@@ -22,7 +21,7 @@ Values = dict[str, str | None]
 """Only what was given, with `email_key` beside `email` and `phone_key` beside `phone`; None for an empty value."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class FieldFault:
     """What is wrong with a value: `message` is for a person, `code` for a program.
 
@@ -39,7 +38,7 @@ class FieldFault:
 Fault = FieldFault
 
 
-@attrs.frozen
+@record(frozen=True)
 class Rules:
     """How values are read, and which there have to be."""
 

@@ -13,7 +13,9 @@ _PARTICLES = frozenset((
 _SUFFIXES = frozenset((
     "jr", "jr.", "sr", "sr.", "ii", "iii", "iv", "phd", "ph.d.", "md", "m.d.", "esq", "esq.", "mba",
 ))  # fmt: skip
-_HAN_OR_HANGUL = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7a3]+")
+_HAN_OR_HANGUL = (
+    "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7a3]+"  # compiled when it is needed: it takes milliseconds
+)
 _TWO_SIGNS = frozenset((
     "欧阳", "歐陽", "司马", "司馬", "上官", "诸葛", "諸葛", "东方", "東方", "皇甫", "尉迟", "公孙", "公孫", "慕容",
     "令狐", "司徒", "夏侯", "남궁", "황보", "제갈", "선우", "독고",
@@ -34,7 +36,7 @@ def split_name(text: str) -> tuple[str | None, str | None]:
         last, _, first = (part.strip() for part in text.partition(","))
         if first.lower() not in _SUFFIXES:
             return first or None, last or None
-    if _HAN_OR_HANGUL.fullmatch(text.replace(" ", "")):
+    if re.fullmatch(_HAN_OR_HANGUL, text.replace(" ", "")):
         return _split_family_first(text)
     words = text.split(" ")
     return _or_none(words[: _last_begins(words)]), _or_none(words[_last_begins(words) :])

@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
-import attrs
+from chatnode.api import record
 
 _FLOAT = re.compile(r"\+?\d{5,}[.,]0+")
 _SCIENTIFIC = re.compile(r"(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
@@ -22,7 +22,7 @@ _MANY_DIGITS = 11
 _SHORTENED = "a spreadsheet has shortened this number; format the column as text and save it again"
 
 
-@attrs.frozen
+@record(frozen=True)
 class PhoneText:
     """A phone number as it is shown, its E.164 form if it is valid, and what is to be said of it if it is not."""
 

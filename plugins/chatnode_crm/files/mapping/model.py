@@ -9,6 +9,7 @@ from typing import Literal
 
 import attrs
 
+from chatnode.api import record
 from chatnode_crm.contacts.values.checking import FIELDS
 from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS, fold
 
@@ -27,7 +28,7 @@ class BadMapping(ValueError):
         self.path = path
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class ColumnMapping:
     """What each column of a file is.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS, field_of, fold, known_names
 from chatnode_crm.files.mapping.model import ColumnMapping
 
@@ -27,7 +26,7 @@ _ONE_NAME = frozenset(
 _SAMPLE = 200
 
 
-@attrs.frozen
+@record(frozen=True)
 class Suggestion:
     """What a column probably is. `confidence` is 1 for a name that is known, and 0 where nothing is."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import attrs
 
+from chatnode.api import record
 from chatnode_crm.files.reading.languages import ENCODINGS, WIDE
 from chatnode_crm.files.reading.model import UnreadableFile
 
@@ -29,11 +30,12 @@ _CHUNK = 1 << 20
 _SAMPLE = 64_000
 _NOT_ASCII_LINE = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")
 _SYMBOLS = frozenset("–—‘’“”„«»€£§°©®™…¿¡·ºª\xa0№、。・（）「」，：")
-_CASE_INSIDE = re.compile(r"[a-zß-öø-ÿа-яёα-ω][A-ZÀ-ÖØ-ÞА-ЯЁΑ-Ω]")
-_SCRIPTS_TOUCH = re.compile("[a-zA-Z_][\u0370-\uffdc]|[\u0370-\uffdc][a-zA-Z_]")
+# Compiled when a file is read: with sets of letters so large that takes milliseconds.
+_CASE_INSIDE = r"[a-zß-öø-ÿа-яёα-ω][A-ZÀ-ÖØ-ÞА-ЯЁΑ-Ω]"
+_SCRIPTS_TOUCH = "[a-zA-Z_][\u0370-\uffdc]|[\u0370-\uffdc][a-zA-Z_]"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Encoding:
     """How the bytes after `skip` are read.
 
@@ -175,7 +177,7 @@ def _score(sample: bytes, name: str, languages: dict[str, str]) -> float:
         return -math.inf
     counts = Counter(each for each in text if each > "\x7f")
     total = sum(counts.values())
-    strange = len(_CASE_INSIDE.findall(text)) + len(_SCRIPTS_TOUCH.findall(text))
+    strange = len(re.findall(_CASE_INSIDE, text)) + len(re.findall(_SCRIPTS_TOUCH, text))
     single = max(_likeness(counts, letters) for letters in languages.values())
     mixed = _likeness(counts, "".join(languages.values()))
     return max(single, mixed - 0.15 * total) / total - strange / total
@@ -202,7 +204,7 @@ def _score_wide(sample: bytes, name: str, basic: str, common: tuple[int, int]) -
         return -math.inf
     counts = Counter(each for each in text if each > "\x7f")
     found = sum(count * _commonness(each, basic, common) for each, count in counts.items())
-    return (found - len(_SCRIPTS_TOUCH.findall(text))) / sum(counts.values())
+    return (found - len(re.findall(_SCRIPTS_TOUCH, text))) / sum(counts.values())
 
 
 def _commonness(each: str, basic: str, common: tuple[int, int]) -> float:

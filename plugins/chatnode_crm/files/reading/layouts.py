@@ -6,8 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.files.reading.dialects import HEADER_WITHIN, known_names
 
 _DATA = re.compile(
@@ -16,7 +15,7 @@ _DATA = re.compile(
 """What stands in cells, and is the name of no column."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class TableLayout:
     """`first`: how many records are before the first one with data. If there is a header, it is the last of them."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import attrs
+from chatnode.api import record
 
 
 class UnreadableFile(ValueError):
@@ -48,7 +48,7 @@ class RawRow(NamedTuple):
     faults: tuple[RowFault, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class ReadOptions:
     """What a person decides who knows the file; None leaves it to its content."""
 
@@ -65,7 +65,7 @@ class ReadOptions:
             raise UnreadableFile("bad_option", "the delimiter has to be one character, and no quote or line end")
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class ReadLimits:
     """Maximum sizes; 0 means no limit where that is said."""
 

@@ -9,8 +9,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.files.reading.dialects import SAMPLE_RECORDS, find_dialect
 from chatnode_crm.files.reading.encodings import Encoding
 from chatnode_crm.files.reading.layouts import find_layout
@@ -81,7 +80,7 @@ def _notes(encoding: Encoding) -> tuple[str, ...]:
     return (f"some bytes are not {encoding.name}; they are read as {encoding.repair}",)
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Delimited:
     path: Path
     encoding: Encoding

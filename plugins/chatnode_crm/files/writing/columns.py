@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-import attrs
+from chatnode.api import record
 
 Value: TypeAlias = "str | int | float | bool | tuple[str, ...] | None"
 """What a row has for a column, by the column's kind; None for nothing."""
@@ -23,7 +23,7 @@ class ColumnKind(Enum):
     DAY = "day"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Column:
     """`name` is for programs, such as `first_name` or `custom.birthday`; `header` is for people."""
 

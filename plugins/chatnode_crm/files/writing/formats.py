@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import BinaryIO, Literal
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.files.writing.columns import Column, ContactWriter
 
 FormatName = Literal["csv", "xlsx", "vcard3", "vcard4"]
 Delimiter = Literal["comma", "semicolon", "tab", "pipe"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class FileOptions:
     """How a CSV file is written; other formats have no options."""
 
@@ -21,7 +20,7 @@ class FileOptions:
     bom: bool = False
 
 
-@attrs.frozen
+@record(frozen=True)
 class FileFormat:
     """`suffix` of the file's name, its media type, and what opens a writer."""
 

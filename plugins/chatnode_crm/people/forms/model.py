@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Whole
+from chatnode.api import Id, Items, Text, Whole, record
 from chatnode_crm.naming import GroupRef
 
 FormField = Literal["name", "first_name", "last_name", "company", "phone", "country", "city"]
@@ -21,7 +21,7 @@ _Names = list[str]  # in a class with a field `list`, `list` is that field
 _Words = Annotated[str, Text(4_000, free=True)]
 
 
-@attrs.define
+@record
 class ContactForm:
     """A public form at `address`. `consent` is what visitors agree to, `consent_version` counts its texts. `origins`
     are sites that may embed the form or send it with a script. `posts` counts what visitors sent."""
@@ -44,13 +44,13 @@ class ContactForm:
     list: str | None = None
 
 
-@attrs.define
+@record
 class ContactForms:
     forms: list[ContactForm]
     next: int | None = None
 
 
-@attrs.define
+@record
 class CreateForm:
     """`name` is for users of the node, `title` and `about` are what visitors read. Without `consent` visitors are not
     asked to agree to anything. `list` and `tags`, by id or name, are given to every contact that comes from the
@@ -68,7 +68,7 @@ class CreateForm:
     list: GroupRef | None = None
 
 
-@attrs.define
+@record
 class UpdateForm:
     """Only what is given changes. A new text of `consent` is a new version; `list` "" is none."""
 
@@ -86,12 +86,12 @@ class UpdateForm:
     list: Annotated[str, Text(255)] | None = None
 
 
-@attrs.define
+@record
 class OfForm:
     form: Id
 
 
-@attrs.define
+@record
 class ListForms:
     """Forms, oldest first. `after` takes the `next` of the previous page."""
 
@@ -99,6 +99,6 @@ class ListForms:
     limit: Annotated[int, Whole(1)] = 50
 
 
-@attrs.define
+@record
 class FormReply:
     form: ContactForm

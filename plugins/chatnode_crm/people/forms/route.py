@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
-from chatnode.api import Context, Refusal, Request, Response, Route, now_ms
+from chatnode.api import Context, Refusal, Request, Response, Route, now_ms, record
 from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.preparing import rules_of
 from chatnode_crm.contacts.values import Values
@@ -33,7 +33,7 @@ _TIME = re.compile(r"[0-9]{1,15}")
 """Milliseconds. Longer ones are nobody's, and `int` refuses very long ones."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Sent:
     """What a visitor sent; `as_json`, by a script."""
 

@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode.api import Querying, Refusal, Transaction, new_id, record
 
 _JSON = ("fields", "required", "tags", "origins")
 
 
-@attrs.frozen
+@record(frozen=True)
 class FormRow:
     """A row of `crm_forms`. `list` and `tags` are keys."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from chatnode.api import record
 from chatnode_crm.files.reading.cards.lines import CardLine, CardLines
 from chatnode_crm.files.reading.cards.properties import Property, read_property
 from chatnode_crm.files.reading.cards.rows import COLUMNS, OWN, USED, is_column, row_of_card
@@ -36,7 +37,7 @@ def open_cards(path: Path, encoding: Encoding, sample: str, limits: ReadLimits) 
     )
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Cards:
     path: Path
     encoding: Encoding

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-import attrs
+from chatnode.api import record
 
 _QUOTED_PRINTABLE = re.compile(r"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 _BINARY = re.compile(r"(?:[\w-]+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:]|[^:]*;(?:ENCODING=)?(?:B|BASE64)[;:]", re.IGNORECASE)
@@ -16,7 +16,7 @@ _HEX = re.compile("[0-9A-Fa-f]{2}")
 _PIECE = 65_536
 
 
-@attrs.frozen
+@record(frozen=True)
 class CardLine:
     """A logical line. `cut`: it was longer than the limit, and only its beginning is there."""
 

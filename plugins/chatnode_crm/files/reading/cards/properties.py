@@ -8,7 +8,7 @@ import quopri
 import re
 from collections.abc import Container
 
-import attrs
+from chatnode.api import record
 
 _PROPERTY = re.compile(r'(?:([\w-]+)\.)?([\w-]+)((?:;[^:;"]*(?:"[^"]*"[^:;"]*)*)*):(.*)', re.DOTALL)
 _WITHOUT_QUOTES = re.compile(r"(?:([\w-]+)\.)?([\w-]+)((?:;[^:;]*)*):(.*)", re.DOTALL)
@@ -21,7 +21,7 @@ _MEANING = {"^^": "^", "^'": '"', "^n": "\n"}
 _BARE = ("QUOTED-PRINTABLE", "BASE64", "B", "8BIT", "7BIT")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Property:
     """`wrong`: what of the value could not be decoded."""
 

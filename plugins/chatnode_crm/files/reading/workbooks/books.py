@@ -9,8 +9,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.files.reading.archives import ZipMembers, open_archive
 from chatnode_crm.files.reading.dialects import SAMPLE_RECORDS
 from chatnode_crm.files.reading.layouts import find_layout
@@ -26,14 +25,14 @@ _MOST_MERGED = 100_000
 _MOST_STYLES = 100_000
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Sheet:
     name: str
     part: str
     hidden: bool
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Rows:
     path: Path
     part: str

@@ -6,7 +6,7 @@ import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-import attrs
+from chatnode.api import record
 
 _BUILT_IN = {
     9: "0%", 10: "0.00%", 14: "yyyy-mm-dd", 15: "d-mmm-yy", 16: "d-mmm", 17: "mmm-yy", 18: "h:mm AM/PM",
@@ -23,7 +23,7 @@ _SERIALS = 2_958_466
 """The day after the last that a date can be."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class NumberFormat:
     """How numbers of a style are shown."""
 

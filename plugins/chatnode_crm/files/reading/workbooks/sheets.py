@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Sequence
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.files.reading.model import ReadLimits, RowFault, UnreadableFile
 from chatnode_crm.files.reading.tables import RawRecord
 from chatnode_crm.files.reading.workbooks.formats import NumberFormat, iso_text, shown_number
@@ -19,7 +18,7 @@ _PLAIN_INTEGER = re.compile(r"-?\d{1,15}")
 _GENERAL = NumberFormat("", False, False)
 
 
-@attrs.frozen
+@record(frozen=True)
 class Book:
     """What all sheets of a workbook share."""
 
@@ -29,7 +28,7 @@ class Book:
     limits: ReadLimits
 
 
-@attrs.define
+@record
 class _Cell:
     """What was read of a cell."""
 

@@ -79,16 +79,14 @@ class Call:
     async def _run(
         self, scope: trio.CancelScope, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> None:
-        result: Result = outcome.Error(self._portal.gone())  # unless it was cancelled: then the run is stopping
+        """If it is not the scope that is cancelled, the run is ending, and will answer with its reason."""
+        result: Result = outcome.Value(None)  # if the scope is cancelled, which nobody waits for
         try:
             with scope:
                 result = outcome.Value(await function(*args))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # SystemExit is the caller's, and must not end the run
             result = outcome.Error(error)
-        except SystemExit as error:  # it is the caller's, and must not end the run
-            result = outcome.Error(error)
-        finally:
-            self.answer(result)
+        self.answer(result)
 
     def cancel(self) -> None:
         """Nobody waits any more. From any thread, once the call was handed over."""
@@ -336,12 +334,11 @@ def _running_future() -> Future[Any]:
 
 def _single(error: BaseException) -> BaseException:
     """The only error of a group, without the groups that nurseries put it in."""
-    while isinstance(error, BaseExceptionGroup):
+    if isinstance(error, BaseExceptionGroup):
         inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        if len(inner) > 1:
-            break
-        error = inner[0]
-    return error
+        if len(inner) == 1:
+            return _single(inner[0])
+    return cast("BaseException", error)
 
 
 _running: set[Portal] = set()

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -24,6 +24,7 @@ from chatnode import config_file
 from chatnode.addresses import Bind, is_loopback, parse_bind
 from chatnode.concurrency import raise_single
 from chatnode.config import Config
+from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.dispatch.acting import AsOperator
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import JobRunner
@@ -36,6 +37,7 @@ from chatnode.hooks.discovery import choose
 from chatnode.hooks.files import tell_restored
 from chatnode.hooks.growth import LogGrowth
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.programs import Programs
 from chatnode.hooks.slash_commands import SlashCommands
 from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
@@ -65,6 +67,10 @@ from chatnode.transport.listener import Listener, listen
 from chatnode.transport.sockets import ClientSockets
 from chatnode.transport.tls import server_context
 
+if TYPE_CHECKING:
+    from chatnode.embed.callers import EmbeddedCaller
+    from chatnode.embed.consumer import ProgramConsumer
+
 logger = get_logger("node")
 
 
@@ -92,6 +98,45 @@ class Node:
         Raises `chatnode.errors.Refusal`.
         """
         return await AsOperator(self.core).call(name, **fields)
+
+    # ---- for the program that the node is embedded in; imported when it is asked for, as servers do without
+
+    @property
+    def operator(self) -> EmbeddedCaller:
+        """The operator of the node, who may run every command but is not a user and takes part in nothing."""
+        from chatnode.embed import callers
+
+        return callers.operator(self.core)
+
+    def person(self, who: str, limits: bool = True) -> EmbeddedCaller:
+        """The user with this handle or id: permissions, rate limits, hooks and audit apply as for any client.
+
+        Each call looks the account up, so a deactivation applies at once; it raises `Refusal("not_found")` if there is
+        no such user. With `limits` false, no rate limits apply: for what the program does itself, in a user's name.
+        """
+        from chatnode.embed import callers
+
+        return callers.person(self.core, who, limits=limits)
+
+    def bot(self, handle: str, create: bool = True) -> EmbeddedCaller:
+        """The bot with this handle, which the first call creates unless `create` is false.
+
+        Calls raise `Refusal("conflict")` if the handle is that of a user.
+        """
+        from chatnode.embed import callers
+
+        return callers.bot(self.core, handle, create=create)
+
+    def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> ProgramConsumer:
+        """A durable reader of the log: `async for batch in node.consumer("orders", {"message.posted"})`.
+
+        Its position is stored under its name, in the node's database. A new one begins with what comes next, or with
+        `from_start` with the oldest event there is. Of each name, one can run at a time. `kinds` are names of events;
+        None: all.
+        """
+        from chatnode.embed.consumer import ProgramConsumer
+
+        return ProgramConsumer(self.core, name, kinds, from_start=from_start)
 
     async def serve(
         self, bind: str | None = None, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
@@ -279,9 +324,9 @@ async def build(
     core.add(SlashCommands(plugins), Invocations(core))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
-    growth = LogGrowth()
-    core.add(consumers, tasks, works, growth)
-    db.on_commit = _publisher(router, consumers, works, growth) if plugins.loaded else router.publish
+    growth, accounts = LogGrowth(), KnownAccounts(db)
+    core.add(consumers, tasks, works, growth, accounts, Programs())
+    db.on_commit = _publisher(router, accounts, consumers, works, growth)
     await _load_presence(db, board)
     await consumers.load()
     await _follow_plugins(db, frozenset(plugins.loaded))
@@ -305,10 +350,13 @@ def _whole_imports() -> Generator[None]:
         raise
 
 
-def _publisher(router: Router, consumers: Consumers, works: Works, growth: LogGrowth) -> CommitListener:
+def _publisher(
+    router: Router, accounts: KnownAccounts, consumers: Consumers, works: Works, growth: LogGrowth
+) -> CommitListener:
     """Tells of each group commit: sessions first, then plugins' consumers, works and tasks that wait for it."""
 
     def publish(recorded: list[Committed]) -> None:
+        accounts.committed(recorded)
         router.publish(recorded)
         if len(consumers):
             consumers.committed(recorded)

@@ -1,22 +1,30 @@
 """The node in other programs.
 
-    from chatnode.embed import open_node, reader
+    from chatnode.embed import open_node
 
-Nothing is imported before it is asked for.
+    async with open_node("data") as node:
+        talk = await node.person("ann").conversations.direct(with_="bob")
+        await node.person("ann").messages.post(conversation=talk.conversation, text="hello")
+
+That is for trio; `aio.py` has the same for asyncio, and `threads.py` for threads and scripts. Nothing is imported before
+it is asked for.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # as in `typing`, which takes its time to import
 if TYPE_CHECKING:
+    from chatnode.embed.callers import EmbeddedCaller
     from chatnode.embed.reading import reader
-    from chatnode.errors import Refusal, StartError
+    from chatnode.errors import NodeGone, Refusal, StartError
     from chatnode.node import Node, open_node
 
-__all__ = ["Node", "Refusal", "StartError", "open_node", "reader"]
+__all__ = ["EmbeddedCaller", "Node", "NodeGone", "Refusal", "StartError", "open_node", "reader"]
 
 _PLACES = {
+    "EmbeddedCaller": "chatnode.embed.callers",
     "Node": "chatnode.node",
+    "NodeGone": "chatnode.errors",
     "Refusal": "chatnode.errors",
     "StartError": "chatnode.errors",
     "open_node": "chatnode.node",

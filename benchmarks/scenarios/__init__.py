@@ -1,6 +1,7 @@
 """A scenario a module, in the order in which ``all`` runs them."""
 
 from benchmarks.scenario import Scenario
+from benchmarks.scenarios.aiosqlite import AIOSQLITE
 from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.consumers import CONSUMING
 from benchmarks.scenarios.contacts import CONTACTS
@@ -48,5 +49,6 @@ SCENARIOS: dict[str, Scenario] = {
         CRM_IMPORT,
         NOTIFICATIONS,
         WEBHOOKS,
+        AIOSQLITE,
     )
 }

@@ -35,6 +35,19 @@ async def test_embed_trio_runs_as_a_program(tmp_path: Path) -> None:
     assert lines[1:] == ["message 1 is on disk", "2 people, 1 message"]
 
 
+async def test_embed_script_says_it_once_a_day(tmp_path: Path) -> None:
+    said = [await _printed(EXAMPLES / "embed_script.py", tmp_path / "data") for _ in range(2)]
+    assert said == ["message 1 is on disk\n", "said before\n"]
+
+
+async def _printed(*command: Path) -> str:
+    done = await trio.run_process(
+        [sys.executable, "-W", "error", *command], capture_stdout=True, stderr=subprocess.STDOUT, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode()
+    return done.stdout.decode()
+
+
 async def _token(node: Node, handle: str) -> str:
     await node.call("people.create", handle=handle)
     return (await node.call("tokens.create", person=handle))["token"]

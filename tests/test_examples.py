@@ -35,6 +35,7 @@ async def test_embed_trio_runs_as_a_program(tmp_path: Path) -> None:
     assert lines[1:] == ["message 1 is on disk", "2 people, 1 message"]
 
 
+@pytest.mark.slow
 async def test_embed_script_says_it_once_a_day(tmp_path: Path) -> None:
     said = [await _printed(EXAMPLES / "embed_script.py", tmp_path / "data") for _ in range(2)]
     assert said == ["message 1 is on disk\n", "said before\n"]

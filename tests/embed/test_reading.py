@@ -73,8 +73,8 @@ async def test_it_leaves_nothing_that_keeps_a_node_from_starting(tmp_path: Path)
         assert (await rows(data, "SELECT max(handle) AS last FROM v1_people"))[0]["last"] == handle
 
 
-@pytest.mark.parametrize("name", ["a?mode=rw", "a#b", "a%20b", "a b\n'c", "a\udcffb"])
-async def test_any_name_of_a_directory_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+async def test_any_name_of_a_directory_is_taken_as_it_is(tmp_path: Path) -> None:
+    name = "a?mode=rw#b%20c d\n'e\udcff"
     async with open_node(tmp_path / name, only=()) as node:
         await node.call("people.create", handle="ann")
     assert await rows(tmp_path / name, "SELECT handle FROM v1_people") == [{"handle": "ann"}]
@@ -99,25 +99,31 @@ async def test_rows_are_joined_with_those_of_the_programs_own_database(data: Pat
 # ---- writing
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "DELETE FROM people", "UPDATE messages SET text = ''", "CREATE TABLE extra (a)", "CREATE TEMP TABLE extra (a)",
-        "DROP VIEW v1_people", "INSERT INTO app.own VALUES (1)", "CREATE TABLE app.extra (a)", "VACUUM",
-        "PRAGMA user_version = 7", "BEGIN IMMEDIATE",
-    ],
+WRITES = (
+    "DELETE FROM people", "UPDATE messages SET text = ''", "CREATE TABLE extra (a)", "CREATE TEMP TABLE extra (a)",
+    "DROP VIEW v1_people", "INSERT INTO app.own VALUES (1)", "CREATE TABLE app.extra (a)", "VACUUM",
+    "PRAGMA user_version = 7", "BEGIN IMMEDIATE",
 )  # fmt: skip
-async def test_it_cannot_write_neither_here_nor_elsewhere(data: Path, tmp_path: Path, ann: User, sql: str) -> None:
+
+
+async def test_it_cannot_write_neither_here_nor_elsewhere(data: Path, tmp_path: Path, ann: User) -> None:
     own = sqlite3.connect(tmp_path / "app.sqlite3")
     own.execute("CREATE TABLE own (a)")
     own.close()
 
-    async def write(db: aiosqlite.Connection) -> None:
+    async def write(db: aiosqlite.Connection) -> list[str]:
         await db.execute("ATTACH ? AS app", (str(tmp_path / "app.sqlite3"),))
-        await db.execute(sql)
+        done: list[str] = []
+        for sql in WRITES:
+            try:
+                await db.execute(sql)
+                done.append(sql)
+            except sqlite3.OperationalError:
+                assert not db.in_transaction
+        return done
 
-    with pytest.raises(sqlite3.OperationalError, match=r"readonly|read-only|cannot VACUUM|unable to"):
-        await with_reader(data, write)
+    assert await with_reader(data, write) == []
+    assert await rows(data, "SELECT handle FROM v1_people") == [{"handle": "ann"}]
 
 
 # ---- letting go
@@ -223,6 +229,7 @@ print("ends", flush=True)
 """
 
 
+@pytest.mark.slow
 async def test_a_program_that_forgets_to_close_it_ends(data: Path) -> None:
     """aiosqlite's own connection would keep it from ending. A child that was forked is told instead of waiting."""
     began = time.monotonic()
@@ -284,15 +291,12 @@ MOUNTS = """\
 """
 
 
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/var/lib/chat", "ext4"), ("/srv", "nfs4"), ("/srv/chat/data", "nfs4"), ("/srvchat", "ext4"),
-        ("/srv/our disk/chat", "xfs"), ("/mnt/chat", "cifs"),
-    ],
-)  # fmt: skip
-def test_which_file_system_a_directory_is_on(path: str, kind: str) -> None:
-    assert file_system(Path(path), MOUNTS) == kind
+def test_which_file_system_a_directory_is_on() -> None:
+    places = {
+        "/var/lib/chat": "ext4", "/srv": "nfs4", "/srv/chat/data": "nfs4", "/srvchat": "ext4",
+        "/srv/our disk/chat": "xfs", "/mnt/chat": "cifs",
+    }  # fmt: skip
+    assert {path: file_system(Path(path), MOUNTS) for path in places} == places
 
 
 async def test_it_needs_asyncio_and_some_time(data: Path) -> None:

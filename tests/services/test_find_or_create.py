@@ -13,10 +13,11 @@ from chatnode.testing import User, configured
 ORDER = ("order", "7")
 
 
-@pytest.fixture(autouse=True)
-async def people(node: Node) -> None:
+@pytest.fixture
+async def node(node: Node) -> Node:
     for handle in ("ann", "bob", "cay", "eve"):
         await User.new(node, handle)
+    return node
 
 
 async def find(node: Node, *members: str, who: str | None = None, title: str | None = None) -> FoundConversation:

@@ -6,6 +6,7 @@ from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.consumers import CONSUMING
 from benchmarks.scenarios.contacts import CONTACTS
 from benchmarks.scenarios.crm_import import CRM_IMPORT
+from benchmarks.scenarios.embedding import EMBEDDING
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.files import FILES
 from benchmarks.scenarios.flapping import FLAPPING
@@ -50,5 +51,6 @@ SCENARIOS: dict[str, Scenario] = {
         NOTIFICATIONS,
         WEBHOOKS,
         AIOSQLITE,
+        EMBEDDING,
     )
 }

@@ -58,12 +58,13 @@ def _check(seconds: float) -> None:
 
 
 class _ReadingConnection(aiosqlite.Connection):
-    """aiosqlite's connection has a thread, which keeps the interpreter from ending until the connection is closed
-    (omnilib/aiosqlite issues 290 and 299). This one's thread does not, and is told to close it at the end."""
+    """aiosqlite's connection has a thread, which keeps the interpreter from ending until the connection is closed. This
+    one's does not; it is told to close the connection at the end."""
 
     def __init__(self, data: Path, seconds: float) -> None:
-        super().__init__(partial(open_for_reading, data, seconds), iter_chunk_size=64)
+        super().__init__(partial(self._make, data, seconds), iter_chunk_size=64)
         self._thread.daemon = True
+        self._made: GuardedConnection | None = None
         self._stopping: asyncio.Future[Any] | None = None
         _open.add(self)
 
@@ -75,7 +76,17 @@ class _ReadingConnection(aiosqlite.Connection):
                 await asyncio.shield(self._stopping)
             raise
 
+    def _make(self, data: Path, seconds: float) -> GuardedConnection:
+        self._made = open_for_reading(data, seconds)
+        return self._made
+
+    def _close_made(self) -> None:
+        """In its thread: also if the opening was cancelled, and nobody got the connection."""
+        if self._made is not None:
+            self._made.close()
+
     def stop(self) -> asyncio.Future[Any] | None:
+        self._tx.put_nowait((None, self._close_made))  # pyright: ignore[reportUnknownMemberType]
         self._stopping = super().stop()  # pyright: ignore[reportUnknownMemberType]
         return self._stopping
 
@@ -87,8 +98,8 @@ class _ReadingConnection(aiosqlite.Connection):
                 await self._execute(self._end_overdue)
 
     def _end_overdue(self) -> None:
-        assert isinstance(self._conn, GuardedConnection)
-        self._conn.end_overdue()
+        assert self._made is not None
+        self._made.end_overdue()
 
     async def close(self) -> None:
         """Interrupt what runs, and close. A second time does nothing."""
@@ -105,18 +116,14 @@ class _ReadingConnection(aiosqlite.Connection):
 
     def close_at_exit(self) -> None:
         """Close without an event loop."""
-        connection, self._connection = self._connection, None
-        if connection is not None and self._thread.is_alive():
-            closed = Event()
-            connection.interrupt()
-            closing = (None, partial(_close, connection, closed))
-            self._tx.put_nowait(closing)  # pyright: ignore[reportUnknownMemberType]
-            closed.wait(_CLOSING_SECONDS)
-
-
-def _close(connection: Any, closed: Event) -> None:
-    connection.close()
-    closed.set()
+        if self._connection is None or not self._thread.is_alive():
+            return
+        closed = Event()
+        self._connection.interrupt()
+        for work in (self._close_made, closed.set):
+            self._tx.put_nowait((None, work))  # pyright: ignore[reportUnknownMemberType]
+        closed.wait(_CLOSING_SECONDS)
+        self._connection = None  # else it would warn that nobody closed it
 
 
 _open: WeakSet[_ReadingConnection] = WeakSet()

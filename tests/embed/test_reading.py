@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
@@ -205,6 +206,22 @@ async def test_cancelling_a_query_ends_it(data: Path) -> None:
     with pytest.raises(TimeoutError):
         await with_reader(data, work, seconds=60)
     assert time.monotonic() - began < 10
+
+
+async def test_an_opening_that_is_cancelled_leaves_nothing_open(data: Path, ann: User) -> None:
+    def open_files() -> int:
+        places = (os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
+        return sum(place.startswith(str(data)) for place in places)
+
+    async def cancel_openings(db: aiosqlite.Connection) -> None:
+        before = open_files()
+        for _ in range(10):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0), reader(data):
+                    pytest.fail("it was not cancelled")
+        assert open_files() <= before + 1  # SQLite keeps one for the next opening while there are locks on the file
+
+    await with_reader(data, cancel_openings)
 
 
 FORGETS = """

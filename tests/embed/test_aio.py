@@ -16,7 +16,7 @@ import trio
 from chatnode.client.feed import Live, Pushed, Reset
 from chatnode.config import Config, Storage
 from chatnode.embed import NodeGone, Refusal, StartError
-from chatnode.embed.aio import Caller, Node
+from chatnode.embed.aio import AsyncCaller, Node
 from chatnode.model.commands.messages import Posted
 
 from .nodes import CONFIG, PATIENCE, sessions, tasks, until
@@ -36,8 +36,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Generator[Node]:
 class Talk:
     """A conversation of two."""
 
-    ann: Caller
-    bob: Caller
+    ann: AsyncCaller
+    bob: AsyncCaller
     id: str
 
     async def post(self, text: str) -> Posted:

@@ -146,23 +146,42 @@ class Node:
         `bind` is an address and a port, instead of the setting `server.bind`. Raises `StartError`, also when the node
         serves already: it has one address.
         """
-        if self._serving:
-            raise StartError(f"this node already serves at {self.core.base_url}")
+        self._refuse_second()
         config = self.core.config
         tls = server_context(config.server)
         where = _bind(bind or config.server.bind)
         listening = listen(where)
+        url = where.url(_scheme(config), listening[0].getsockname()[1])
+        await self._run(listening, tls, url, task_status)
+
+    async def run(self, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
+        """Do everything that `serve` does until cancelled, but open no port: the control socket, jobs, presence,
+        consumers, tasks and work of plugins. Reports the setting `server.public_url`. Raises `StartError` as `serve`
+        does.
+        """
+        self._refuse_second()
+        await self._run([], None, "", task_status)
+
+    def _refuse_second(self) -> None:
+        if self._serving:
+            where = f" at {self.core.base_url}" if self.core.base_url else ""
+            raise StartError(f"this node already serves{where}")
+
+    async def _run(
+        self, listening: list[socket.socket], tls: ssl.SSLContext | None, url: str, task_status: trio.TaskStatus[str]
+    ) -> None:
+        """`url` is where the port is; empty without one."""
         self._serving = True
+        public_url = self.core.config.server.public_url
         try:
             serving, stopping = trio.Event(), trio.Event()
-            url = where.url(_scheme(config), listening[0].getsockname()[1])
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._serve_until, serving, stopping, listening, tls)
-                self.core.base_url = config.server.public_url or url
+                self.core.base_url = public_url or url
                 if tls is None:
                     _warn_of_plain(listening)
                 serving.set()
-                task_status.started(url)
+                task_status.started(url or public_url)
                 try:
                     await trio.sleep_forever()
                 finally:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +34,12 @@ def program(*names: str, also_in: Sequence[str] = ()) -> str:
         if found := shutil.which(name) or shutil.which(name, path=os.pathsep.join([_ALSO_IN, *also_in])):
             return found
     missing(f"{' or '.join(names)} is not installed")
+
+
+def module(name: str, package: str) -> None:
+    """A module of Python that Debian has in a package of its own."""
+    if find_spec(name) is None:
+        missing(f"this Python has no {name} ({package})")
 
 
 def tracing() -> None:

@@ -19,6 +19,7 @@ import trio
 from chatnode.client import Pushed, connect
 from chatnode.node import Node, open_node
 from chatnode.testing import configured, fetch
+from tests import needs
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -32,6 +33,20 @@ async def test_embed_trio_runs_as_a_program(tmp_path: Path) -> None:
     lines = done.stdout.decode().splitlines()
     assert lines[0].startswith("serving on http://127.0.0.1:")
     assert lines[1:] == ["message 1 is on disk", "2 people, 1 message"]
+
+
+@pytest.mark.slow
+async def test_embed_script_says_it_once_a_day(tmp_path: Path) -> None:
+    said = [await _printed(EXAMPLES / "embed_script.py", tmp_path / "data") for _ in range(2)]
+    assert said == ["message 1 is on disk\n", "said before\n"]
+
+
+async def _printed(*command: Path) -> str:
+    done = await trio.run_process(
+        [sys.executable, "-W", "error", *command], capture_stdout=True, stderr=subprocess.STDOUT, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode()
+    return done.stdout.decode()
 
 
 async def _token(node: Node, handle: str) -> str:
@@ -223,3 +238,47 @@ async def test_a_plugin_passes_its_tests(name: str, bytecode: dict[str, str]) ->
         check=False,
     )
     assert done.returncode == 0, done.stdout.decode()
+
+
+DRIVE_TK = """
+import runpy, sys
+from pathlib import Path
+
+example = runpy.run_path(sys.argv[1])
+window = example["Window"]()
+
+def shown():
+    return list(window.messages.get(0, "end"))
+
+def type_it():
+    window.entry.insert(0, sys.argv[3])
+    window.entry.focus_force()
+    window.root.update()
+    window.entry.event_generate("<Return>")
+    window.root.after(20, close)
+
+def close():
+    if sys.argv[3] not in shown():
+        window.root.after(20, close)
+        return
+    print(shown(), flush=True)
+    window.root.tk.call(window.root.protocol("WM_DELETE_WINDOW"))
+
+window.root.wait_visibility()
+window.root.after(20, type_it)
+example["run"](window, Path(sys.argv[2]))
+print("closed", flush=True)
+"""
+"""Uses the window as somebody at the screen does: types, waits until it is shown, closes."""
+
+
+@pytest.mark.slow
+async def test_a_window_shows_what_is_typed_also_the_next_time(tmp_path: Path) -> None:
+    needs.module("_tkinter", "python3-tk")
+    command = [needs.program("xvfb-run"), "-a", sys.executable, "-W", "error", "-c", DRIVE_TK, EXAMPLES / "embed_tk.py"]
+    for text, shown in (("one", ["one"]), ("two", ["one", "two"])):
+        with trio.fail_after(300):
+            done = await trio.run_process(
+                [*command, tmp_path / "data", text], capture_stdout=True, stderr=subprocess.STDOUT, check=False
+            )
+        assert done.stdout.decode().splitlines() == [str(shown), "closed"]

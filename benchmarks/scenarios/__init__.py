@@ -1,10 +1,12 @@
 """A scenario a module, in the order in which ``all`` runs them."""
 
 from benchmarks.scenario import Scenario
+from benchmarks.scenarios.aiosqlite import AIOSQLITE
 from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.consumers import CONSUMING
 from benchmarks.scenarios.contacts import CONTACTS
 from benchmarks.scenarios.crm_import import CRM_IMPORT
+from benchmarks.scenarios.embedding import EMBEDDING
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.files import FILES
 from benchmarks.scenarios.flapping import FLAPPING
@@ -50,5 +52,7 @@ SCENARIOS: dict[str, Scenario] = {
         NOTIFICATIONS,
         WEBHOOKS,
         RECEIVERS,
+        AIOSQLITE,
+        EMBEDDING,
     )
 }

@@ -6,7 +6,8 @@
         talk = await node.person("ann").conversations.direct(with_="bob")
         await node.person("ann").messages.post(conversation=talk.conversation, text="hello")
 
-Nothing is imported before it is asked for.
+That is for trio; `aio.py` has the same for asyncio, and `threads.py` for threads and scripts. Nothing is imported
+before it is asked for.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ from __future__ import annotations
 TYPE_CHECKING = False  # as in `typing`, which takes its time to import
 if TYPE_CHECKING:
     from chatnode.embed.callers import EmbeddedCaller
-    from chatnode.errors import Refusal, StartError
+    from chatnode.embed.reading import reader
+    from chatnode.errors import NodeGone, Refusal, StartError
     from chatnode.node import Node, open_node
 
-__all__ = ["EmbeddedCaller", "Node", "Refusal", "StartError", "open_node"]
+__all__ = ["EmbeddedCaller", "Node", "NodeGone", "Refusal", "StartError", "open_node", "reader"]
 
 _PLACES = {
     "EmbeddedCaller": "chatnode.embed.callers",
     "Node": "chatnode.node",
+    "NodeGone": "chatnode.errors",
     "Refusal": "chatnode.errors",
     "StartError": "chatnode.errors",
     "open_node": "chatnode.node",
+    "reader": "chatnode.embed.reading",
 }
 
 

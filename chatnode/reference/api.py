@@ -7,7 +7,6 @@ compares.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import attrs
 from chatnode import api
 from chatnode.hooks import specs
 from chatnode.reference.events import events
+from chatnode.reference.parts import fill_parts
 from chatnode.reference.typed import shown, signature, words_of_fields
 
 DECLARED = (
@@ -168,15 +168,7 @@ def fill(text: str) -> str:
         "classes": classes,
         "names": names,
     }
-    for name, make in parts.items():
-        made = "\n".join(make())
-        text = re.sub(
-            f"(<!-- made: {name} -->\n).*?(<!-- end -->)",
-            lambda found, made=made: f"{found[1]}{made}\n{found[2]}",
-            text,
-            flags=re.DOTALL,
-        )
-    return text
+    return fill_parts(text, parts)
 
 
 def hooks() -> Iterator[str]:

@@ -18,6 +18,7 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collections import operations as of_operations
 from chatnode.storage.log import log
 from chatnode.storage.people import audit, owners, people
+from chatnode.storage.reading import views
 from chatnode.storage.upkeep import checks, derived, upgrading
 
 
@@ -68,5 +69,6 @@ async def statistics(ctx: Caller, asked: Nothing) -> NodeStatistics:
 SUBJECT = Subject(
     commands=(info, check, repair, statistics),
     tables=(*upgrading.TABLES, *log.TABLES),
+    checks=views.CHECKS,
     collections=of_operations.COLLECTIONS,
 )

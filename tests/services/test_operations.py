@@ -70,6 +70,7 @@ DAMAGE = {
     "replies in their conversation": "UPDATE messages SET reply_to = (SELECT r.id FROM messages r "
     "WHERE r.conversation <> messages.conversation LIMIT 1) WHERE seq = 1",
     "search": "INSERT INTO search_shards (above, upto) VALUES (1000, 1001)",
+    "views": "ALTER TABLE conversations RENAME COLUMN idle_days TO idle",
 }
 
 

@@ -45,6 +45,7 @@ ONLY_SQLITE = {
     f"{_ENGINE}/connection.py": {"PRAGMA"},
     f"{_ENGINE}/database.py": {"PRAGMA"},
     f"{_ENGINE}/gaps.py": {"PRAGMA"},
+    f"{_ENGINE}/guarded.py": {"PRAGMA"},
     f"{_ENGINE}/maintenance.py": {"PRAGMA"},
     f"{_ENGINE}/migrations.py": {"catalogue"},
     f"{_ENGINE}/writer.py": {"PRAGMA"},

@@ -70,6 +70,7 @@ DIALECT = (
     (r"\bjson_array\(", "json_build_array("),
     (r"\bjson_object\(", "json_build_object("),
     (r"(\w+\.\w+) ->>", r"\1::json ->>"),
+    (r"\((\w+\.\w+) -> ('\w+')\)", r"(\1::json -> \2)::text"),
     (r"\blikelihood\(([^()]*), 0\.99\)", r"(\1)"),
 )
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\?\d*|(?<!:):[a-z_]\w*")

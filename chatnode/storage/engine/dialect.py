@@ -31,6 +31,11 @@ def member_of(json: str, key: str) -> str:
     return f"({json} ->> '{key}')"
 
 
+def part_of(json: str, key: str) -> str:
+    """A part of an object stored as JSON, as JSON; NULL if the key is missing."""
+    return f"({json} -> '{key}')"
+
+
 def members_of(json: str, list: str, key: str) -> str:
     """A string of each object in a list, both in an object stored as JSON, as lines; NULL if the list is missing."""
     return f"(SELECT group_concat(item.value ->> '{key}', '\n') FROM json_each({json}, '$.{list}') item)"  # noqa: S608

@@ -105,7 +105,8 @@ async def test_a_cancelled_post_is_carried_out_all_the_same(node: Node) -> None:
         nursery.start_soon(lambda: ann.messages.post(conversation=talk, text="hello"))
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
-    assert [each.text for each in (await ann.messages.list(conversation=talk)).messages] == ["hello"]
+    await ann.messages.post(conversation=talk, text="there")  # behind the first, which nobody waits for
+    assert [each.text for each in (await ann.messages.list(conversation=talk)).messages] == ["hello", "there"]
 
 
 async def test_a_post_that_was_cancelled_before_does_nothing(node: Node) -> None:

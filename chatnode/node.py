@@ -9,7 +9,6 @@ connections.
 from __future__ import annotations
 
 import socket
-import ssl
 import sys
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -22,6 +21,8 @@ import trio
 
 from chatnode import config_file
 from chatnode.addresses import Bind, is_loopback, parse_bind
+from chatnode.certificates import wanted
+from chatnode.certificates.node_certificate import NodeCertificate
 from chatnode.concurrency import raise_single
 from chatnode.config import Config
 from chatnode.dispatch.acting import AsOperator
@@ -62,8 +63,9 @@ from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import Application, HttpServer
 from chatnode.transport.listener import Listener, listen
+from chatnode.transport.plain_port import PlainPort
 from chatnode.transport.sockets import ClientSockets
-from chatnode.transport.tls import server_context
+from chatnode.transport.tls import PortTls
 
 logger = get_logger("node")
 
@@ -104,18 +106,26 @@ class Node:
         if self._serving:
             raise StartError(f"this node already serves at {self.core.base_url}")
         config = self.core.config
-        tls = server_context(config.server)
+        self.core.part(NodeCertificate).open()
         where = _bind(bind or config.server.bind)
         listening = listen(where)
+        try:
+            plain = listen(_bind(config.server.http_bind)) if config.server.http_bind else []
+        except StartError:
+            for each in listening:
+                each.close()
+            raise
         self._serving = True
         try:
             serving, stopping = trio.Event(), trio.Event()
             url = where.url(_scheme(config), listening[0].getsockname()[1])
             async with trio.open_nursery() as nursery:
-                await nursery.start(self._serve_until, serving, stopping, listening, tls)
+                await nursery.start(self._serve_until, serving, stopping, listening, plain)
                 self.core.base_url = config.server.public_url or url
-                if tls is None:
+                if not config.speaks_tls:
                     _warn_of_plain(listening)
+                if config.acme.accept_terms:
+                    wanted.warn(config, str(where))
                 serving.set()
                 task_status.started(url)
                 try:
@@ -130,7 +140,7 @@ class Node:
         serving: trio.Event,
         stopping: trio.Event,
         listening: list[socket.socket],
-        tls: ssl.SSLContext | None,
+        plain: list[socket.socket],
         task_status: trio.TaskStatus[None],
     ) -> None:
         """Shielded from cancellation, so that stopping takes its order, and its time limit."""
@@ -152,9 +162,17 @@ class Node:
                     await sockets.wait_drained()
                     await http.stop()
 
+                certificate, tls = self.core.part(NodeCertificate), None
+                if self.core.config.speaks_tls:
+                    tls = PortTls(certificate)
                 listener = Listener(self.core.config, tls, sockets.serve, http.serve, stop_sessions)
                 async with trio.open_nursery() as plugins:
                     plugins.start_soon(self._run_plugins, serving)
+                    if plain:
+                        port = PlainPort(self.core.config, certificate.challenges, listening[0].getsockname()[1])
+                        redirecting = Listener(self.core.config, None, port.serve, port.serve, _no_sessions)
+                        plugins.start_soon(redirecting.serve, plain, stopping)
+                    plugins.start_soon(certificate.run)
                     await listener.serve(listening, stopping, task_status)
                     plugins.cancel_scope.cancel()
                 await self.plugins.tell("node_stopping")
@@ -256,7 +274,8 @@ async def build(
     table = CommandTable([*commands, *plugins.commands()], hooks, board.active)
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
-    core.add(Outbound(config.outbound, core.metrics), Mailer(config.mail, core.metrics))
+    outbound = Outbound(config.outbound, core.metrics)
+    core.add(outbound, Mailer(config.mail, core.metrics), NodeCertificate(config, directory, db, outbound))
     core.add(SlashCommands(plugins), Invocations(core))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
@@ -317,6 +336,10 @@ async def _follow_plugins(db: Database, running: frozenset[str]) -> None:
         logger.error("the bots of plugins were not brought up to date: %s", error)
 
 
+async def _no_sessions() -> None:
+    """What a listener without client sockets has to stop."""
+
+
 def _base_url(config: Config) -> str:
     """How people reach the node, as far as the settings tell before it serves; empty while the port is not known."""
     bind = _bind(config.server.bind)
@@ -324,7 +347,7 @@ def _base_url(config: Config) -> str:
 
 
 def _scheme(config: Config) -> str:
-    return "https" if config.server.tls_certificate else "http"
+    return "https" if config.speaks_tls else "http"
 
 
 def _bind(text: str) -> Bind:
@@ -340,6 +363,7 @@ def _warn_of_plain(listening: list[socket.socket]) -> None:
     if open_to_others:
         logger.warning(
             "listening without TLS on %s: others can read passwords and messages on the network; set "
-            "server.tls_certificate and server.tls_key, or listen on 127.0.0.1 behind a reverse proxy with TLS",
+            "acme.accept_terms, or server.tls_certificate and server.tls_key, or listen on 127.0.0.1 behind a reverse "
+            "proxy with TLS",
             ", ".join(open_to_others),
         )

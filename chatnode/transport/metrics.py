@@ -11,6 +11,7 @@ from pathlib import Path
 import trio
 
 from chatnode import __version__
+from chatnode.certificates.node_certificate import NodeCertificate
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.hooks.consumers import Consumers
@@ -45,6 +46,7 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
     _jobs(page, core)
     _work(page, core, works)
     _outbound(page, core)
+    await _certificate(page, core)
     await _plugins(page, core)
     _process(page)
     return page.text()
@@ -125,6 +127,16 @@ def _outbound(page: MetricsPage, core: Core) -> None:
     now = core.part(Outbound)
     page.value("chatnode_outbound_running", "gauge", "Requests to other hosts that are under way.", now.running)
     page.value("chatnode_outbound_paused_origins", "gauge", "Other hosts that are left alone for now.", now.paused)
+
+
+async def _certificate(page: MetricsPage, core: Core) -> None:
+    report = await core.part(NodeCertificate).report()
+    if report is not None:
+        page.value(
+            "chatnode_certificate_expires_seconds", "gauge",
+            "Seconds until the certificate of the port expires; negative after that.",
+            round(report[0].not_after - time.time()),
+        )  # fmt: skip
 
 
 _OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (

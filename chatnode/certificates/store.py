@@ -78,9 +78,8 @@ class CertificateStore:
         """As saved; a new one if there is none, or it cannot be read, which is logged."""
         found = self._read("state.json")
         try:
-            order: Any = found.pop("order", None)
-            if order is not None:
-                order = Order(**{**order, "domains": tuple(order["domains"])})
+            stored: dict[str, Any] | None = found.pop("order", None)
+            order = Order(**(stored | {"domains": tuple(stored["domains"])})) if stored is not None else None
             return State(order=order, **found)
         except (TypeError, KeyError):
             logger.error("%s: cannot be read; the next try begins again", self.directory / "state.json")

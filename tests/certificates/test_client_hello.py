@@ -14,7 +14,7 @@ from chatnode.transport.client_hello import MOST_BYTES, acme_name, bytes_needed
 
 def hello(name: str | None = "chat.example", protocols: tuple[str, ...] = ("acme-tls/1",)) -> bytes:
     """The first bytes of a client."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     if protocols:
         context.set_alpn_protocols(list(protocols))

@@ -208,6 +208,11 @@ async def test_a_stopping_node_tells_its_clients_to_resume(node: Node, trust: ss
         assert (await chat.closed()).code == 1001
 
 
+def load(settings: Server) -> None:
+    wanted.check(Config(server=settings))
+    contexts.of_files(settings.tls_certificate, settings.tls_key)
+
+
 def test_settings_that_cannot_be_used_are_named(certified: Certified) -> None:
     folder = certified.certificate.parent
     (folder / "empty.pem").touch()
@@ -228,7 +233,6 @@ def test_settings_that_cannot_be_used_are_named(certified: Certified) -> None:
             tls_certificate=certificate and str(folder / certificate), tls_key=key and str(folder / key)
         )  # fmt: skip
         with pytest.raises(StartError) as caught:
-            wanted.check(Config(server=settings))
-            contexts.of_files(settings.tls_certificate, settings.tls_key)
+            load(settings)
         messages.append(str(caught.value))
     assert [message for message in messages if "tls_certificate" not in message and "tls_key" not in message] == []

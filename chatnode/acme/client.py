@@ -175,7 +175,7 @@ class AcmeClient:
                 if answer.status < 500 or faults == repeats or problem.retry_after > _MOST_WAIT:
                     raise problem
                 wait = problem.retry_after
-            await trio.sleep(max(wait, min(_FIRST_WAIT * 2**faults, _MOST_WAIT)))
+            await trio.sleep(max(wait, wait_after(faults)))
             faults += 1
 
     def _problem(self, answer: OutboundAnswer) -> Problem | None:
@@ -185,6 +185,11 @@ class AcmeClient:
         words = words_of(document) if document else f"status {answer.status}"
         retry_after = read_retry_after(answer.headers.get("retry-after", "")) or 0.0
         return Problem(f"{self.host}: {words}", kind_of(document), answer.status, retry_after)
+
+
+def wait_after(faults: int) -> float:
+    """Seconds between a request and its repetition, after as many faults before this one."""
+    return min(_FIRST_WAIT * 2**faults, _MOST_WAIT)
 
 
 def _contacts(contact: str) -> list[str]:

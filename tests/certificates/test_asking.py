@@ -1,0 +1,198 @@
+"""Requests to an authority that fail: what is repeated, how often, and what is said in the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trustme
+
+from chatnode.acme import renewal_info
+from chatnode.acme.client import NONCE_REPEATS, REPEATS, AcmeClient, wait_after
+from chatnode.acme.errors import AcmeError, Problem, Unreachable
+from chatnode.acme.jws import AccountKey
+from chatnode.acme.renewal_info import Window
+from chatnode.certificates import x509
+from tests.outbound.sites import Site, answer, outbound, site
+from tests.outbound.test_tls import server_context
+
+Answer = Callable[[str, str], bytes]
+"""What an authority answers to a method and a path."""
+
+
+def problem(kind: str, status: int = 400, detail: str = "so it is", **headers: str) -> bytes:
+    body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": detail}
+    return answer(json.dumps(body).encode(), status, replay_nonce="n", **headers)
+
+
+class Authority:
+    """Answers as `said` says; directory and nonces by itself."""
+
+    def __init__(self, said: Answer, date: float | None = None) -> None:
+        self.said = said
+        self.date = formatdate(time.time() if date is None else date, usegmt=True)
+        self.asked: list[str] = []
+        self.there: Site
+
+    async def script(self, stream: trio.abc.Stream, request: bytes) -> None:
+        method, path, _ = request.decode("latin-1").split(" ", 2)
+        if path == "/directory":
+            names = ("newNonce", "newAccount", "newOrder", "renewalInfo")
+            body = json.dumps({name: self.there.url(f"/{name}") for name in names}).encode()
+            await stream.send_all(answer(body, date=self.date))
+        elif path == "/newNonce":
+            await stream.send_all(answer(replay_nonce="n", date=self.date))
+        else:
+            self.asked.append(path)
+            await stream.send_all(self.said(method, path))
+
+
+Use = Callable[[AcmeClient], Awaitable[Any]]
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "trusted.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    return authority
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries, which are not waited for."""
+    found: list[float] = []
+
+    def noted(faults: int) -> float:
+        found.append(wait_after(faults))
+        return 0.0
+
+    monkeypatch.setattr("chatnode.acme.client.wait_after", noted)
+    return found
+
+
+async def asked(trusted: trustme.CA, authority: Authority, use: Use) -> AcmeClient:
+    """Raises what `use` raises, without the groups of the server's nursery."""
+    failure: AcmeError | None = None
+    async with site(authority.script, tls=server_context(trusted, "127.0.0.1")) as there:
+        authority.there = there
+        async with outbound(f"127.0.0.1:{there.port}") as way_out:
+            client = AcmeClient(way_out, there.url("/directory"), AccountKey.of(x509.new_key()))
+            await client.open()
+            try:
+                await use(client)
+            except AcmeError as error:
+                failure = error
+    if failure is not None:
+        raise failure
+    return client
+
+
+def order(client: AcmeClient) -> Awaitable[Any]:
+    return client.post(client.endpoint("newOrder"), {})
+
+
+async def test_forgotten_nonces_are_replaced_at_once(trusted: trustme.CA, waits: list[float]) -> None:
+    left = [problem("badNonce")] * NONCE_REPEATS + [answer(b'{"fine": true}', 201)]
+    authority = Authority(lambda method, path: left.pop(0))
+    await asked(trusted, authority, order)
+    assert len(authority.asked) == NONCE_REPEATS + 1
+    assert waits == []
+    always = Authority(lambda method, path: problem("badNonce"))
+    with pytest.raises(Problem) as caught:
+        await asked(trusted, always, order)
+    assert caught.value.kind == "badNonce"
+    assert len(always.asked) == NONCE_REPEATS + 1
+
+
+async def test_faults_of_the_authority_are_repeated_ten_times(trusted: trustme.CA, waits: list[float]) -> None:
+    authority = Authority(lambda method, path: problem("serverInternal", 500, "try later"))
+    with pytest.raises(Problem, match=r"127\.0\.0\.1: try later \(serverInternal\)"):
+        await asked(trusted, authority, order)
+    assert len(authority.asked) == REPEATS + 1 == 11
+    assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30]
+
+
+async def test_a_refusal_is_final_and_has_the_words_of_the_authority(trusted: trustme.CA, waits: list[float]) -> None:
+    body = {
+        "type": "urn:ietf:params:acme:error:malformed",
+        "detail": "some \x1b[31mnames",
+        "subproblems": [{"detail": "is mine", "identifier": {"type": "dns", "value": "b.example"}}, 5],
+    }
+    authority = Authority(lambda method, path: answer(json.dumps(body).encode(), 403))
+    with pytest.raises(Problem) as caught:
+        await asked(trusted, authority, order)
+    assert caught.value.words == "127.0.0.1: some  [31mnames (malformed); b.example: is mine"
+    assert len(authority.asked) == 1
+
+
+async def test_a_rate_limit_says_until_when(trusted: trustme.CA, waits: list[float]) -> None:
+    authority = Authority(lambda method, path: problem("rateLimited", 429, retry_after="1800"))
+    with pytest.raises(Problem) as caught:
+        await asked(trusted, authority, order)
+    assert (caught.value.kind, caught.value.retry_after) == ("rateLimited", 1_800)
+    later = Authority(lambda method, path: problem("serverInternal", 503, retry_after="1800"))
+    with pytest.raises(AcmeError) as caught_later:
+        await asked(trusted, later, order)
+    assert caught_later.value.retry_after == 1_800
+    assert len(later.asked) == 1
+
+
+async def test_an_authority_that_hangs_up_is_asked_again_and_given_up(trusted: trustme.CA, waits: list[float]) -> None:
+    def hang_up(method: str, path: str) -> bytes:
+        raise EOFError
+
+    authority = Authority(hang_up)
+    with pytest.raises(Unreachable, match="does not answer"):
+        await asked(trusted, authority, order)
+    assert len(authority.asked) == REPEATS + 1
+
+
+async def test_what_is_no_authority_is_named(trusted: trustme.CA, waits: list[float]) -> None:
+    for body in (b"<html>", b"[]", b'"text"', b""):
+        authority = Authority(lambda method, path, body=body: answer(body, 201))  # type: ignore[misc]
+
+        async def use(client: AcmeClient) -> None:
+            reply = await order(client)
+            with pytest.raises(AcmeError, match=r"acme\.directory"):
+                _ = reply.json
+            with pytest.raises(AcmeError):
+                _ = reply.location
+            with pytest.raises(AcmeError, match=r"acme\.directory"):
+                client.endpoint("revokeCert")
+
+        await asked(trusted, authority, use)
+
+
+@pytest.mark.parametrize(("date", "ahead"), [(0.0, 1e9), (time.time() + 9e5, -8.9e5)])
+async def test_a_clock_that_is_off_is_noticed(
+    trusted: trustme.CA, waits: list[float], date: float, ahead: float
+) -> None:
+    async def nothing(client: AcmeClient) -> None:
+        pass
+
+    client = await asked(trusted, Authority(lambda method, path: b"", date), nothing)
+    assert abs(client.clock_ahead) >= abs(ahead)
+    assert client.clock_ahead * ahead > 0
+    client = await asked(trusted, Authority(lambda method, path: b""), nothing)
+    assert abs(client.clock_ahead) < 60
+
+
+async def test_the_window_is_asked_for_by_the_name_of_the_certificate(trusted: trustme.CA, waits: list[float]) -> None:
+    window = {"start": "2030-01-02T04:00:00Z", "end": "2030-01-03T04:00:00Z"}
+    body = json.dumps({"suggestedWindow": window}).encode()
+    authority = Authority(lambda method, path: answer(body, retry_after="21600"))
+
+    async def use(client: AcmeClient) -> None:
+        found, again = await renewal_info.suggested(client, "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE")
+        assert isinstance(found, Window)
+        assert (found.end - found.start, again) == (86_400, 21_600 if again > 3_600 else 3_600)
+
+    await asked(trusted, authority, use)
+    assert authority.asked == ["/renewalInfo/aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trustme
@@ -16,9 +18,13 @@ import trustme
 from chatnode.acme import renewal_info
 from chatnode.acme.client import NONCE_REPEATS, REPEATS, AcmeClient, wait_after
 from chatnode.acme.errors import AcmeError, Problem, Unreachable
-from chatnode.acme.jws import AccountKey
+from chatnode.acme.jws import AccountKey, unb64
 from chatnode.acme.renewal_info import Window
 from chatnode.certificates import x509
+from chatnode.certificates.store import Account, CertificateStore, State
+from chatnode.config import Config, OutboundSettings
+from chatnode.model.times import rfc3339
+from tests.certificates.serving import failed, served, settings, shown, status
 from tests.outbound.sites import Site, answer, outbound, site
 from tests.outbound.test_tls import server_context
 
@@ -38,6 +44,7 @@ class Authority:
         self.said = said
         self.date = formatdate(time.time() if date is None else date, usegmt=True)
         self.asked: list[str] = []
+        self.bodies: list[bytes] = []
         self.there: Site
 
     async def script(self, stream: trio.abc.Stream, request: bytes) -> None:
@@ -50,6 +57,7 @@ class Authority:
             await stream.send_all(answer(replay_nonce="n", date=self.date))
         else:
             self.asked.append(path)
+            self.bodies.append(request.partition(b"\r\n\r\n")[2])
             await stream.send_all(self.said(method, path))
 
 
@@ -196,3 +204,78 @@ async def test_the_window_is_asked_for_by_the_name_of_the_certificate(trusted: t
 
     await asked(trusted, authority, use)
     assert authority.asked == ["/renewalInfo/aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"]
+
+
+# ---- a node with a certificate
+
+
+def with_certificate(data: Path, trusted: trustme.CA, there: Site) -> Config:
+    """A node that obtained a certificate for 90 days from this authority, a moment ago."""
+    now, directory = datetime.now(UTC), there.url("/directory")
+    issued = trusted.issue_cert("a.example", not_before=now, not_after=now + timedelta(days=90))
+    store = CertificateStore(data / "tls")
+    store.save_certificate(issued.private_key_and_cert_chain_pem.bytes())
+    store.save_account(directory, Account(x509.new_key(), there.url("/account/1")))
+    store.save_state(State(directory))
+    config = settings()
+    acme = attrs.evolve(config.acme, directory=directory)
+    return attrs.evolve(config, acme=acme, outbound=OutboundSettings(allow=(f"127.0.0.1:{there.port}",)))
+
+
+def suggesting(start: timedelta) -> Answer:
+    """Suggests to renew within a day from then on, and refuses everything else."""
+    begin = datetime.now(UTC) + start
+    window = {"start": begin.isoformat(), "end": (begin + timedelta(days=1)).isoformat()}
+    suggestion = answer(json.dumps({"suggestedWindow": window}).encode())
+    return lambda method, path: suggestion if path.startswith("/renewalInfo") else problem("rejectedIdentifier")
+
+
+async def test_a_node_renews_when_the_authority_suggests(trusted: trustme.CA, tmp_path: Path) -> None:
+    authority = Authority(suggesting(timedelta(days=-2)), date=time.time() - 7_200)
+    async with site(authority.script, tls=server_context(trusted, "127.0.0.1")) as there:
+        authority.there = there
+        async with served(tmp_path / "data", with_certificate(tmp_path / "data", trusted, there)) as (node, address):
+            found = await failed(node)
+            certificate = await shown(address)
+            payload = json.loads(unb64(json.loads(authority.bodies[1])["payload"]))
+            assert payload["replaces"] == certificate.ari
+            assert authority.asked[0] == f"/renewalInfo/{certificate.ari}"
+            assert "problem" not in found  # there is plenty of time left
+            healthy, parts = await node.health()
+            assert healthy, parts
+            assert found["next_try"] > certificate_time(time.time())
+
+
+async def test_a_node_waits_for_the_time_that_the_authority_suggests(trusted: trustme.CA, tmp_path: Path) -> None:
+    authority = Authority(suggesting(timedelta(days=70)))
+    async with site(authority.script, tls=server_context(trusted, "127.0.0.1")) as there:
+        authority.there = there
+        async with served(tmp_path / "data", with_certificate(tmp_path / "data", trusted, there)) as (node, _):
+            before, after = (certificate_time(time.time() + days * 86_400) for days in (70, 71))
+            with trio.fail_after(10):
+                while not before <= (await status(node))["next_try"] <= after:  # noqa: ASYNC110
+                    await trio.sleep(0.02)
+            assert all(path.startswith("/renewalInfo") for path in authority.asked)
+
+
+async def test_a_certificate_that_was_not_renewed_in_time_is_told_with_the_reason(
+    trusted: trustme.CA, tmp_path: Path
+) -> None:
+    authority = Authority(lambda method, path: problem("caa", detail="CAA forbids it"), date=time.time() - 7_200)
+    async with site(authority.script, tls=server_context(trusted, "127.0.0.1")) as there:
+        authority.there = there
+        config = with_certificate(tmp_path / "data", trusted, there)
+        now = datetime.now(UTC)
+        old = trusted.issue_cert("a.example", not_before=now - timedelta(days=61), not_after=now + timedelta(days=29))
+        CertificateStore(tmp_path / "data/tls").save_certificate(old.private_key_and_cert_chain_pem.bytes())
+        async with served(tmp_path / "data", config) as (node, _):
+            await failed(node)
+            healthy, parts = await node.health()
+            assert not healthy
+            reason = parts["certificate"]["reason"]
+            for words in ("a.example: expires in 29.0 days", "CAA forbids it (caa)", "next try at", "ahead of"):
+                assert words in reason
+
+
+def certificate_time(seconds: float) -> str:
+    return rfc3339(int(seconds) * 1000)

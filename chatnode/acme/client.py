@@ -12,7 +12,7 @@ import attrs
 import orjson
 import trio
 
-from chatnode.acme.errors import AcmeError, Problem, Unreachable, kind_of, words_of
+from chatnode.acme.errors import AcmeError, AcmeProblem, AuthorityAway, kind_of, words_in
 from chatnode.acme.jws import AccountKey, binding
 from chatnode.addresses import parse_url
 from chatnode.outbound.breakers import read_retry_after
@@ -159,12 +159,12 @@ class AcmeClient:
             try:
                 answer = await send()
             except Paused as error:
-                raise Unreachable(error.why, error.seconds) from None
+                raise AuthorityAway(error.why, error.seconds) from None
             except Blocked as error:
                 raise AcmeError(f"{error.why}; an authority of your own must be named in outbound.allow") from None
             except Failed as error:
                 if faults == repeats:
-                    raise Unreachable(error.why) from None
+                    raise AuthorityAway(error.why) from None
             else:
                 problem = self._problem(answer)
                 if problem is None:
@@ -178,13 +178,13 @@ class AcmeClient:
             await trio.sleep(max(wait, wait_after(faults)))
             faults += 1
 
-    def _problem(self, answer: OutboundAnswer) -> Problem | None:
+    def _problem(self, answer: OutboundAnswer) -> AcmeProblem | None:
         if 200 <= answer.status < 300:
             return None
         document = _object(answer.body) or {}
-        words = words_of(document) if document else f"status {answer.status}"
+        words = words_in(document) if document else f"status {answer.status}"
         retry_after = read_retry_after(answer.headers.get("retry-after", "")) or 0.0
-        return Problem(f"{self.host}: {words}", kind_of(document), answer.status, retry_after)
+        return AcmeProblem(f"{self.host}: {words}", kind_of(document), answer.status, retry_after)
 
 
 def wait_after(faults: int) -> float:

@@ -19,11 +19,11 @@ class AcmeError(Exception):
         self.retry_after = retry_after
 
 
-class Unreachable(AcmeError):
+class AuthorityAway(AcmeError):
     """The authority cannot be reached, or does not work now."""
 
 
-class Problem(AcmeError):
+class AcmeProblem(AcmeError):
     """The authority said no. `kind` is its reason for programs, such as `badNonce` or `rateLimited`."""
 
     def __init__(self, words: str, kind: str, status: int = 0, retry_after: float = 0.0) -> None:
@@ -32,7 +32,7 @@ class Problem(AcmeError):
         self.status = status
 
 
-class Invalid(Problem):
+class Invalid(AcmeProblem):
     """An order came to nothing; only a new one can succeed."""
 
 
@@ -41,7 +41,7 @@ def kind_of(document: Mapping[str, Any]) -> str:
     return _text(document.get("type"), 80).removeprefix(_PREFIX)
 
 
-def words_of(document: Mapping[str, Any]) -> str:
+def words_in(document: Mapping[str, Any]) -> str:
     """What a problem document says: its own words, and those about each name."""
     said = _text(document.get("detail"), _MOST_CHARS) or "no reason given"
     kind = kind_of(document)
@@ -53,6 +53,13 @@ def words_of(document: Mapping[str, Any]) -> str:
             about = _text(name.get("value"), 253) if isinstance(name, dict) else ""  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
             parts.append(f"{about or 'also'}: {_text(each.get('detail'), 200)}")  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
     return "; ".join(parts)[:_MOST_CHARS]
+
+
+def words_of(error: Exception) -> str:
+    """What went wrong, for the operator; of a file, which."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
 
 
 def _text(value: object, most: int) -> str:

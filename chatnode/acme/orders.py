@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from chatnode.acme.client import AcmeClient, Reply
-from chatnode.acme.errors import AcmeError, Invalid, Problem, words_of
+from chatnode.acme.errors import AcmeError, AcmeProblem, Invalid, words_in
 from chatnode.acme.jws import b64
 
 ORDER_SECONDS = 600.0
@@ -21,7 +21,7 @@ _TOKEN = re.compile("[A-Za-z0-9_-]{1,256}")
 
 
 @attrs.frozen
-class Order:
+class CertificateOrder:
     """An order that was placed, so that it can be resumed: with whom, for which names, and the certificate's key."""
 
     directory: str
@@ -43,7 +43,7 @@ class Responder(Protocol):
 
 async def place(
     client: AcmeClient, directory: str, domains: Sequence[str], key: str, *, profile: str = "", replaces: str = ""
-) -> Order:
+) -> CertificateOrder:
     """Order a certificate. `replaces` names the one that it renews (RFC 9773). Raises `AcmeError`."""
     payload: dict[str, Any] = {"identifiers": [{"type": "dns", "value": domain} for domain in domains]}
     if profile:
@@ -52,16 +52,16 @@ async def place(
     if replaces:
         try:
             reply = await client.post(url, {**payload, "replaces": replaces})
-        except Problem as error:
+        except AcmeProblem as error:
             if error.retry_after or error.kind in ("rateLimited", "accountDoesNotExist"):
                 raise
             reply = await client.post(url, payload)  # it was replaced already, or is not known there
     else:
         reply = await client.post(url, payload)
-    return Order(directory, reply.location, tuple(domains), key)
+    return CertificateOrder(directory, reply.location, tuple(domains), key)
 
 
-async def complete(client: AcmeClient, order: Order, request: bytes, responder: Responder) -> str:
+async def complete(client: AcmeClient, order: CertificateOrder, request: bytes, responder: Responder) -> str:
     """Lead an order to its end, wherever it is; gives the chain in PEM. `request` is the signing request in DER.
 
     Raises `Invalid` if only a new order can succeed, else `AcmeError`.
@@ -71,12 +71,12 @@ async def complete(client: AcmeClient, order: Order, request: bytes, responder: 
     raise AcmeError(f"{client.host} took longer than {ORDER_SECONDS:.0f} s")
 
 
-async def _complete(client: AcmeClient, order: Order, request: bytes, responder: Responder) -> str:
+async def _complete(client: AcmeClient, order: CertificateOrder, request: bytes, responder: Responder) -> str:
     waits, done = _Waits(), set[str]()
     reply = await client.post(order.url, None)
     while (status := _status(found := reply.json)) != "valid":
         if status == "invalid":
-            raise Invalid(f"{client.host}: {words_of(_problem_in(found))}", "invalid")
+            raise Invalid(f"{client.host}: {words_in(_problem_in(found))}", "invalid")
         if status == "pending" and status not in done:
             for url in _urls(found.get("authorizations")):
                 await _authorise(client, url, responder)
@@ -94,7 +94,7 @@ async def _finalise(client: AcmeClient, order: dict[str, Any], request: bytes) -
     (url,) = _urls([order.get("finalize")])
     try:
         await client.post(url, {"csr": b64(request)})
-    except Problem as error:
+    except AcmeProblem as error:
         if error.kind != "orderNotReady":  # which it says if an earlier try did reach it
             raise
 
@@ -119,7 +119,7 @@ async def _authorise(client: AcmeClient, url: str, responder: Responder) -> None
                 reply = await client.post(url, None)
     if _status(found) != "valid":
         problems = (_problem_in(each) for each in _objects(found.get("challenges")))
-        said = next((words_of(each) for each in problems if each), f"the authorisation is {_status(found)}")
+        said = next((words_in(each) for each in problems if each), f"the authorisation is {_status(found)}")
         raise Invalid(f"{_name(found)}: {client.host}: {said}", "unauthorized")
 
 

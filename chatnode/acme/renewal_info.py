@@ -16,7 +16,7 @@ _LEAST_SECONDS, _MOST_SECONDS = 60.0, 86_400.0
 
 
 @attrs.frozen
-class Window:
+class RenewalWindow:
     """Seconds since 1970. `why` is a URL with an explanation, if there is one."""
 
     start: float
@@ -30,7 +30,7 @@ def certificate_id(authority_key: bytes, serial: int) -> str:
     return f"{b64(authority_key)}.{b64(number)}"
 
 
-async def suggested(client: AcmeClient, id: str) -> tuple[Window | None, float]:
+async def suggested(client: AcmeClient, id: str) -> tuple[RenewalWindow | None, float]:
     """The window, None if the authority has none or what it says cannot be used; and when to ask again, in seconds.
 
     Raises `AcmeError`.
@@ -40,7 +40,7 @@ async def suggested(client: AcmeClient, id: str) -> tuple[Window | None, float]:
     return read_window(reply.json), min(max(again, _LEAST_SECONDS), _MOST_SECONDS)
 
 
-def read_window(found: dict[str, Any]) -> Window | None:
+def read_window(found: dict[str, Any]) -> RenewalWindow | None:
     """None for a window that ends before it begins, or is none."""
     window: Any = found.get("suggestedWindow")
     try:
@@ -48,4 +48,4 @@ def read_window(found: dict[str, Any]) -> Window | None:
     except (TypeError, KeyError, ValueError, OverflowError):
         return None
     why: Any = found.get("explanationURL")
-    return Window(start, end, why[:500] if isinstance(why, str) else "") if end > start else None
+    return RenewalWindow(start, end, why[:500] if isinstance(why, str) else "") if end > start else None

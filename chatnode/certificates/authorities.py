@@ -9,7 +9,7 @@ from chatnode.acme.client import AcmeClient, Binding
 from chatnode.acme.errors import AcmeError
 from chatnode.acme.jws import AccountKey, unb64
 from chatnode.certificates import x509
-from chatnode.certificates.store import Account, CertificateStore
+from chatnode.certificates.store import AcmeAccount, CertificateStore
 from chatnode.config import Acme
 from chatnode.outbound.client import Outbound
 
@@ -41,7 +41,7 @@ class Authorities:
             await client.sign_up(contact, self._binding(directory))
         elif account.contact != contact:
             await client.change_contact(contact)
-        now = Account(account.key, client.account, contact)
+        now = AcmeAccount(account.key, client.account, contact)
         if now != account:
             await self._save(directory, now)
         return client
@@ -50,14 +50,14 @@ class Authorities:
         """The authority does not know the account any more; the next time, it is opened again with the same key."""
         await self._save(directory, attrs.evolve(await self._account(directory), url=""))
 
-    async def _account(self, directory: str) -> Account:
+    async def _account(self, directory: str) -> AcmeAccount:
         account = await trio.to_thread.run_sync(self._store.account, directory)
         if account is None:
-            account = Account(await trio.to_thread.run_sync(x509.new_key))
+            account = AcmeAccount(await trio.to_thread.run_sync(x509.new_key))
             await self._save(directory, account)
         return account
 
-    async def _save(self, directory: str, account: Account) -> None:
+    async def _save(self, directory: str, account: AcmeAccount) -> None:
         await trio.to_thread.run_sync(self._store.save_account, directory, account)
 
     def _binding(self, directory: str) -> Binding | None:

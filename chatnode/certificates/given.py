@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from chatnode.certificates import contexts
-from chatnode.certificates.in_use import InUse
+from chatnode.certificates.in_use import CertificateInUse
 from chatnode.certificates.x509 import Facts
 from chatnode.config import Server
 from chatnode.errors import StartError
@@ -29,7 +29,7 @@ _Stamp = tuple[tuple[int, int, int] | None, ...]
 class GivenFiles:
     """Opened before the node serves; `run` while it does."""
 
-    def __init__(self, settings: Server, in_use: InUse) -> None:
+    def __init__(self, settings: Server, in_use: CertificateInUse) -> None:
         self._certificate, self._key = settings.tls_certificate, settings.tls_key
         self._in_use = in_use
         self._seen: _Stamp = ()

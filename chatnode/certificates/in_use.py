@@ -10,7 +10,7 @@ from chatnode.certificates import x509
 from chatnode.certificates.x509 import Facts
 
 
-class InUse:
+class CertificateInUse:
     """What new handshakes get; open connections keep what they began with. `context` is None before there is any."""
 
     def __init__(self) -> None:

@@ -22,14 +22,14 @@ import trio
 
 from chatnode.acme import orders, renewal_info
 from chatnode.acme.client import AcmeClient
-from chatnode.acme.errors import AcmeError, Problem
+from chatnode.acme.errors import AcmeError, AcmeProblem, words_of
 from chatnode.acme.jws import b64
-from chatnode.acme.orders import Order
-from chatnode.acme.renewal_info import Window
+from chatnode.acme.orders import CertificateOrder
+from chatnode.acme.renewal_info import RenewalWindow
 from chatnode.certificates import contexts, renewal, wanted, x509
 from chatnode.certificates.authorities import Authorities
 from chatnode.certificates.challenges import Challenges
-from chatnode.certificates.in_use import InUse
+from chatnode.certificates.in_use import CertificateInUse
 from chatnode.certificates.store import CertificateStore, State
 from chatnode.certificates.x509 import Facts
 from chatnode.concurrency import Signal
@@ -61,7 +61,7 @@ class Keeper:
     """`open` it before the node serves, and `run` it while it does. One at a time deals with the authority."""
 
     def __init__(
-        self, config: Config, store: CertificateStore, in_use: InUse, challenges: Challenges,
+        self, config: Config, store: CertificateStore, in_use: CertificateInUse, challenges: Challenges,
         db: Database, outbound: Outbound,
     ) -> None:  # fmt: skip
         self._config = config
@@ -73,7 +73,7 @@ class Keeper:
         self._authorities = Authorities(config.acme, store, outbound)
         self._busy = trio.Lock()
         self._woken = Signal()
-        self._window: Window | None = None
+        self._window: RenewalWindow | None = None
         self._look_at = 0.0
         self._clock = ""
         self.state = State()
@@ -84,11 +84,12 @@ class Keeper:
         path = self._store.certificate
         try:
             pem = path.read_bytes()
+            x509.read(pem)
             self._in_use.take(contexts.of_pem(pem), pem)
             return
         except FileNotFoundError:
             pass
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, ValueError) as error:
             logger.error("%s: cannot be used: %s", path, error)
         pem = x509.self_signed(wanted.domains(self._config))
         self._in_use.take(contexts.of_pem(pem), pem)
@@ -145,7 +146,7 @@ class Keeper:
             try:
                 payload = {"certificate": b64(facts.der), "reason": REASONS[reason]}
                 await client.post(client.endpoint("revokeCert"), payload)
-            except Problem as error:
+            except AcmeProblem as error:
                 if error.kind != "alreadyRevoked":
                     raise
             await self._remember(revoked=facts.serial, failures=0)
@@ -197,7 +198,7 @@ class Keeper:
 
     # ---- how
 
-    async def _obtained(self) -> tuple[Order, str]:
+    async def _obtained(self) -> tuple[CertificateOrder, str]:
         directory = self._settings.directory
         return await self._with_account(directory, self._ordered)
 
@@ -205,13 +206,13 @@ class Keeper:
         """Run it, and once more if the authority has forgotten the account."""
         try:
             return await run()
-        except Problem as error:
+        except AcmeProblem as error:
             if error.kind != "accountDoesNotExist":
                 raise
             await self._authorities.forget(directory)
             return await run()
 
-    async def _ordered(self) -> tuple[Order, str]:
+    async def _ordered(self) -> tuple[CertificateOrder, str]:
         """Complete the order that is under way, if it still can be, else a new one."""
         client = await self._authorities.signed_in(self._settings.directory)
         self._compare_clocks(client)
@@ -219,23 +220,23 @@ class Keeper:
         if earlier is not None and (earlier.directory, earlier.domains) == (self._settings.directory, domains):
             try:
                 return earlier, await self._complete(client, earlier)
-            except Problem as error:
+            except AcmeProblem as error:
                 await self._drop_order(error)
                 logger.info("the order from before the restart cannot be completed: %s", error.words)
         order = await self._place(client, domains)
         try:
             return order, await self._complete(client, order)
-        except Problem as error:
+        except AcmeProblem as error:
             await self._drop_order(error)
             raise
 
-    async def _drop_order(self, error: Problem) -> None:
+    async def _drop_order(self, error: AcmeProblem) -> None:
         """Forget the order if nothing can come of it. Raises the error otherwise."""
         if error.kind in _LASTING or error.status >= 500:
             raise error
         await self._remember(order=None)
 
-    async def _place(self, client: AcmeClient, domains: tuple[str, ...]) -> Order:
+    async def _place(self, client: AcmeClient, domains: tuple[str, ...]) -> CertificateOrder:
         facts = await self._in_use.facts()
         renews = client.offers("renewalInfo") and not facts.self_signed and self._is_wanted(facts)
         key = await trio.to_thread.run_sync(x509.new_key)
@@ -246,11 +247,11 @@ class Keeper:
         await self._remember(order=order)
         return order
 
-    async def _complete(self, client: AcmeClient, order: Order) -> str:
+    async def _complete(self, client: AcmeClient, order: CertificateOrder) -> str:
         request = await trio.to_thread.run_sync(x509.signing_request, order.key, order.domains)
         return await orders.complete(client, order, request, self._challenges)
 
-    async def _adopt(self, order: Order, chain: str) -> Facts:
+    async def _adopt(self, order: CertificateOrder, chain: str) -> Facts:
         """Check, store and use a certificate, in this order."""
         pem = f"{order.key.strip()}\n{chain.strip()}\n".encode()
         try:
@@ -321,13 +322,6 @@ class Keeper:
             logger.debug("%s", words_of(error))  # what matters of it was logged where it was met
         except Exception:
             logger.exception("the certificate could not be looked after")
-
-
-def words_of(error: Exception) -> str:
-    """What went wrong, for the operator."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
 
 
 def _shown(seconds: float) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from chatnode.certificates import wanted
 from chatnode.certificates.challenges import HTTP, TLS_ALPN, Challenges
 from chatnode.certificates.given import GivenFiles
-from chatnode.certificates.in_use import InUse
-from chatnode.certificates.keeper import Keeper
-from chatnode.certificates.store import CertificateStore
+from chatnode.certificates.in_use import CertificateInUse
 from chatnode.certificates.x509 import Facts
 from chatnode.config import Config
 from chatnode.outbound.client import Outbound
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
+
+if TYPE_CHECKING:
+    from chatnode.certificates.keeper import Keeper
 
 
 class NodeCertificate:
@@ -23,12 +25,16 @@ class NodeCertificate:
 
     def __init__(self, config: Config, directory: DataDirectory, db: Database, outbound: Outbound) -> None:
         self._config = config
-        self.in_use = InUse()
+        self.in_use = CertificateInUse()
         self.challenges = Challenges((HTTP, TLS_ALPN) if config.server.http_bind else (TLS_ALPN,))
         self.keeper: Keeper | None = None
         self.serving = False
         self._given: GivenFiles | None = None
         if config.acme.accept_terms:
+            # Imported by nodes that need it (docs/adr/0030-what-is-imported-when.md).
+            from chatnode.certificates.keeper import Keeper
+            from chatnode.certificates.store import CertificateStore
+
             store = CertificateStore(directory.tls)
             self.keeper = Keeper(config, store, self.in_use, self.challenges, db, outbound)
         elif config.server.tls_certificate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from chatnode.acme.renewal_info import Window
+from chatnode.acme.renewal_info import RenewalWindow
 from chatnode.certificates.x509 import Facts
 
 _SHARE = 2 / 3
@@ -16,7 +16,7 @@ _WAITS = (60.0, 600.0, 6_000.0, 86_400.0)
 _JITTER = 0.1
 
 
-def due_at(facts: Facts, window: Window | None) -> float:
+def due_at(facts: Facts, window: RenewalWindow | None) -> float:
     """When to renew a certificate: at a moment in the window that the authority suggests, else after two thirds.
 
     The moment is random and yet the same each time, because it comes from the certificate. A window that ends after

@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.acme.orders import Order
+from chatnode.acme.orders import CertificateOrder
 from chatnode.logs import get_logger
 from chatnode.storage.engine.durable_files import replace
 from chatnode.storage.engine.file_owners import make_directory
@@ -24,7 +24,7 @@ logger = get_logger("certificates")
 
 
 @attrs.frozen
-class Account:
+class AcmeAccount:
     """`key` is PEM; `url` is empty until the authority has opened the account; `contact` as it was told."""
 
     key: str = attrs.field(repr=False)
@@ -38,7 +38,7 @@ class State:
     failures."""
 
     directory: str = ""
-    order: Order | None = None
+    order: CertificateOrder | None = None
     failures: int = 0
     next_try: float = 0.0
     problem: str = ""
@@ -59,16 +59,16 @@ class CertificateStore:
     def save_certificate(self, pem: bytes) -> None:
         self._write(self.certificate, pem)
 
-    def account(self, directory: str) -> Account | None:
+    def account(self, directory: str) -> AcmeAccount | None:
         """The account at an authority."""
         found = self._read("accounts.json").get(directory)
         try:
-            return Account(**found) if found is not None else None
+            return AcmeAccount(**found) if found is not None else None
         except TypeError:
             logger.error("%s: cannot be read; a new account is opened", self.directory / "accounts.json")
             return None
 
-    def save_account(self, directory: str, account: Account) -> None:
+    def save_account(self, directory: str, account: AcmeAccount) -> None:
         self._write(
             self.directory / "accounts.json",
             orjson.dumps({**self._read("accounts.json"), directory: attrs.asdict(account)}),
@@ -79,7 +79,10 @@ class CertificateStore:
         found = self._read("state.json")
         try:
             stored: dict[str, Any] | None = found.pop("order", None)
-            order = Order(**(stored | {"domains": tuple(stored["domains"])})) if stored is not None else None
+            order = None
+            if stored is not None:
+                fields: dict[str, Any] = {**stored, "domains": tuple(stored["domains"])}
+                order = CertificateOrder(**fields)
             return State(order=order, **found)
         except (TypeError, KeyError):
             logger.error("%s: cannot be read; the next try begins again", self.directory / "state.json")

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from chatnode.acme.renewal_info import certificate_id
-
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -80,6 +78,8 @@ def _names(certificate: x509.Certificate) -> list[str]:
 
 def _ari(certificate: x509.Certificate) -> str:
     from cryptography import x509
+
+    from chatnode.acme.renewal_info import certificate_id
 
     try:
         key = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from chatnode.acme.errors import AcmeError
-from chatnode.certificates.keeper import Keeper, words_of
+from chatnode.acme.errors import AcmeError, words_of
 from chatnode.certificates.node_certificate import NodeCertificate
 from chatnode.certificates.x509 import Facts
 from chatnode.dispatch.caller import Caller
@@ -23,6 +22,9 @@ from chatnode.model.commands.certificates import (
 )
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.times import rfc3339
+
+if TYPE_CHECKING:
+    from chatnode.certificates.keeper import Keeper
 
 
 @command("certificate.status", permission=permissions.OPERATE, reads=True)

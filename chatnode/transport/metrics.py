@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -130,13 +131,12 @@ def _outbound(page: MetricsPage, core: Core) -> None:
 
 
 async def _certificate(page: MetricsPage, core: Core) -> None:
-    report = await core.part(NodeCertificate).report()
-    if report is not None:
-        page.value(
-            "chatnode_certificate_expires_seconds", "gauge",
-            "Seconds until the certificate of the port expires; negative after that.",
-            round(report[0].not_after - time.time()),
-        )  # fmt: skip
+    left: dict[tuple[tuple[str, str], ...], float] = {}
+    with suppress(ValueError):  # a certificate that cannot be understood, which /health says
+        if (report := await core.part(NodeCertificate).report()) is not None:
+            left[()] = round(report[0].not_after - time.time())
+    help = "Seconds until the certificate of the port expires; negative after that."
+    page.metric("chatnode_certificate_expires_seconds", "gauge", help, left)
 
 
 _OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (

@@ -17,11 +17,11 @@ import trustme
 
 from chatnode.acme import renewal_info
 from chatnode.acme.client import NONCE_REPEATS, REPEATS, AcmeClient, wait_after
-from chatnode.acme.errors import AcmeError, Problem, Unreachable
+from chatnode.acme.errors import AcmeError, AcmeProblem, AuthorityAway
 from chatnode.acme.jws import AccountKey, unb64
-from chatnode.acme.renewal_info import Window
+from chatnode.acme.renewal_info import RenewalWindow
 from chatnode.certificates import x509
-from chatnode.certificates.store import Account, CertificateStore, State
+from chatnode.certificates.store import AcmeAccount, CertificateStore, State
 from chatnode.config import Config, OutboundSettings
 from chatnode.model.times import rfc3339
 from tests.certificates.serving import failed, served, settings, shown, status
@@ -113,7 +113,7 @@ async def test_forgotten_nonces_are_replaced_at_once(trusted: trustme.CA, waits:
     assert len(authority.asked) == NONCE_REPEATS + 1
     assert waits == []
     always = Authority(lambda method, path: problem("badNonce"))
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(AcmeProblem) as caught:
         await asked(trusted, always, order)
     assert caught.value.kind == "badNonce"
     assert len(always.asked) == NONCE_REPEATS + 1
@@ -121,7 +121,7 @@ async def test_forgotten_nonces_are_replaced_at_once(trusted: trustme.CA, waits:
 
 async def test_faults_of_the_authority_are_repeated_ten_times(trusted: trustme.CA, waits: list[float]) -> None:
     authority = Authority(lambda method, path: problem("serverInternal", 500, "try later"))
-    with pytest.raises(Problem, match=r"127\.0\.0\.1: try later \(serverInternal\)"):
+    with pytest.raises(AcmeProblem, match=r"127\.0\.0\.1: try later \(serverInternal\)"):
         await asked(trusted, authority, order)
     assert len(authority.asked) == REPEATS + 1 == 11
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30]
@@ -134,7 +134,7 @@ async def test_a_refusal_is_final_and_has_the_words_of_the_authority(trusted: tr
         "subproblems": [{"detail": "is mine", "identifier": {"type": "dns", "value": "b.example"}}, 5],
     }
     authority = Authority(lambda method, path: answer(json.dumps(body).encode(), 403))
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(AcmeProblem) as caught:
         await asked(trusted, authority, order)
     assert caught.value.words == "127.0.0.1: some  [31mnames (malformed); b.example: is mine"
     assert len(authority.asked) == 1
@@ -142,7 +142,7 @@ async def test_a_refusal_is_final_and_has_the_words_of_the_authority(trusted: tr
 
 async def test_a_rate_limit_says_until_when(trusted: trustme.CA, waits: list[float]) -> None:
     authority = Authority(lambda method, path: problem("rateLimited", 429, retry_after="1800"))
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(AcmeProblem) as caught:
         await asked(trusted, authority, order)
     assert (caught.value.kind, caught.value.retry_after) == ("rateLimited", 1_800)
     later = Authority(lambda method, path: problem("serverInternal", 503, retry_after="1800"))
@@ -157,7 +157,7 @@ async def test_an_authority_that_hangs_up_is_asked_again_and_given_up(trusted: t
         raise EOFError
 
     authority = Authority(hang_up)
-    with pytest.raises(Unreachable, match="does not answer"):
+    with pytest.raises(AuthorityAway, match="does not answer"):
         await asked(trusted, authority, order)
     assert len(authority.asked) == REPEATS + 1
 
@@ -199,7 +199,7 @@ async def test_the_window_is_asked_for_by_the_name_of_the_certificate(trusted: t
 
     async def use(client: AcmeClient) -> None:
         found, again = await renewal_info.suggested(client, "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE")
-        assert isinstance(found, Window)
+        assert isinstance(found, RenewalWindow)
         assert (found.end - found.start, again) == (86_400, 21_600 if again > 3_600 else 3_600)
 
     await asked(trusted, authority, use)
@@ -215,7 +215,7 @@ def with_certificate(data: Path, trusted: trustme.CA, there: Site) -> Config:
     issued = trusted.issue_cert("a.example", not_before=now, not_after=now + timedelta(days=90))
     store = CertificateStore(data / "tls")
     store.save_certificate(issued.private_key_and_cert_chain_pem.bytes())
-    store.save_account(directory, Account(x509.new_key(), there.url("/account/1")))
+    store.save_account(directory, AcmeAccount(x509.new_key(), there.url("/account/1")))
     store.save_state(State(directory))
     config = settings()
     acme = attrs.evolve(config.acme, directory=directory)

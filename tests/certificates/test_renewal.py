@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatnode.acme.renewal_info import Window, read_window
+from chatnode.acme.renewal_info import RenewalWindow, read_window
 from chatnode.certificates import renewal, x509
 from chatnode.certificates.x509 import Facts
 
@@ -33,23 +33,23 @@ def test_the_moment_is_spread_and_the_same_each_time() -> None:
     moments = [renewal.due_at(certificate(der=b"%d" % number), None) for number in range(200)]
     assert len(set(moments)) == 200
     assert max(moments) - min(moments) > 0.04 * 90 * DAY
-    window = Window(10 * DAY, 11 * DAY)
+    window = RenewalWindow(10 * DAY, 11 * DAY)
     within = [renewal.due_at(certificate(der=b"%d" % number), window) for number in range(200)]
     assert 10 * DAY <= min(within) < 10.1 * DAY
     assert 10.9 * DAY < max(within) <= 11 * DAY
 
 
 def test_a_window_in_the_past_means_now_and_one_beyond_the_end_nothing() -> None:
-    assert renewal.due_at(certificate(), Window(-5 * DAY, -4 * DAY)) < 0
-    assert renewal.due_at(certificate(), Window(80 * DAY, 91 * DAY)) == renewal.due_at(certificate(), None)
+    assert renewal.due_at(certificate(), RenewalWindow(-5 * DAY, -4 * DAY)) < 0
+    assert renewal.due_at(certificate(), RenewalWindow(80 * DAY, 91 * DAY)) == renewal.due_at(certificate(), None)
 
 
 def test_windows_are_read_strictly() -> None:
     window = {"start": "2025-01-02T04:00:00Z", "end": "2025-01-03T04:00:00Z"}
     start = datetime(2025, 1, 2, 4, tzinfo=UTC).timestamp()
-    assert read_window({"suggestedWindow": window}) == Window(start, start + DAY)
+    assert read_window({"suggestedWindow": window}) == RenewalWindow(start, start + DAY)
     explained = {"suggestedWindow": window, "explanationURL": "https://ca.example/why"}
-    assert read_window(explained) == Window(start, start + DAY, "https://ca.example/why")
+    assert read_window(explained) == RenewalWindow(start, start + DAY, "https://ca.example/why")
     for wrong in (
         {}, {"suggestedWindow": None}, {"suggestedWindow": []}, {"suggestedWindow": {"start": window["start"]}},
         {"suggestedWindow": {"start": 1, "end": 2}}, {"suggestedWindow": {"start": "soon", "end": "later"}},

@@ -23,7 +23,12 @@ NOWHERE = "https://127.0.0.1:1/directory"
 
 
 def settings(
-    place: Place | None = None, *, names: Sequence[str] = ("a.example",), http_bind: str = "", **acme: Any
+    place: Place | None = None,
+    *,
+    names: Sequence[str] = ("a.example",),
+    http_bind: str = "",
+    head_seconds: float = 30.0,
+    **acme: Any,
 ) -> Config:
     directory = place.directory if place is not None else NOWHERE
     return Config(
@@ -32,7 +37,7 @@ def settings(
         ),
         acme=Acme(accept_terms=True, domains=tuple(names), directory=directory, staging=directory, **acme),
         outbound=OutboundSettings(allow=(place.address,) if place is not None else ()),
-        limits=Limits(connections_per_address=0, requests_per_minute=0, logins_per_minute=0, head_seconds=1.0),
+        limits=Limits(connections_per_address=0, requests_per_minute=0, logins_per_minute=0, head_seconds=head_seconds),
     )  # fmt: skip
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from chatnode import config_file
 from chatnode.certificates import wanted
+from chatnode.cli import cli
 from chatnode.errors import StartError
 
 URL = "https://chat.example.org"
@@ -74,3 +77,10 @@ def test_what_keeps_an_authority_away_is_said(
         wanted.warn(config_file.of_values({"server": server, "acme": {"accept_terms": True}}), bind)
     assert said in caplog.text
     assert bool(said) == bool(caplog.text)
+
+
+def test_the_check_of_the_settings_finds_it_too(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[acme]\ndomains = ["a.example"]\n')
+    done = CliRunner().invoke(cli, ["--data", str(tmp_path), "config", "--check"])
+    assert isinstance(done.exception, StartError)
+    assert "acme.accept_terms is not" in str(done.exception)

@@ -268,6 +268,36 @@ def read_bind(text: str) -> str:
     return text.strip()
 
 
+def read_optional_bind(text: str) -> str:
+    """As `read_bind`; empty for none."""
+    return read_bind(text) if text.strip() else ""
+
+
+# ---- certificates
+
+
+def read_domain(text: str) -> str:
+    """A name that a certificate can be for, in lower case and ASCII."""
+    name = text.strip()
+    if name.startswith("*"):
+        raise ValueError("a wildcard needs a change in the DNS, which the node cannot make; list each name")
+    try:
+        host = _host(name)
+    except ValueError:
+        raise ValueError("expected a name such as chat.example.org, without https:// and without a port") from None
+    if parse_address(host) is not None:
+        raise ValueError("certificates for IP addresses are not obtained; use a name")
+    return host.rstrip(".")
+
+
+def read_directory(text: str) -> str:
+    """The URL of an ACME directory, as it is written: a slash at its end may matter."""
+    url = text.strip()
+    if parse_url(url).scheme != "https":
+        raise ValueError("expected an https:// URL")
+    return url
+
+
 # ---- mail
 
 

@@ -13,10 +13,13 @@ import attrs
 
 from chatnode.addresses import (
     read_bind,
+    read_directory,
+    read_domain,
     read_egress_rule,
     read_mail_address,
     read_mail_host,
     read_network,
+    read_optional_bind,
     read_origin,
     read_proxy,
     read_public_url,
@@ -38,7 +41,14 @@ class Server:
     tls_certificate: str = setting(
         "", "PEM file with the certificate chain. If this and tls_key are set, the port accepts TLS only."
     )
-    tls_key: str = setting("", "PEM file with the private key.")
+    tls_key: str = setting(
+        "", "PEM file with the private key. If this or the certificate changes on disk, the node takes up both."
+    )
+    http_bind: str = setting(
+        "",
+        "Second address and port, usually *:80, that redirects browsers to https:// and answers HTTP-01 challenges of [acme]. Empty: none.",
+        read=read_optional_bind,
+    )
     public_url: str = setting(
         "",
         "URL at which users reach the node, e.g. https://chat.example.org. Links begin with it, and its pages may use the session cookie. Empty: the bind address.",
@@ -67,6 +77,36 @@ class Server:
         "Seconds without a TCP acknowledgement from the peer after which a connection is dropped (TCP_USER_TIMEOUT).",
         minimum=1,
     )
+
+
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+
+
+@attrs.frozen
+class Acme:
+    """A TLS certificate that the node obtains and renews itself, from an authority that speaks ACME (RFC 8555)."""
+
+    accept_terms: bool = setting(
+        False, "Set to true to use this: it means that you accept the terms of service of the authority at `directory`."
+    )
+    domains: tuple[str, ...] = setting(
+        (), "Names that the certificate is for. Empty: the host of server.public_url.", read=read_domain
+    )
+    contact: str = setting(
+        "", "Mail address at which the authority can reach you. Empty: none.", read=read_mail_address
+    )
+    directory: str = setting(
+        LETS_ENCRYPT, "URL of the authority's ACME directory. Default: Let's Encrypt.", read=read_directory
+    )
+    staging: str = setting(
+        LETS_ENCRYPT_STAGING,
+        "URL of the directory that `chatnode acme issue --dry-run` uses: no browser trusts its certificates.",
+        read=read_directory,
+    )
+    eab_kid: str = setting("", "Key id of an external account binding, if the authority gave you one.")
+    eab_key: str = setting("", "Key of the external account binding, in base64url.", secret=True)
+    profile: str = setting("", "Profile of the certificate, such as `shortlived`. Empty: the authority's default.")
 
 
 @attrs.frozen
@@ -435,6 +475,7 @@ class Config:
     """All settings. Immutable; a node keeps the one it was opened with."""
 
     server: Server = attrs.field(factory=Server)
+    acme: Acme = attrs.field(factory=Acme)
     limits: Limits = attrs.field(factory=Limits)
     accounts: Accounts = attrs.field(factory=Accounts)
     presence: PresenceSettings = attrs.field(factory=PresenceSettings)
@@ -452,6 +493,11 @@ class Config:
     of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]], repr=False)
     """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`). Not in the
     repr, because some hold secrets."""
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the port speaks TLS, with a certificate that was given or is obtained."""
+        return bool(self.server.tls_certificate) or self.acme.accept_terms
 
 
 def settings_of(config: Config, plugin: str, kind: type[T]) -> T:

@@ -8,8 +8,6 @@ connections.
 
 from __future__ import annotations
 
-import socket
-import ssl
 import sys
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -21,7 +19,7 @@ import attrs
 import trio
 
 from chatnode import config_file
-from chatnode.addresses import Bind, is_loopback, parse_bind
+from chatnode.certificates.node_certificate import NodeCertificate
 from chatnode.concurrency import raise_single
 from chatnode.config import Config
 from chatnode.dispatch.accounts import KnownAccounts
@@ -63,9 +61,11 @@ from chatnode.storage.search.indexer import Indexer
 from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import Application, HttpServer
-from chatnode.transport.listener import Listener, listen
+from chatnode.transport.listener import Listener
+from chatnode.transport.plain_port import PlainPort
+from chatnode.transport.ports import Ports, base_url, open_ports
 from chatnode.transport.sockets import ClientSockets
-from chatnode.transport.tls import server_context
+from chatnode.transport.tls import PortTls
 
 if TYPE_CHECKING:
     from chatnode.embed.callers import EmbeddedCaller
@@ -147,12 +147,8 @@ class Node:
         serves already: it has one address.
         """
         self._refuse_second()
-        config = self.core.config
-        tls = server_context(config.server)
-        where = _bind(bind or config.server.bind)
-        listening = listen(where)
-        url = where.url(_scheme(config), listening[0].getsockname()[1])
-        await self._run(listening, tls, url, task_status)
+        self.core.part(NodeCertificate).open()
+        await self._run(open_ports(self.core.config, bind), task_status)
 
     async def run(self, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
         """Do everything that `serve` does until cancelled, but open no port: the control socket, jobs, presence,
@@ -160,28 +156,26 @@ class Node:
         does.
         """
         self._refuse_second()
-        await self._run([], None, "", task_status)
+        await self._run(None, task_status)
 
     def _refuse_second(self) -> None:
         if self._serving:
             where = f" at {self.core.base_url}" if self.core.base_url else ""
             raise StartError(f"this node already serves{where}")
 
-    async def _run(
-        self, listening: list[socket.socket], tls: ssl.SSLContext | None, url: str, task_status: trio.TaskStatus[str]
-    ) -> None:
-        """`url` is where the port is; empty without one."""
+    async def _run(self, ports: Ports | None, task_status: trio.TaskStatus[str]) -> None:
         self._serving = True
-        public_url = self.core.config.server.public_url
+        config = self.core.config
+        url = "" if ports is None else ports.url(config)
         try:
             serving, stopping = trio.Event(), trio.Event()
             async with trio.open_nursery() as nursery:
-                await nursery.start(self._serve_until, serving, stopping, listening, tls)
-                self.core.base_url = public_url or url
-                if tls is None:
-                    _warn_of_plain(listening)
+                await nursery.start(self._serve_until, serving, stopping, ports)
+                self.core.base_url = config.server.public_url or url
+                if ports is not None:
+                    ports.warn(config)
                 serving.set()
-                task_status.started(url or public_url)
+                task_status.started(url or config.server.public_url)
                 try:
                     await trio.sleep_forever()
                 finally:
@@ -193,8 +187,7 @@ class Node:
         self,
         serving: trio.Event,
         stopping: trio.Event,
-        listening: list[socket.socket],
-        tls: ssl.SSLContext | None,
+        ports: Ports | None,
         task_status: trio.TaskStatus[None],
     ) -> None:
         """Shielded from cancellation, so that stopping takes its order, and its time limit."""
@@ -216,13 +209,24 @@ class Node:
                     await sockets.wait_drained()
                     await http.stop()
 
+                certificate = self.core.part(NodeCertificate)
+                tls = PortTls(certificate) if ports is not None and self.core.config.speaks_tls else None
                 listener = Listener(self.core.config, tls, sockets.serve, http.serve, stop_sessions)
                 async with trio.open_nursery() as plugins:
                     plugins.start_soon(self._run_plugins, serving)
-                    await listener.serve(listening, stopping, task_status)
+                    if ports is not None:
+                        plugins.start_soon(certificate.run)
+                    if ports is not None and ports.plain:
+                        plugins.start_soon(self._redirect, ports, stopping)
+                    await listener.serve([] if ports is None else ports.main, stopping, task_status)
                     plugins.cancel_scope.cancel()
                 await self.plugins.tell("node_stopping")
                 background.cancel_scope.cancel()
+
+    async def _redirect(self, ports: Ports, stopping: trio.Event) -> None:
+        """Serve the plain port."""
+        port = PlainPort(self.core.config, self.core.part(NodeCertificate).challenges, ports.port)
+        await Listener(self.core.config, None, port.serve, port.serve, _no_sessions).serve(ports.plain, stopping)
 
     def _make_app(self) -> Application:
         # Imported with the first HTTP request (docs/adr/0030-what-is-imported-when.md): quart and its dependencies take
@@ -312,7 +316,7 @@ async def build(
     """Make the parts of a node over an open database, in order: each is given what it needs when it is made."""
     commands = [command for each in subjects for command in each.commands]
     collections = Collections(each for subject in subjects for each in subject.collections)
-    core = Core(config, db, await db.read(log.epoch), await db.read(roles.by_name), _base_url(config), collections)
+    core = Core(config, db, await db.read(log.epoch), await db.read(roles.by_name), base_url(config), collections)
     sessions = SessionRegistry(db)
     board = PresenceBoard(db, sessions, config.presence)
     router = Router(sessions, board, core.metrics)
@@ -320,7 +324,8 @@ async def build(
     table = CommandTable([*commands, *plugins.commands()], hooks, board.active)
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
-    core.add(Outbound(config.outbound, core.metrics), Mailer(config.mail, core.metrics))
+    outbound = Outbound(config.outbound, core.metrics)
+    core.add(outbound, Mailer(config.mail, core.metrics), NodeCertificate(config, directory, db, outbound))
     core.add(SlashCommands(plugins), Invocations(core))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
@@ -384,29 +389,5 @@ async def _follow_plugins(db: Database, running: frozenset[str]) -> None:
         logger.error("the bots of plugins were not brought up to date: %s", error)
 
 
-def _base_url(config: Config) -> str:
-    """How people reach the node, as far as the settings tell before it serves; empty while the port is not known."""
-    bind = _bind(config.server.bind)
-    return config.server.public_url or (bind.url(_scheme(config), bind.port) if bind.port else "")
-
-
-def _scheme(config: Config) -> str:
-    return "https" if config.server.tls_certificate else "http"
-
-
-def _bind(text: str) -> Bind:
-    """Raises `StartError`."""
-    try:
-        return parse_bind(text)
-    except ValueError as error:
-        raise StartError(f"cannot listen on {text!r}: {error}") from None
-
-
-def _warn_of_plain(listening: list[socket.socket]) -> None:
-    open_to_others = [each.getsockname()[0] for each in listening if not is_loopback(each.getsockname()[0])]
-    if open_to_others:
-        logger.warning(
-            "listening without TLS on %s: others can read passwords and messages on the network; set "
-            "server.tls_certificate and server.tls_key, or listen on 127.0.0.1 behind a reverse proxy with TLS",
-            ", ".join(open_to_others),
-        )
+async def _no_sessions() -> None:
+    """What a listener without client sockets has to stop."""

@@ -27,7 +27,7 @@ ANOTHER = {
     "conversations.create", "conversations.support", "tokens.create", "invites.create", "setup.create", "backup.create",
     "people.reset_link", "people.reset_password", "invites.accept", "sessions.create", "people.password", "jobs.run",
     "node.repair", "crm.notes.add", "crm.lists.copy", "crm.segments.check", "crm.exports.create", "crm.imports.create",
-    "attachments.copy",
+    "attachments.copy", "certificate.issue", "certificate.revoke",
     "attachments.avatar.set", "attachments.rescan", "crm.contacts.add_accounts", "crm.duplicates.find",
     "crm.broadcasts.create", "crm.forms.create", "bots.token", "notifications.test", "notifications.mail.test",
     "notifications.retry",

@@ -76,6 +76,7 @@ def _take_data(context: click.Context, parameter: click.Parameter, value: Path |
 
 _WITHOUT_DATA = ("chat", "download", "systemd", "upload")
 _COMMANDS = {
+    "acme": ("certificates.acme", "Manage the certificate that the node obtains itself."),
     "audit": ("auditing.audit", "Print the audit log, newest first."),
     "backup": ("backups.backup", "Make a backup; the node may be running."),
     "call": ("calling.call", "Run any command by its name."),

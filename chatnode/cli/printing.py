@@ -30,6 +30,7 @@ def config(data: Path, check: bool) -> None:
     if not check:
         click.echo(config_file.render(), nl=False)
         return
+    from chatnode.certificates import wanted
     from chatnode.cli.extensions import sound
 
     directory = DataDirectory(data)
@@ -37,6 +38,7 @@ def config(data: Path, check: bool) -> None:
     if not path.exists():
         directory.require_node()
     settings = config_file.load(path if path.exists() else None)
+    wanted.check(settings)
     known: set[str] = set()
     for found, plugin in sound():
         known.add(found.name)

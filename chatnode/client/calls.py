@@ -20,7 +20,8 @@ from chatnode.errors import ConnectionLost, Refusal
 from chatnode.protocol import codec
 
 REPEATABLE = frozenset({
-    "audit.list", "conversations.context", "conversations.get", "conversations.members.list", "conversations.public",
+    "audit.list", "certificate.status",
+    "conversations.context", "conversations.get", "conversations.members.list", "conversations.public",
     "inbox.list", "invites.list", "items.query", "jobs.list", "messages.get", "messages.history", "messages.list",
     "messages.pinned", "messages.thread", "node.check", "node.info", "node.statistics", "people.blocked",
     "people.export", "people.get", "people.list", "people.me", "people.sessions", "plugins.consumers",

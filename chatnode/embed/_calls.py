@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chatnode.model.commands.adoption import Adopted
     from chatnode.model.commands.backups import BackupReply
     from chatnode.model.commands.bots import BotCommandList, BotList, BotReply
+    from chatnode.model.commands.certificates import CertificateReply, CertificateStatus
     from chatnode.model.commands.conversations import (
         ConversationDetails,
         ConversationPage,
@@ -1402,6 +1403,36 @@ class AsyncActions(AsyncGroup):
         return await self._run("actions.invoke", given({"message": message, "action": action, "cid": cid_or_new(cid)}))
 
 
+class AsyncCertificate(AsyncGroup):
+    """The commands `certificate.…`."""
+
+    __slots__ = ()
+
+    async def status(self) -> CertificateStatus:
+        """The certificate of the node's port, when it is renewed, and what is wrong with it."""
+        return await self._run("certificate.status", {})
+
+    async def issue(self, *, dry_run: bool = False) -> CertificateReply:
+        """Obtain a certificate now, also if the one in use is not due; new connections get it at once.
+
+        The authority connects to the node's port, so the node must serve.
+
+        `dry_run`: with the directory `acme.staging`; its certificate is not used.
+        """
+        return await self._run("certificate.issue", given({"dry_run": dry_run}))
+
+    async def revoke(
+        self,
+        *,
+        reason: Literal["unspecified", "key_compromise", "superseded", "cessation_of_operation"] = "unspecified",
+    ) -> CertificateReply:
+        """Revoke the certificate in use, because its key is not secret any more, for example.
+
+        A node that serves obtains a new one at once, with a new key. Until then the revoked one stays in use.
+        """
+        return await self._run("certificate.revoke", given({"reason": reason}))
+
+
 class AsyncCalls(AsyncGroup):
     """All commands, by their groups."""
 
@@ -1510,6 +1541,10 @@ class AsyncCalls(AsyncGroup):
     @property
     def actions(self) -> AsyncActions:
         return AsyncActions(self._run)
+
+    @property
+    def certificate(self) -> AsyncCertificate:
+        return AsyncCertificate(self._run)
 
 
 class BlockingSessions(BlockingGroup):
@@ -2814,6 +2849,36 @@ class BlockingActions(BlockingGroup):
         return self._run("actions.invoke", given({"message": message, "action": action, "cid": cid_or_new(cid)}))
 
 
+class BlockingCertificate(BlockingGroup):
+    """The commands `certificate.…`."""
+
+    __slots__ = ()
+
+    def status(self) -> CertificateStatus:
+        """The certificate of the node's port, when it is renewed, and what is wrong with it."""
+        return self._run("certificate.status", {})
+
+    def issue(self, *, dry_run: bool = False) -> CertificateReply:
+        """Obtain a certificate now, also if the one in use is not due; new connections get it at once.
+
+        The authority connects to the node's port, so the node must serve.
+
+        `dry_run`: with the directory `acme.staging`; its certificate is not used.
+        """
+        return self._run("certificate.issue", given({"dry_run": dry_run}))
+
+    def revoke(
+        self,
+        *,
+        reason: Literal["unspecified", "key_compromise", "superseded", "cessation_of_operation"] = "unspecified",
+    ) -> CertificateReply:
+        """Revoke the certificate in use, because its key is not secret any more, for example.
+
+        A node that serves obtains a new one at once, with a new key. Until then the revoked one stays in use.
+        """
+        return self._run("certificate.revoke", given({"reason": reason}))
+
+
 class BlockingCalls(BlockingGroup):
     """All commands, by their groups."""
 
@@ -2922,3 +2987,7 @@ class BlockingCalls(BlockingGroup):
     @property
     def actions(self) -> BlockingActions:
         return BlockingActions(self._run)
+
+    @property
+    def certificate(self) -> BlockingCertificate:
+        return BlockingCertificate(self._run)

@@ -17,6 +17,7 @@ from chatnode.services import (
     adoption,
     backups,
     bots,
+    certificates,
     conversations,
     importing,
     inbox,
@@ -69,6 +70,7 @@ SUBJECTS: tuple[Subject, ...] = (
     bots.SUBJECT,
     slash.SUBJECT,
     invocations.SUBJECT,
+    certificates.SUBJECT,
 )
 TABLES: tuple[CoreTable, ...] = tuple(table for each in SUBJECTS for table in each.tables)
 COMMANDS: tuple[Command[Any, Any], ...] = tuple(command for each in SUBJECTS for command in each.commands)

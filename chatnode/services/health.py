@@ -10,11 +10,12 @@ from typing import Any
 
 import trio
 
+from chatnode.certificates.node_certificate import NodeCertificate
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.manager import Manager, Probe
-from chatnode.model.times import now_ms
+from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol import codec
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.storage.log import log
@@ -69,6 +70,8 @@ class Health:
             probes["search"] = _search
         if core.config.backup.every_hours:
             probes["backup"] = _backup
+        if core.part(NodeCertificate).in_use.context is not None:
+            probes["certificate"] = _certificate
         for name, probe in core.part(Manager).probes().items():
             probes[f"plugin.{name}"] = partial(_of_plugin, probe)
         parts: dict[str, Part] = {name: {} for name in probes}
@@ -176,3 +179,14 @@ async def _backup(core: Core) -> Part:
     if age > 2 * settings.every_hours * 3600:
         raise Unwell(f"the newest backup is {age / 3600:.0f} hours old")
     return {"age_hours": round(age / 3600, 1)} if newest else {}
+
+
+async def _certificate(core: Core) -> Part:
+    """Fails while there is only a self-signed one, and when the one in use was not renewed in time."""
+    report = await core.part(NodeCertificate).report()
+    if report is None:
+        return {}
+    facts, problem = report
+    if problem is not None:
+        raise Unwell(problem)
+    return {"names": list(facts.names), "issuer": facts.issuer, "expires_at": rfc3339(int(facts.not_after) * 1000)}

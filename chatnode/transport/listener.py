@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from math import inf
@@ -30,6 +29,7 @@ from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.transport.connection import LINGER_SECONDS, Connection
 from chatnode.transport.head import BadRequest, Head, end_of_head, parse_head, refusal_response
+from chatnode.transport.tls import PortTls
 
 logger = get_logger("listener")
 
@@ -55,7 +55,7 @@ class Listener:
     def __init__(
         self,
         config: Config,
-        tls: ssl.SSLContext | None,
+        tls: PortTls | None,
         on_socket: Handler,
         on_http: Handler,
         stop_sessions: Callable[[], Awaitable[None]],
@@ -218,8 +218,8 @@ class Listener:
         if self._tls is not None and connection.tls is None:
             if not _is_tls(await connection.peek()):
                 raise BadRequest(400, "this port uses TLS; use https:// or wss://")
-            connection.tls = trio.SSLStream(connection.stream(), self._tls, server_side=True, https_compatible=True)
-            await connection.tls.do_handshake()
+            if not await self._tls.begin(connection):
+                return
         if not connection.buffered:
             connection.buffered = await connection.receive()
         if connection.tls is None and _is_tls(connection.buffered[:1]) and connection.buffered:

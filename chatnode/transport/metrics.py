@@ -6,11 +6,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import trio
 
 from chatnode import __version__
+from chatnode.certificates.node_certificate import NodeCertificate
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.hooks.consumers import Consumers
@@ -45,6 +47,7 @@ async def page(core: Core, registry: SessionRegistry, parts: dict[str, Part]) ->
     _jobs(page, core)
     _work(page, core, works)
     _outbound(page, core)
+    await _certificate(page, core)
     await _plugins(page, core)
     _process(page)
     return page.text()
@@ -125,6 +128,15 @@ def _outbound(page: MetricsPage, core: Core) -> None:
     now = core.part(Outbound)
     page.value("chatnode_outbound_running", "gauge", "Requests to other hosts that are under way.", now.running)
     page.value("chatnode_outbound_paused_origins", "gauge", "Other hosts that are left alone for now.", now.paused)
+
+
+async def _certificate(page: MetricsPage, core: Core) -> None:
+    left: dict[tuple[tuple[str, str], ...], float] = {}
+    with suppress(ValueError):  # a certificate that cannot be understood, which /health says
+        if (report := await core.part(NodeCertificate).report()) is not None:
+            left[()] = round(report[0].not_after - time.time())
+    help = "Seconds until the certificate of the port expires; negative after that."
+    page.metric("chatnode_certificate_expires_seconds", "gauge", help, left)
 
 
 _OF_JOBS: tuple[tuple[str, str, str, Callable[[LastRun], float]], ...] = (

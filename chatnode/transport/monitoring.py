@@ -12,7 +12,7 @@ from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
 
 from chatnode.addresses import is_among, is_loopback, parse_host
-from chatnode.config import Server
+from chatnode.config import Config
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
@@ -34,7 +34,7 @@ def add_routes(
 
     async def operator() -> None:
         if not is_trusted(
-            core.config.server,
+            core.config,
             request.scope["client"],
             {name.lower(): value for name, value in request.headers.items()},
         ):
@@ -70,21 +70,21 @@ def add_routes(
         app.add_url_rule(address, answer.__name__, answer, methods=["GET"])
 
 
-def is_trusted(server: Server, client: tuple[str, int] | None, headers: Mapping[str, str]) -> bool:
+def is_trusted(config: Config, client: tuple[str, int] | None, headers: Mapping[str, str]) -> bool:
     """Whether a request comes from one of `server.metrics_addresses` itself. `headers` are named in lower case.
 
     What a proxy passes on does not, and a proxy may not say that it is one: with a public URL and without a
     certificate of the node's own, this machine's addresses are taken for a proxy's. Nor does what a browser here was
     made to ask for by a page whose name was led to this address.
     """
-    peer = client[0] if client else ""
+    peer, server = client[0] if client else "", config.server
     if not is_among(peer, server.metrics_addresses) or is_among(peer, server.trusted_proxies):
         return False
     if _FORWARDED & headers.keys():
         return False
     if not is_loopback(peer):
         return True
-    return not (server.public_url and not server.tls_certificate) and _names_this_machine(headers.get("host", ""))
+    return not (server.public_url and not config.speaks_tls) and _names_this_machine(headers.get("host", ""))
 
 
 def _names_this_machine(host: str) -> bool:

@@ -44,7 +44,7 @@ class Credentials:
         with a comma between them."""
         trusted = core.config.server.trusted_proxies
         address = client_address(peer, field("x-forwarded-for"), trusted)
-        secure = core.base_url.startswith("https:") or bool(core.config.server.tls_certificate)
+        secure = core.base_url.startswith("https:") or core.config.speaks_tls
         if is_among(peer, trusted) and nearest(field("x-forwarded-proto")).lower() == "https":
             secure = True
         own_page = may_use_cookie(field("origin"), field("host"), core)

@@ -915,6 +915,16 @@ async def making_a_backup(world: World) -> None:
     await world.call(None, "backup.create")
 
 
+@scenario("certificate.issue")
+@scenario("certificate.revoke")
+async def obtaining_a_certificate(world: World) -> None:
+    """Refused, as the node obtains none."""
+    await world.begin()
+    for command in ("certificate.issue", "certificate.revoke"):
+        with contextlib.suppress(Refusal):
+            await world.call(None, command)
+
+
 # ---- plugins
 
 

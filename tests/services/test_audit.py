@@ -45,6 +45,8 @@ DONE: dict[str, dict[str, Any]] = {
 }
 #: Done by the operator before there is an administrator.
 SETUP = "setup.create"
+#: These need an authority: tests/certificates/test_pebble.py looks for their entries.
+OF_AUTHORITIES = {"certificate.issue", "certificate.revoke"}
 #: These need a plugin: tests/plugins/core/test_plugin_commands.py looks for their entries.
 OF_PLUGINS = {f"plugins.{each}" for each in ("replay", "retry", "dismiss", "enable", "disable", "drop")}
 
@@ -55,7 +57,7 @@ def takes_more(command: Any) -> bool:
 
 
 def test_every_such_command_is_tried() -> None:
-    assert {command.name for command in COMMANDS if takes_more(command)} == {*DONE, SETUP} | OF_PLUGINS
+    assert {command.name for command in COMMANDS if takes_more(command)} == {*DONE, SETUP} | OF_PLUGINS | OF_AUTHORITIES
 
 
 @pytest.fixture

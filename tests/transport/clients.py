@@ -124,9 +124,14 @@ class Wire:
 
 
 async def open_wire(
-    address: Address, *, tls: ssl.SSLContext | None = None, receive_buffer: int | None = None, source: str | None = None
+    address: Address,
+    *,
+    tls: ssl.SSLContext | None = None,
+    receive_buffer: int | None = None,
+    source: str | None = None,
+    name: str = "localhost",
 ) -> trio.abc.Stream:
-    """A connection; a small `receive_buffer` makes the node's sends block early."""
+    """A connection; a small `receive_buffer` makes the node's sends block early. `name` is that of the certificate."""
     connection = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if receive_buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -138,7 +143,7 @@ async def open_wire(
             stream = trio.SocketStream(connection)
             if tls is None:
                 return stream
-            secure = trio.SSLStream(stream, tls, server_hostname="localhost", https_compatible=True)
+            secure = trio.SSLStream(stream, tls, server_hostname=name, https_compatible=True)
             await secure.do_handshake()
             return secure
     except BaseException:

@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from chatnode.config import Config, Server
+from chatnode.config import Acme, Config, Server
 from chatnode.model.times import now_ms
 from chatnode.node import Node
 from chatnode.services import JOBS
@@ -192,28 +192,33 @@ async def scope(node: Node, name: str) -> str:
 def test_who_is_trusted_by_address() -> None:
     local, lan, host = ("127.0.0.1", 5), ("10.0.0.5", 5), {"host": "127.0.0.1:8008"}
     plain = Server()
-    assert is_trusted(plain, local, host)
-    assert is_trusted(plain, ("::1", 5), {"host": "[::1]:8008"})
-    assert is_trusted(plain, local, {"host": "localhost"})
-    assert not is_trusted(plain, local, {"host": "rebound.example.com:8008"})
-    assert not is_trusted(plain, local, {})
-    assert not is_trusted(plain, lan, host)
-    assert not is_trusted(plain, None, host)
-    assert is_trusted(Server(metrics_addresses=("10.0.0.5",)), lan, {"host": "chat.example.org"})
-    assert not is_trusted(Server(metrics_addresses=("10.0.0.5",), trusted_proxies=("10.0.0.5",)), lan, host)
-    assert not is_trusted(Server(metrics_addresses=()), local, host)
+
+    def trusted(server: Server, client: tuple[str, int] | None, headers: dict[str, str], acme: bool = False) -> bool:
+        return is_trusted(Config(server=server, acme=Acme(accept_terms=acme)), client, headers)
+
+    assert trusted(plain, local, host)
+    assert trusted(plain, ("::1", 5), {"host": "[::1]:8008"})
+    assert trusted(plain, local, {"host": "localhost"})
+    assert not trusted(plain, local, {"host": "rebound.example.com:8008"})
+    assert not trusted(plain, local, {})
+    assert not trusted(plain, lan, host)
+    assert not trusted(plain, None, host)
+    assert trusted(Server(metrics_addresses=("10.0.0.5",)), lan, {"host": "chat.example.org"})
+    assert not trusted(Server(metrics_addresses=("10.0.0.5",), trusted_proxies=("10.0.0.5",)), lan, host)
+    assert not trusted(Server(metrics_addresses=()), local, host)
     # In networks, and however an address is written.
-    assert is_trusted(Server(metrics_addresses=("10.0.0.0/24",)), ("::ffff:10.0.0.5", 5), host)
-    assert not is_trusted(Server(metrics_addresses=("10.0.1.0/24",)), lan, host)
+    assert trusted(Server(metrics_addresses=("10.0.0.0/24",)), ("::ffff:10.0.0.5", 5), host)
+    assert not trusted(Server(metrics_addresses=("10.0.1.0/24",)), lan, host)
     both = Server(metrics_addresses=("10.0.0.0/8",), trusted_proxies=("10.0.0.0/24",))
-    assert not is_trusted(both, lan, host)
-    assert is_trusted(both, ("10.0.1.5", 5), host)
-    assert is_trusted(plain, local, {"host": "LOCALHOST:8008"})
-    assert not is_trusted(plain, local, {"host": "localhost.evil.org"})
-    assert not is_trusted(plain, local, {"host": "localhost/"})
+    assert not trusted(both, lan, host)
+    assert trusted(both, ("10.0.1.5", 5), host)
+    assert trusted(plain, local, {"host": "LOCALHOST:8008"})
+    assert not trusted(plain, local, {"host": "localhost.evil.org"})
+    assert not trusted(plain, local, {"host": "localhost/"})
     # A proxy that was not named, and does not name itself.
-    assert not is_trusted(Server(public_url="https://chat.example.org"), local, host)
-    assert is_trusted(Server(public_url="https://chat.example.org", tls_certificate="c", tls_key="k"), local, host)
+    assert not trusted(Server(public_url="https://chat.example.org"), local, host)
+    assert trusted(Server(public_url="https://chat.example.org", tls_certificate="c", tls_key="k"), local, host)
+    assert trusted(Server(public_url="https://chat.example.org"), local, host, acme=True)
 
 
 async def test_strangers_are_told_that_a_part_fails_and_not_why(http: Http, node: Node, anns: str, roots: str) -> None:

@@ -10,11 +10,11 @@ import pytest
 import trio
 import trustme
 
+from chatnode.certificates import contexts, wanted
 from chatnode.config import Config, Limits, Server
 from chatnode.errors import StartError
 from chatnode.node import Node
 from chatnode.testing import User
-from chatnode.transport.tls import server_context
 from tests.services.dialogue import fill
 
 from .clients import Address, ChatSocket, Ended, EventStream, Http, Wire, head, open_wire, serving
@@ -197,8 +197,7 @@ async def test_a_client_that_does_not_trust_the_certificate_hurts_nobody(
 
 
 async def test_old_tls_is_not_spoken(certified: Certified) -> None:
-    context = server_context(Server(tls_certificate=str(certified.certificate), tls_key=str(certified.key)))
-    assert context is not None
+    context = contexts.of_files(str(certified.certificate), str(certified.key))
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
@@ -207,6 +206,11 @@ async def test_a_stopping_node_tells_its_clients_to_resume(node: Node, trust: ss
         chat = await ChatSocket.signed_in(address, anns, tls=trust)
     async with chat:
         assert (await chat.closed()).code == 1001
+
+
+def load(settings: Server) -> None:
+    wanted.check(Config(server=settings))
+    contexts.of_files(settings.tls_certificate, settings.tls_key)
 
 
 def test_settings_that_cannot_be_used_are_named(certified: Certified) -> None:
@@ -229,10 +233,6 @@ def test_settings_that_cannot_be_used_are_named(certified: Certified) -> None:
             tls_certificate=certificate and str(folder / certificate), tls_key=key and str(folder / key)
         )  # fmt: skip
         with pytest.raises(StartError) as caught:
-            server_context(settings)
+            load(settings)
         messages.append(str(caught.value))
     assert [message for message in messages if "tls_certificate" not in message and "tls_key" not in message] == []
-
-
-def test_without_settings_the_port_is_plain() -> None:
-    assert server_context(Server()) is None

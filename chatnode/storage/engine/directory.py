@@ -48,6 +48,11 @@ class DataDirectory:
         return self.path / "signing.keys"
 
     @property
+    def tls(self) -> Path:
+        """Keys and certificates that the node obtained; secret, and in no backup."""
+        return self.path / "tls"
+
+    @property
     def plugins(self) -> Path:
         """Has a directory for each plugin."""
         return self.path / "plugins"

@@ -6,7 +6,6 @@ deletes the file: links from before are void, as what they name may be something
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import attrs
 import orjson
 
 from chatnode.logs import get_logger
-from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine import durable_files
 
 logger = get_logger("storage")
 
@@ -50,12 +49,5 @@ def load(path: Path) -> list[SigningKey]:
 
 def store(path: Path, keys: list[SigningKey]) -> None:
     """Replace the stored keys; readable by the node's user only. Raises `OSError`."""
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
     data = orjson.dumps([{"id": each.id, "made_at": each.made_at, "secret": each.secret.hex()} for each in keys])
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    give(partial)
-    partial.rename(path)
+    durable_files.replace(path, data)

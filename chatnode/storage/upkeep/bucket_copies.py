@@ -17,13 +17,14 @@ import attrs
 
 from chatnode.config import Backup, Bucket
 from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import make_directory
 from chatnode.storage.upkeep import file_lists, rotation
 from chatnode.storage.upkeep.bucket import BucketClient
 from chatnode.storage.upkeep.names import Names
 from chatnode.storage.upkeep.pool import KEY_FILE, POOLS, Pool, beside
 from chatnode.storage.upkeep.sealing import BackupError
-from chatnode.storage.upkeep.snapshots import Progress, no_progress, sync_directory
+from chatnode.storage.upkeep.snapshots import Progress, no_progress
 
 
 @attrs.define

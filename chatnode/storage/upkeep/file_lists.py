@@ -14,12 +14,12 @@ from typing import BinaryIO
 import attrs
 import orjson
 
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give
 from chatnode.storage.engine.stored_files import StoredFile
 from chatnode.storage.upkeep import sealing
 from chatnode.storage.upkeep.pool import PARTIAL, PLAIN, Pool
 from chatnode.storage.upkeep.sealing import BackupError
-from chatnode.storage.upkeep.snapshots import sync_directory
 
 SUFFIX = ".files"
 

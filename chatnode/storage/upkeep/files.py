@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chatnode.errors import StartError
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give
-from chatnode.storage.upkeep.snapshots import sync_directory
 
 PARTIAL = ".partial"
 

@@ -22,11 +22,11 @@ from typing import BinaryIO, Self
 import attrs
 import orjson
 
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give, make_directory
 from chatnode.storage.engine.stored_files import StoredFile, size_of
 from chatnode.storage.upkeep import sealing
 from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
-from chatnode.storage.upkeep.snapshots import sync_directory
 
 POOLS = "files"
 PLAIN = "plain"

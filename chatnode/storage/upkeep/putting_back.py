@@ -15,6 +15,7 @@ import attrs
 
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give, make_directory
 from chatnode.storage.engine.stored_files import FindLister, is_whole
 from chatnode.storage.upkeep import file_lists
@@ -22,7 +23,7 @@ from chatnode.storage.upkeep.collecting import listed_by_plugins
 from chatnode.storage.upkeep.file_lists import Listed
 from chatnode.storage.upkeep.pool import PARTIAL, NotAsStored, Pool, beside
 from chatnode.storage.upkeep.sealing import BackupError
-from chatnode.storage.upkeep.snapshots import Progress, sync_directory
+from chatnode.storage.upkeep.snapshots import Progress
 
 
 @attrs.define

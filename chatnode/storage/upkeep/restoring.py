@@ -22,6 +22,7 @@ from chatnode.model.times import now_ms
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give
 from chatnode.storage.engine.migrations import core_migrations, migrate
 from chatnode.storage.engine.stored_files import FindLister
@@ -29,7 +30,7 @@ from chatnode.storage.node import restored
 from chatnode.storage.upkeep import backups, checks, putting_back, sealing
 from chatnode.storage.upkeep.putting_back import PutBack, put_back
 from chatnode.storage.upkeep.sealing import BackupError
-from chatnode.storage.upkeep.snapshots import Progress, no_progress, open_read_only, sync_directory
+from chatnode.storage.upkeep.snapshots import Progress, no_progress, open_read_only
 
 _WORK = "restore.partial"
 _SQLITE = b"SQLite format 3\0"

@@ -80,12 +80,3 @@ def _report(progress: Progress, into: Path, total: int, raised: list[BaseExcepti
         return 0
 
     return report
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names that were given or taken in it durable."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,9 +12,10 @@ from chatnode.logs import get_logger
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import cause, make_directory
 from chatnode.storage.engine.migrations import Migration, core_migrations, initialise, is_new, migrate, pending
-from chatnode.storage.upkeep.snapshots import Progress, copy, no_progress, open_read_only, sync_directory
+from chatnode.storage.upkeep.snapshots import Progress, copy, no_progress, open_read_only
 
 logger = get_logger("storage")
 

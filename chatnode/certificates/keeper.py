@@ -1,0 +1,328 @@
+"""Obtains a certificate by ACME and renews it in time, whatever becomes of the authority.
+
+What is promised:
+
+- The node serves all the while: with the certificate from before, or with a self-signed one until there is any.
+- A certificate is used only once it is stored, covers all names, and belongs to its key.
+- A node that is killed at any point goes on where it was: the order and its key are stored before anything depends
+  on them.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+import attrs
+import trio
+
+from chatnode.acme import orders, renewal_info
+from chatnode.acme.client import AcmeClient
+from chatnode.acme.errors import AcmeError, AcmeProblem, words_of
+from chatnode.acme.jws import b64
+from chatnode.acme.orders import CertificateOrder
+from chatnode.acme.renewal_info import RenewalWindow
+from chatnode.certificates import contexts, renewal, wanted, x509
+from chatnode.certificates.authorities import Authorities
+from chatnode.certificates.challenges import Challenges
+from chatnode.certificates.in_use import CertificateInUse
+from chatnode.certificates.store import CertificateStore, State
+from chatnode.certificates.x509 import Facts
+from chatnode.concurrency import Signal
+from chatnode.config import Config
+from chatnode.errors import Refusal
+from chatnode.logs import get_logger
+from chatnode.model.people import Account as Person
+from chatnode.model.times import rfc3339
+from chatnode.outbound.client import Outbound
+from chatnode.storage.engine.connection import DatabaseError
+from chatnode.storage.engine.database import Database
+from chatnode.storage.people import audit
+
+logger = get_logger("certificates")
+
+T = TypeVar("T")
+
+LONGEST_SLEEP = 3_600.0
+"""The clock may be set, and the machine may sleep: look at the time again at least this often."""
+CLOCK_SECONDS = 300.0
+"""How far this machine's clock may be off before that is said."""
+REASONS = {"unspecified": 0, "key_compromise": 1, "superseded": 4, "cessation_of_operation": 5}
+"""Why a certificate is revoked (RFC 5280, section 5.3.1)."""
+_LASTING = frozenset({"badNonce", "rateLimited", "serverInternal"})
+"""Problems after which an order can still be completed."""
+
+
+class Keeper:
+    """`open` it before the node serves, and `run` it while it does. One at a time deals with the authority."""
+
+    def __init__(
+        self, config: Config, store: CertificateStore, in_use: CertificateInUse, challenges: Challenges,
+        db: Database, outbound: Outbound,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._settings = config.acme
+        self._store = store
+        self._in_use = in_use
+        self._challenges = challenges
+        self._db = db
+        self._authorities = Authorities(config.acme, store, outbound)
+        self._busy = trio.Lock()
+        self._woken = Signal()
+        self._window: RenewalWindow | None = None
+        self._look_at = 0.0
+        self._clock = ""
+        self.state = State()
+
+    def open(self) -> None:
+        """Load what is stored; without anything that can be used, make a self-signed certificate."""
+        self.state = self._store.state()
+        path = self._store.certificate
+        try:
+            pem = path.read_bytes()
+            x509.read(pem)
+            self._in_use.take(contexts.of_pem(pem), pem)
+            return
+        except FileNotFoundError:
+            pass
+        except (OSError, ssl.SSLError, ValueError) as error:
+            logger.error("%s: cannot be used: %s", path, error)
+        pem = x509.self_signed(wanted.domains(self._config))
+        self._in_use.take(contexts.of_pem(pem), pem)
+
+    async def run(self) -> None:
+        """Obtain and renew until cancelled. Nothing that goes wrong here ends the node."""
+        while True:
+            await self._contained(self._look_up_window)
+            if await self._due_at() <= time.time():
+                await self._contained(partial(self.issue, automatic=True))
+            wait = min(max(await self._due_at() - time.time(), 1.0), LONGEST_SLEEP)
+            with trio.move_on_after(wait):
+                await self._woken.wait()
+
+    async def issue(self, actor: Person | None = None, *, automatic: bool = False) -> Facts:
+        """Obtain a certificate now. Raises `AcmeError` or `OSError`; the one in use then stays.
+
+        Tries that somebody asked for do not make the waits between the node's own longer.
+        """
+        async with self._busy:
+            try:
+                order, chain = await self._obtained()
+                facts = await self._adopt(order, chain)
+            except Exception as error:
+                failures = self.state.failures + 1 if automatic else max(self.state.failures, 1)
+                await self._note_failure(error, failures)
+                raise
+            logger.info("%s: a new certificate of %s is in use", ", ".join(facts.names), facts.issuer)
+            await self._audit(actor, "certificate.issue", facts)
+            return facts
+
+    async def rehearse(self) -> Facts:
+        """All of it with the staging directory, whose certificate is then thrown away. Raises as `issue`."""
+        async with self._busy:
+            directory, domains = self._settings.staging, wanted.domains(self._config)
+
+            async def order() -> str:
+                client = await self._authorities.signed_in(directory)
+                key = await trio.to_thread.run_sync(x509.new_key)
+                order = await orders.place(client, directory, domains, key)
+                return await self._complete(client, order)
+
+            chain = await self._with_account(directory, order)
+            return await trio.to_thread.run_sync(x509.read, chain.encode())
+
+    async def revoke(self, reason: str, actor: Person | None) -> Facts:
+        """Revoke the certificate in use; a node that serves then obtains another. Raises as `issue`."""
+        async with self._busy:
+            facts = await self._in_use.facts()
+            if facts.self_signed:
+                raise AcmeError("there is no certificate to revoke")
+            directory = self.state.directory or self._settings.directory
+            client = await self._authorities.signed_in(directory)
+            try:
+                payload = {"certificate": b64(facts.der), "reason": REASONS[reason]}
+                await client.post(client.endpoint("revokeCert"), payload)
+            except AcmeProblem as error:
+                if error.kind != "alreadyRevoked":
+                    raise
+            await self._remember(revoked=facts.serial, failures=0)
+            await self._audit(actor, "certificate.revoke", facts, reason=reason)
+            self._woken.give()
+            return facts
+
+    def problem(self, facts: Facts) -> str | None:
+        """Why the certificate needs somebody's attention; the authority's own words, if it said why."""
+        state = self.state
+        if not facts.self_signed and not (renewal.is_late(facts, time.time()) and state.failures):
+            return None
+        said = [state.problem] if state.problem else ["no certificate has been obtained yet"]
+        if state.failures:
+            said.append(f"next try at {_shown(state.next_try)}")
+        return "; ".join([*said, *([self._clock] if self._clock else [])])
+
+    async def renews_at(self) -> float:
+        """When the next try is due, in seconds since 1970."""
+        return await self._due_at()
+
+    # ---- when
+
+    async def _due_at(self) -> float:
+        after_failures = self.state.next_try if self.state.failures else 0.0
+        facts = await self._in_use.facts()
+        if facts.self_signed or facts.serial == self.state.revoked or not self._is_wanted(facts):
+            return after_failures
+        return max(renewal.due_at(facts, self._window), after_failures)
+
+    def _is_wanted(self, facts: Facts) -> bool:
+        """Whether it has all names and is of the authority in the settings."""
+        covers = set(wanted.domains(self._config)) <= set(facts.names)
+        return covers and self.state.directory in ("", self._settings.directory)
+
+    async def _look_up_window(self) -> None:
+        """Ask the authority when it wants the certificate renewed, if that is due."""
+        facts = await self._in_use.facts()
+        if not facts.ari or facts.self_signed or time.time() < self._look_at or not self._is_wanted(facts):
+            return
+        self._look_at = time.time() + renewal_info.LOOK_SECONDS
+        client = await self._authorities.connect(self._settings.directory)
+        self._compare_clocks(client)
+        if client.offers("renewalInfo"):
+            window, wait = await renewal_info.suggested(client, facts.ari)
+            if window != self._window and window is not None and window.why:
+                logger.info("%s suggests another time to renew: %s", client.host, window.why)
+            self._window, self._look_at = window, time.time() + wait
+
+    # ---- how
+
+    async def _obtained(self) -> tuple[CertificateOrder, str]:
+        directory = self._settings.directory
+        return await self._with_account(directory, self._ordered)
+
+    async def _with_account(self, directory: str, run: Callable[[], Awaitable[T]]) -> T:
+        """Run it, and once more if the authority has forgotten the account."""
+        try:
+            return await run()
+        except AcmeProblem as error:
+            if error.kind != "accountDoesNotExist":
+                raise
+            await self._authorities.forget(directory)
+            return await run()
+
+    async def _ordered(self) -> tuple[CertificateOrder, str]:
+        """Complete the order that is under way, if it still can be, else a new one."""
+        client = await self._authorities.signed_in(self._settings.directory)
+        self._compare_clocks(client)
+        earlier, domains = self.state.order, wanted.domains(self._config)
+        if earlier is not None and (earlier.directory, earlier.domains) == (self._settings.directory, domains):
+            try:
+                return earlier, await self._complete(client, earlier)
+            except AcmeProblem as error:
+                await self._drop_order(error)
+                logger.info("the order from before the restart cannot be completed: %s", error.words)
+        order = await self._place(client, domains)
+        try:
+            return order, await self._complete(client, order)
+        except AcmeProblem as error:
+            await self._drop_order(error)
+            raise
+
+    async def _drop_order(self, error: AcmeProblem) -> None:
+        """Forget the order if nothing can come of it. Raises the error otherwise."""
+        if error.kind in _LASTING or error.status >= 500:
+            raise error
+        await self._remember(order=None)
+
+    async def _place(self, client: AcmeClient, domains: tuple[str, ...]) -> CertificateOrder:
+        facts = await self._in_use.facts()
+        renews = client.offers("renewalInfo") and not facts.self_signed and self._is_wanted(facts)
+        key = await trio.to_thread.run_sync(x509.new_key)
+        order = await orders.place(
+            client, self._settings.directory, domains, key,
+            profile=self._settings.profile, replaces=facts.ari if renews else "",
+        )  # fmt: skip
+        await self._remember(order=order)
+        return order
+
+    async def _complete(self, client: AcmeClient, order: CertificateOrder) -> str:
+        request = await trio.to_thread.run_sync(x509.signing_request, order.key, order.domains)
+        return await orders.complete(client, order, request, self._challenges)
+
+    async def _adopt(self, order: CertificateOrder, chain: str) -> Facts:
+        """Check, store and use a certificate, in this order."""
+        pem = f"{order.key.strip()}\n{chain.strip()}\n".encode()
+        try:
+            context = await trio.to_thread.run_sync(contexts.of_pem, pem)
+            facts = await trio.to_thread.run_sync(x509.read, pem)
+        except (ValueError, ssl.SSLError) as error:
+            await self._remember(order=None)
+            raise AcmeError(f"the certificate does not belong to its key, and is not used: {error}") from None
+        missing = set(order.domains) - set(facts.names)
+        if missing:
+            await self._remember(order=None)
+            raise AcmeError(f"the certificate is not for {', '.join(sorted(missing))}, and is not used")
+        await trio.to_thread.run_sync(self._store.save_certificate, pem)
+        self._in_use.take(context, pem)
+        self._window, self._look_at = None, 0.0
+        try:
+            await self._remember(**attrs.asdict(State(directory=order.directory)))
+        except OSError as error:  # it is in use all the same, and the order is not resumed before the next renewal
+            logger.warning("%s: %s", self._store.directory, error.strerror)
+        return facts
+
+    # ---- what is kept and said
+
+    async def _remember(self, **changes: object) -> None:
+        """Raises `OSError`; the change counts until the node stops all the same."""
+        self.state = attrs.evolve(self.state, **changes)  # pyright: ignore[reportArgumentType]
+        await trio.to_thread.run_sync(self._store.save_state, self.state)
+
+    async def _note_failure(self, error: Exception, failures: int) -> None:
+        expected = isinstance(error, AcmeError | OSError)
+        words = words_of(error) if expected else f"{type(error).__name__}; see the log"
+        facts = await self._in_use.facts()
+        left = 0.0 if facts.self_signed else facts.not_after - time.time()
+        retry_after = error.retry_after if isinstance(error, AcmeError) else 0.0
+        wait = renewal.wait_after(failures, retry_after, left, random.random())
+        next_try = time.time() + wait
+        logger.error(
+            "no certificate for %s: %s; next try at %s%s",
+            ", ".join(wanted.domains(self._config)), words, _shown(next_try), f"; {self._clock}" if self._clock else "",
+        )  # fmt: skip
+        try:
+            await self._remember(failures=failures, next_try=next_try, problem=words)
+        except OSError as full:
+            logger.warning("%s: %s", self._store.directory, full.strerror)
+
+    def _compare_clocks(self, client: AcmeClient) -> None:
+        before, ahead = self._clock, client.clock_ahead
+        direction = "ahead of" if ahead > 0 else "behind"
+        is_off = abs(ahead) > CLOCK_SECONDS
+        self._clock = f"this machine's clock is {abs(ahead):.0f} s {direction} that of {client.host}" if is_off else ""
+        if self._clock and not before:
+            logger.warning("%s; set it right, or certificates will seem invalid", self._clock)
+
+    async def _audit(self, actor: Person | None, action: str, facts: Facts, **details: str) -> None:
+        record = partial(
+            audit.record, actor=actor, action=action, target=facts.names[0], names=", ".join(facts.names)[:500],
+            serial=facts.serial, issuer=facts.issuer[:200], expires_at=_shown(facts.not_after), **details,
+        )  # fmt: skip
+        try:
+            await self._db.write(lambda tx: record(tx))
+        except (Refusal, DatabaseError) as error:
+            logger.warning("%s was not written to the audit log: %s", action, error)
+
+    async def _contained(self, run: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await run()
+        except (AcmeError, OSError) as error:
+            logger.debug("%s", words_of(error))  # what matters of it was logged where it was met
+        except Exception:
+            logger.exception("the certificate could not be looked after")
+
+
+def _shown(seconds: float) -> str:
+    return rfc3339(int(seconds) * 1000)

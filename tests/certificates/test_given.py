@@ -1,0 +1,126 @@
+"""Certificates in files: what another program renews is taken up while the node serves."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+import trustme
+
+from chatnode.certificates import given
+from chatnode.config import Config, Server
+from chatnode.testing import User
+from tests.certificates.serving import served, shown, status
+from tests.transport.clients import ChatSocket, Http
+
+
+@attrs.frozen
+class Files:
+    """Like those of certbot: links that lead to another file after each renewal."""
+
+    folder: Path
+    authority: trustme.CA
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "fullchain.pem"
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "privkey.pem"
+
+    def renew(self, number: int, days: float = 90, *, key: bool = True, certificate: bool = True) -> trustme.LeafCert:
+        issued = self.authority.issue_cert("localhost", not_after=datetime.now(UTC) + timedelta(days=days))
+        self.put(number, issued, key=key, certificate=certificate)
+        return issued
+
+    def put(self, number: int, issued: trustme.LeafCert, *, key: bool = True, certificate: bool = True) -> None:
+        chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
+        for link, data, wanted in (
+            (self.certificate, chain, certificate),
+            (self.key, issued.private_key_pem.bytes(), key),
+        ):
+            if wanted:
+                file = self.folder / f"{number}-{link.name}"
+                file.write_bytes(data)
+                beside = self.folder / "link"
+                beside.symlink_to(file)
+                os.replace(beside, link)
+
+    @property
+    def config(self) -> Config:
+        return Config(
+            server=Server(
+                bind="127.0.0.1:0", tls_certificate=str(self.certificate), tls_key=str(self.key), shutdown_seconds=1.0
+            )
+        )  # fmt: skip
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        return context
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    monkeypatch.setattr(given, "LOOK_SECONDS", 0.05)
+    (tmp_path / "live").mkdir()
+    return Files(tmp_path / "live", trustme.CA())
+
+
+async def test_new_files_are_taken_up_and_sockets_stay(files: Files, tmp_path: Path) -> None:
+    files.renew(1)
+    async with served(tmp_path / "data", files.config) as (node, address):
+        first = (await shown(address, files.trust, "localhost")).serial
+        assert (await status(node))["source"] == "files"
+        ann = await User.new(node, "ann")
+        token = (await ann.call("tokens.create"))["token"]
+        async with await ChatSocket.signed_in(address, token, tls=files.trust) as chat:
+            files.renew(2)
+            with trio.fail_after(10):
+                while (await shown(address, files.trust, "localhost")).serial == first:  # noqa: ASYNC110
+                    await trio.sleep(0.02)
+            await chat.call("people.me")
+        found = await shown(address, files.trust, "localhost")
+        assert (await status(node))["certificate"]["serial"] == found.serial
+
+
+async def test_half_a_renewal_waits_for_the_other_half(
+    files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files.renew(1)
+    async with served(tmp_path / "data", files.config) as (_, address):
+        first = (await shown(address, files.trust, "localhost")).serial
+        issued = files.renew(2, key=False)
+        with trio.fail_after(10):
+            while "stays in use" not in caplog.text:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        assert (await shown(address, files.trust, "localhost")).serial == first
+        files.put(2, issued, certificate=False)
+        with trio.fail_after(10):
+            while (await shown(address, files.trust, "localhost")).serial == first:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+
+
+@pytest.mark.parametrize(("days", "said"), [(90.0, None), (5.0, "expires in 5.0 days"), (-1.0, "has expired")])
+async def test_health_and_metrics_tell_of_a_certificate_that_runs_out(
+    files: Files, tmp_path: Path, days: float, said: str | None
+) -> None:
+    files.renew(1, days + 0.01)
+    async with served(tmp_path / "data", files.config) as (node, address):
+        healthy, parts = await node.health()
+        assert healthy == (said is None)
+        assert (said or "") in parts["certificate"].get("reason", "")
+        trust = files.trust
+        if days < 0:
+            trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+        async with await Http.open(address, tls=trust) as http:
+            page = (await http.request("GET", "/metrics")).raw
+        (line,) = [each for each in page.splitlines() if each.startswith(b"chatnode_certificate_expires_seconds ")]
+        assert abs(float(line.split()[1]) - (days + 0.01) * 86_400) < 60

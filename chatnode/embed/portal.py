@@ -10,7 +10,8 @@ import attrs
 import trio
 
 from chatnode.errors import NodeGone, StartError
-from chatnode.portal.thread import Call, Portal
+from chatnode.portal.calls import Call
+from chatnode.portal.thread import Portal
 from chatnode.protocol import codec
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ import pytest
 import trio
 
 from chatnode.errors import NodeGone
+from chatnode.portal.calls import Call, at_once
 from chatnode.portal.loops import LoopPortal
-from chatnode.portal.thread import Call, Portal, at_once
+from chatnode.portal.thread import Portal
 
 PATIENCE = 10.0
 

@@ -32,6 +32,8 @@ from chatnode.portal.calls import Call, CallFuture, Result, Start, running_futur
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+MOST_AT_A_TIME = 256
+"""Calls that are begun before other tasks get their turn."""
 STOP_SECONDS = 10.0
 """How long the exit of the interpreter waits for a run that is not ready yet."""
 
@@ -159,7 +161,7 @@ class Portal:
                 yield
                 nursery.cancel_scope.cancel()
         finally:
-            self._why_gone = f"{self.name} was closed"
+            self._why_gone = f"{self.name} is being closed"
 
     def opened(self, patience: float) -> None:
         """All is ready. `patience` is how many seconds stopping may take."""
@@ -175,8 +177,9 @@ class Portal:
 
     def start_task(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
         """Run an async function that does not raise, until the end of `accepting`. Call within a call: the task has the
-        context of the caller."""
-        assert self._nursery is not None
+        context of the caller. Raises `NodeGone`."""
+        if self._nursery is None or self._why_gone is not None:
+            raise self.gone()
         self._nursery.start_soon(function, *args)
 
     # ---- the thread
@@ -209,12 +212,12 @@ class Portal:
             self._token.run_sync_soon(function)
 
     def _take_queued(self) -> None:
-        """Run what is queued. What comes from now on wakes the thread again."""
+        """Run what is queued, but so that other tasks get their turn. What comes from now on wakes the thread again."""
         self._woken = False
         if self.batches is not None:
             self.batches.hold()
         try:
-            for _ in range(len(self._queue)):
+            for _ in range(min(len(self._queue), MOST_AT_A_TIME)):
                 run, function, args = self._queue.popleft()
                 try:
                     run(function, *args)
@@ -223,6 +226,9 @@ class Portal:
         finally:
             if self.batches is not None:
                 self.batches.hand_over()
+        if self._queue and not self._woken:
+            self._woken = True
+            self._wake(self._take_queued)
 
     def _end(self, error: BaseException | None) -> None:
         """The run has ended: answer everybody who still waits."""

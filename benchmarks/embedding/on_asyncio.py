@@ -13,9 +13,9 @@ from benchmarks.scenario import Figures
 from chatnode.client.feed import Pushed
 from chatnode.embed.aio import AsyncCaller, Node
 from chatnode.embed.portal import size_of
+from chatnode.portal.calls import at_once
 from chatnode.portal.loops import LoopPortal
 from chatnode.portal.stream import AsyncStream
-from chatnode.portal.thread import at_once
 
 READERS = 10
 

@@ -41,9 +41,10 @@ from chatnode.model.cids import new_cid
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.events import ConversationImported
 from chatnode.model.messages import Media
+from chatnode.portal.calls import running_future
 from chatnode.portal.loops import LoopPortal, LoopQueue, wait_for
 from chatnode.portal.stream import AsyncStream
-from chatnode.portal.thread import Portal, running_future
+from chatnode.portal.thread import Portal
 
 __all__ = [
     "Client",

@@ -19,7 +19,8 @@ import outcome
 import trio
 
 from chatnode.errors import NodeGone
-from chatnode.portal.thread import Call, Portal, Result, running_future
+from chatnode.portal.calls import Call, Result, running_future
+from chatnode.portal.thread import Portal
 
 T = TypeVar("T")
 MOST_BYTES = 2**20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -148,6 +149,18 @@ def test_several_loops_use_one_node(node: Node) -> None:
     assert found == [[str(number)] * 30 for number in range(6)]
 
 
+def test_a_loop_that_is_blocked_does_not_block_the_node(node: Node) -> None:
+    async def main() -> None:
+        two = await talk(node)
+        elsewhere = threading.Thread(target=asyncio.run, args=(two.post("meanwhile"),))
+        elsewhere.start()
+        elsewhere.join(PATIENCE)  # in the loop's thread
+        assert not elsewhere.is_alive()
+        assert await two.texts() == ["meanwhile"]
+
+    asyncio.run(main())
+
+
 # ---- cancelling
 
 
@@ -268,6 +281,36 @@ def test_a_slow_reader_misses_nothing(tmp_path: Path) -> None:
                         if len(found) == 400:
                             break
             assert found == sorted(set(found))
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_events_at_a_slow_reader(tmp_path: Path) -> None:
+    """It is behind from the beginning, so most of them come from the log."""
+    number = 100_000
+
+    async def main() -> None:
+        async with Node(tmp_path / "data", config=CONFIG) as node:
+            two = await talk(node)
+            async with two.bob.events(kinds={"message.posted"}) as events:
+                numbers = iter(range(number))
+
+                async def post() -> None:
+                    for each in numbers:
+                        await two.post(str(each))
+
+                posting = [asyncio.create_task(post()) for _ in range(50)]
+                found: list[int] = []
+                async for item in events:
+                    if isinstance(item, Pushed):
+                        found.append(int(item.fields["message"]["text"]))
+                        if len(found) % 500 == 0:
+                            await asyncio.sleep(0.02)
+                        if len(found) == number:
+                            break
+                await asyncio.gather(*posting)
+            assert len(set(found)) == number
 
     asyncio.run(main())
 
@@ -402,11 +445,14 @@ def test_when_the_thread_dies_everybody_is_told_why(tmp_path: Path, caplog: pyte
 def test_clients_can_connect_and_are_told_to_resume(tmp_path: Path) -> None:
     from chatnode.client import Interrupted, connect
 
+    connected = threading.Event()
+
     async def client(url: str, token: str) -> list[str]:
         seen: list[str] = []
         async with connect(url, token) as ann:
             async for item in ann.events():
                 seen.append(type(item).__name__)
+                connected.set()
                 if isinstance(item, Interrupted):
                     return seen
         return seen
@@ -416,7 +462,7 @@ def test_clients_can_connect_and_are_told_to_resume(tmp_path: Path) -> None:
             await chat.operator.people.create(handle="ann")
             token = (await chat.operator.tokens.create(person="ann")).token
             running = asyncio.create_task(asyncio.to_thread(trio.run, client, chat.url, token))
-            await asyncio.to_thread(until, lambda: sessions(chat) == 1)
+            assert await asyncio.to_thread(connected.wait, PATIENCE)
             began = time.monotonic()
         assert time.monotonic() - began < 5
         async with patience():

@@ -6,15 +6,17 @@
 - What a served node makes of its routes and their types is made once for each of them.
 - A password is hashed in this process at the least cost; a test that asks for `real_passwords` pays the whole.
 - The directories of the tests are in memory where the system has room for it. A run with the slow tests is on disk.
+- No garbage is collected while tests are, nor ever again in what they are made of.
 - Properties get a third of their examples (`examples`); `make slow` tries them with all.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -24,6 +26,7 @@ import pytest
 from werkzeug.routing import Rule
 
 from chatnode.config import Config, Storage
+from chatnode.garbage import not_collected
 from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.manager import Manager
@@ -50,6 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
         _share = 3
         if _has_room():
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays; the tests need not look through it for garbage, again and again."""
+    with not_collected():
+        result = yield
+    gc.freeze()
+    return result
 
 
 def examples(count: int) -> int:

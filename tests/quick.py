@@ -6,24 +6,28 @@
 - What a served node makes of its routes and their types is made once for each of them.
 - A password is hashed in this process at the least cost; a test that asks for `real_passwords` pays the whole.
 - The directories of the tests are in memory where the system has room for it. A run with the slow tests is on disk.
+- No garbage is collected while tests are, nor ever again in what they are made of.
 - Properties get a third of their examples (`examples`); `make slow` tries them with all.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import argon2
 import pytest
 from werkzeug.routing import Rule
 
 from chatnode.config import Config, Storage
+from chatnode.garbage import not_collected
 from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.manager import Manager
@@ -32,7 +36,7 @@ from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration, core_migrations
 from chatnode.storage.upkeep import upgrading
-from chatnode.storage.upkeep.snapshots import Progress
+from chatnode.storage.upkeep.snapshots import Progress, no_progress
 from chatnode.transport import openapi
 
 MEMORY = "/dev/shm"
@@ -52,6 +56,15 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays; the tests need not look through it for garbage, again and again."""
+    with not_collected():
+        result = yield
+    gc.freeze()
+    return result
+
+
 def examples(count: int) -> int:
     """How many of a property's examples this run tries, for `max_examples`."""
     return max(3, count // _share)
@@ -67,6 +80,7 @@ def _has_room() -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick() -> Iterator[None]:
+    _of_the_core()  # while nothing is out of the ordinary, as in some tests
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upgrading, "core_migrations", _core)
         patch.setattr(upgrading, "_upgrade", upgrade)
@@ -90,12 +104,14 @@ def upgrade(
     steps."""
     if list(steps) != _core() or directory.database.exists():
         return _really_upgrade(directory, config, steps, progress)
-    if _CORE not in _images:
-        _really_upgrade(directory, config, steps, progress)
-        _images[_CORE] = Image(directory)
-    _images[_CORE].write(directory)
+    new_database(directory.database)
     _new[directory.database] = _stamp(directory.database)
     return list(steps)
+
+
+def new_database(path: Path) -> None:
+    """One with the core's tables, that `initialise` has been through."""
+    _of_the_core().write(path)
 
 
 def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory) -> None:
@@ -107,28 +123,29 @@ def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory)
         and [each[:3] for each in found] == [each[:3] for each in _installed()]
         and not manager.config.plugins.disabled
     )
-    if plain and _PLUGINS in _images:
-        _images[_PLUGINS].write(directory)
+    if plain and _with_plugins:
+        _with_plugins[0].write(directory.database)
     _really_load(manager, found, directory)
-    if plain and _PLUGINS not in _images and all(each.name in manager.loaded for each in found):
-        _images[_PLUGINS] = Image(directory)
+    if plain and not _with_plugins and all(each.name in manager.loaded for each in found):
+        _with_plugins.append(Image(directory.database))
 
 
 class Image:
     """The bytes of a database that nobody has written to since it was made."""
 
-    def __init__(self, directory: DataDirectory) -> None:
-        with closing(connect_writer(directory.database, Storage())) as connection:
-            self._secrets = [value for (value,) in connection.execute("SELECT value FROM node").fetchall()]
+    def __init__(self, path: Path) -> None:
+        with closing(connect_writer(path, Storage())) as connection:
+            rows = connection.execute("SELECT value FROM node WHERE key IN ('epoch', 'import_key')").fetchall()
+            self._secrets = [value for (value,) in rows]
             self._bytes = connection.serialize()
 
-    def write(self, directory: DataDirectory) -> None:
-        """Make it the database, with secrets of its own."""
+    def write(self, path: Path) -> None:
+        """To a database that nobody has open; it gets secrets of its own."""
         content = self._bytes
         for each in self._secrets:
             content = content.replace(each.encode(), secrets.token_hex(len(each) // 2).encode())
-        directory.database.touch(mode=0o600)
-        directory.database.write_bytes(content)
+        path.touch(mode=0o600)
+        path.write_bytes(content)
 
 
 def _stamp(database: Path) -> tuple[int, int, bool]:
@@ -150,8 +167,15 @@ def _compile_builder(rule: Rule, append_unknown: bool = True) -> Callable[..., t
     return _builders[key]
 
 
-_CORE, _PLUGINS = "core", "plugins"
-_images: dict[str, Image] = {}
+@cache
+def _of_the_core() -> Image:
+    with TemporaryDirectory() as folder:
+        directory = DataDirectory(Path(folder))
+        _really_upgrade(directory, Config(), _core(), no_progress)
+        return Image(directory.database)
+
+
+_with_plugins: list[Image] = []
 _new: dict[Path, tuple[int, int, bool]] = {}
 _really_upgrade = upgrading._upgrade
 _really_load = Manager.load

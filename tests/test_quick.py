@@ -61,7 +61,7 @@ def test_other_steps_and_other_databases_are_not_copied(tmp_path: Path) -> None:
 async def test_what_was_written_before_the_plugins_are_loaded_stays(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "data")
     async with open_node(tmp_path / "other"):
-        assert quick._PLUGINS in quick._images
+        assert quick._with_plugins
     directory.claim()
     upgrading.upgrade(directory, Config())
     with closing(connect_writer(directory.database, Storage())) as connection:
@@ -85,7 +85,7 @@ async def test_every_new_node_has_an_epoch_and_a_secret_of_its_own(tmp_path: Pat
 async def test_a_copied_node_is_what_its_plugins_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "copied"):
         async with open_node(tmp_path / name):
-            assert quick._PLUGINS in quick._images
+            assert quick._with_plugins
     monkeypatch.setattr(Manager, "load", quick._really_load)
     async with open_node(tmp_path / "made"):
         pass

@@ -19,12 +19,11 @@ from chatnode.model.commands.importing import ImportMessages
 from chatnode.model.commands.messages import ListMessages, MarkUpTo, PostMessage
 from chatnode.model.commands.resume import Hello, Welcome
 from chatnode.model.commands.sign_in import AcceptInvite, CreateInvite
-from chatnode.model.events import EVENTS
 from chatnode.model.fields import Items, Text, Whole
 from chatnode.model.messages import Message
 from chatnode.model.people import PersonRef
 from chatnode.protocol import codec
-from tests.protocol.values import GIVEN, QUICK, TAKEN, json_values, places, values_of
+from tests.protocol.values import QUICK, TAKEN, json_values, places, values_of
 from tests.quick import examples
 
 ID = "0123456789abcdef" * 2
@@ -36,31 +35,7 @@ def refusal_of(values: Any, kind: type[Any]) -> Refusal:
     return caught.value
 
 
-# ---- there and back
-
-
-@pytest.mark.parametrize("kind", TAKEN, ids=lambda kind: kind.__name__)
-@settings(QUICK)
-@given(st.data())
-def test_what_a_command_takes_goes_there_and_back(kind: type[Any], data: st.DataObject) -> None:
-    value = data.draw(values_of(kind))
-    assert codec.structure(orjson.loads(codec.encode(value)), kind) == value
-
-
-@pytest.mark.parametrize("kind", GIVEN, ids=lambda kind: kind.__name__)
-@settings(QUICK)
-@given(st.data())
-def test_what_a_command_gives_is_read_by_a_client(kind: type[Any], data: st.DataObject) -> None:
-    value = data.draw(values_of(kind))
-    assert codec.read(orjson.loads(codec.encode(value)), kind) == value
-
-
-@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
-@settings(QUICK)
-@given(st.data())
-def test_events_are_read_by_a_client(kind: type[Any], data: st.DataObject) -> None:
-    value = data.draw(values_of(kind))
-    assert codec.read(orjson.loads(codec.encode(value)), kind) == value
+# ---- there and back; test_generate.py does it with every class
 
 
 def test_fields_that_say_nothing_are_left_out() -> None:

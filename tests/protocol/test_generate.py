@@ -84,9 +84,13 @@ def same(values: Any, kind: type[Any]) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @settings(QUICK)
 @given(st.data())
-def test_an_object_is_encoded_as_by_cattrs(kind: type[Any], data: st.DataObject) -> None:
+def test_an_object_is_encoded_as_by_cattrs_and_comes_back(kind: type[Any], data: st.DataObject) -> None:
+    """To the node, which is strict, and to a client, which is not."""
     value = data.draw(values_of(kind))
-    assert codec.encode(value) == orjson.dumps(_cattrs.unstructure(value))
+    encoded = codec.encode(value)
+    assert encoded == orjson.dumps(_cattrs.unstructure(value))
+    assert codec.structure(orjson.loads(encoded), kind) == value
+    assert codec.read(orjson.loads(encoded), kind) == value
 
 
 _MUTATIONS = st.sampled_from(

@@ -86,6 +86,7 @@ class Keeper:
             pem = path.read_bytes()
             x509.read(pem)
             self._in_use.take(contexts.of_pem(pem), pem)
+            self._forget_completed(pem)
             return
         except FileNotFoundError:
             pass
@@ -167,6 +168,12 @@ class Keeper:
     async def renews_at(self) -> float:
         """When the next try is due, in seconds since 1970."""
         return await self._due_at()
+
+    def _forget_completed(self, pem: bytes) -> None:
+        """The node was killed after the certificate was stored, and before it was noted that its order is done."""
+        order = self.state.order
+        if order is not None and pem.startswith(order.key.strip().encode()):
+            self.state = State(order.directory)
 
     # ---- when
 

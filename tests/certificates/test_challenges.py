@@ -13,9 +13,11 @@ import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from chatnode.acme.orders import CertificateOrder
 from chatnode.certificates import contexts
 from chatnode.certificates.challenges import HTTP, TLS_ALPN
-from chatnode.certificates.store import CertificateStore
+from chatnode.certificates.node_certificate import NodeCertificate
+from chatnode.certificates.store import CertificateStore, State
 from chatnode.certificates.x509 import new_key, self_signed
 from chatnode.errors import Refusal
 from chatnode.node import open_node
@@ -226,6 +228,19 @@ async def test_stored_files_that_do_not_fit_are_not_used(tmp_path: Path, caplog:
         await failed(node)
     for file in ("certificate.pem", "state.json", "accounts.json"):
         assert f"{file}: cannot be" in caplog.text
+
+
+async def test_an_order_whose_certificate_is_stored_is_done(tmp_path: Path) -> None:
+    store, pem, config = CertificateStore(tmp_path / "data/tls"), self_signed(["a.example"]), settings()
+    key, _, _ = pem.decode().partition("-----BEGIN CERTIFICATE")
+    store.save_certificate(pem)
+    for stored, left in ((key, None), (new_key(), "https://ca.example/order/1")):
+        order = CertificateOrder(config.acme.directory, "https://ca.example/order/1", ("a.example",), stored)
+        store.save_state(State(order=order))
+        async with served(tmp_path / "data", config) as (node, _):
+            keeper = node.core.part(NodeCertificate).keeper
+            assert keeper is not None
+            assert (keeper.state.order.url if keeper.state.order is not None else None) == left
 
 
 def test_a_key_and_a_certificate_that_do_not_belong_together_are_refused() -> None:

@@ -35,6 +35,12 @@ def program(*names: str, also_in: Sequence[str] = ()) -> str:
     missing(f"{' or '.join(names)} is not installed")
 
 
+def root() -> None:
+    """That the test is run as root."""
+    if os.geteuid() != 0:
+        missing("it needs root, as it sets up another system in a directory")
+
+
 def tracing() -> None:
     """strace, and that it may trace."""
     if reason := _why_no_tracing(program("strace")):

@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYRIGHT = $(BIN)/pyright --pythonpath $(BIN)/python
 DATA ?= data
 
-.PHONY: serve test slow lint style docs clean
+.PHONY: serve test slow lint style docs onefile directory deb clean
 
 # By the environment, which takes any name as it is.
 serve: export CHATNODE_DATA = $(DATA)
@@ -33,6 +33,10 @@ docs: $(BIN)/.installed-dev
 	$(BIN)/python -m chatnode.config_file > config.toml
 	$(BIN)/python -m chatnode.reference.commands > docs/commands.md
 	$(BIN)/python -m chatnode.reference.api docs/plugins/reference.md
+
+# What people install without a Python of their own, into dist/ (docs/adr/0048-one-file.md).
+onefile directory deb: $(BIN)/.installed
+	$(BIN)/python packaging/build.py $@
 
 lint: style
 	$(PYRIGHT)

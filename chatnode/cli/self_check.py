@@ -26,9 +26,9 @@ def itself() -> None:
 @itself.command()
 @click.pass_obj
 def check(data: Path) -> None:
-    """Check that chatnode is complete, with its plugins; exit with 1 if something is broken.
+    """Check that it is complete; exit with 1 if not.
 
-    It needs no node. In a bundle it also lists what `chatnode plugin install` put into the data directory.
+    It also loads the plugins, and needs no node. In a bundle it also lists what `chatnode plugin install` put into the data directory.
     """
     is_sound = True
     for what, fault in (*_program(), *_plugins(), *_installed_into(data)):

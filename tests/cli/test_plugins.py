@@ -315,6 +315,7 @@ def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch:
         ("9", "a-z and 0-9"),
         ("chatnode", "a reserved name"),
         ("log", "a reserved name"),
+        ("site", "a reserved name"),
         ("core", "a reserved name"),
     ],
 )

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from chatnode import bundle
-from chatnode.cli import packages
 from chatnode.cli.operator import is_served, run_operator_command, with_operator
 from chatnode.cli.remote import OperatorCall
 from chatnode.errors import Refusal, StartError
@@ -48,6 +47,8 @@ def install(data: Path, what: str) -> None:
     """
     if what.startswith("-"):
         raise click.UsageError(f"{what!r} is not the name of a distribution")
+    from chatnode.cli import packages
+
     before = _versions()
     packages.add(data, what)
     after = _versions()
@@ -77,6 +78,8 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
     _refuse_running(data, name, builtin=distribution == OWN)
     if distribution == OWN and fate != "drop":
         raise StartError(f"{name} comes with chatnode and cannot be uninstalled; use --drop to delete its data")
+    from chatnode.cli import packages
+
     tables = _tables(data, name)
     files, size = _files(data, name)
     held = [*tables, *([f"{files} files, {size >> 20} MiB"] if files else [])]

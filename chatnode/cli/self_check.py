@@ -28,7 +28,8 @@ def itself() -> None:
 def check(data: Path) -> None:
     """Check that it is complete; exit with 1 if not.
 
-    It also loads the plugins, and needs no node. In a bundle it also lists what `chatnode plugin install` put into the data directory.
+    Plugins are loaded for this, but no node is needed. In a bundle, what `chatnode plugin install` put into the data
+    directory is listed too.
     """
     is_sound = True
     for what, fault in (*_program(), *_plugins(), *_installed_into(data)):

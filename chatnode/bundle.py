@@ -12,7 +12,7 @@ import sys
 ROOT: str | None = getattr(sys, "_MEIPASS", None)
 """The directory that modules and libraries of the bundle are in; None when chatnode runs in a Python like any other."""
 
-IS_ONE_FILE = ROOT is not None and not ROOT.startswith(os.path.dirname(sys.executable) + os.sep)
+IS_ONE_FILE = ROOT is not None and os.path.basename(ROOT).startswith("_MEI")
 """Whether it is one file, which unpacks itself into `ROOT` at each start."""
 
 _LIBRARIES = "LD_LIBRARY_PATH"
@@ -35,10 +35,10 @@ def start(arguments: list[str]) -> bool:
     libraries in ours, and another chatnode would take itself for a part of this one.
     """
     for name in list(os.environ):
-        if name == _LIBRARIES or name.startswith("_PYI_"):
+        if name in (_LIBRARIES, _ORIGINAL) or name.startswith("_PYI_"):
             _own[name] = os.environ.pop(name)
-    if (original := os.environ.pop(_ORIGINAL, None)) is not None:
-        os.environ[_LIBRARIES] = original
+    if _ORIGINAL in _own:
+        os.environ[_LIBRARIES] = _own[_ORIGINAL]
     words = arguments[2:] if arguments[1:2] == ["-I"] else arguments[1:]
     match words:
         case ["-c", program, *rest]:

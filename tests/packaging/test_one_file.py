@@ -141,16 +141,12 @@ def test_a_plugin_of_another_python_is_installed_anew(built: Built, machine: Mac
     assert note.read_text() == noted
 
 
-def test_others_are_started_as_from_outside_of_the_bundle(built: Built, machine: Machine) -> None:
+def test_others_are_started_as_from_outside_of_the_bundle(program: tuple[str, ...], machine: Machine) -> None:
     """What a node starts must not find the bundle's libraries, nor another chatnode take itself for a part of it."""
     shown = "import os; print(sorted(name for name in os.environ if name.startswith(('LD_', '_PYI'))))"
-    for program in (install_one_file(built, machine), ("/opt/other/chatnode",)):
-        if program[0] != PROGRAM:
-            (machine.path / "opt/chatnode").unlink()
-            program = install_directory(built, machine)
-        assert machine.run(program[0], "-I", "-c", shown) == "[]\n"
-        assert machine.run(program[0], "-I", "-c", shown, LD_LIBRARY_PATH="/mine") == "['LD_LIBRARY_PATH']\n"
-        assert machine.run(program[0], "-m", "json.tool", "--help").startswith("usage: ")
+    assert machine.run(program[0], "-I", "-c", shown) == "[]\n"
+    assert machine.run(program[0], "-I", "-c", shown, LD_LIBRARY_PATH="/mine") == "['LD_LIBRARY_PATH']\n"
+    assert machine.run(program[0], "-m", "json.tool", "--help").startswith("usage: ")
 
 
 def test_sizes_and_times(built: Built, machine: Machine, say: Callable[[str], None]) -> None:
@@ -162,7 +158,7 @@ def test_sizes_and_times(built: Built, machine: Machine, say: Callable[[str], No
     say(f"directory {unpacked / MIB:.1f} MiB in {len(files)} files")
     assert all(path.stat().st_size < MOST_BYTES for path in sizes.values())
     assert len(files) > 300
-    for name, install, most in (("one file", install_one_file, 3.0), ("directory", install_directory, 2.0)):
+    for name, install, most in (("one file", install_one_file, 4.0), ("directory", install_directory, 3.0)):
         if name == "directory":
             (machine.path / "opt/chatnode").unlink()
         program = install(built, machine)

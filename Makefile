@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYRIGHT = $(BIN)/pyright --pythonpath $(BIN)/python
 DATA ?= data
 
-.PHONY: serve test slow lint style docs clean
+.PHONY: serve test slow lint style docs onefile directory deb clean
 
 # By the environment, which takes any name as it is.
 serve: export CHATNODE_DATA = $(DATA)
@@ -35,6 +35,10 @@ docs: $(BIN)/.installed-dev
 	$(BIN)/python -m chatnode.reference.api docs/plugins/reference.md
 	$(BIN)/python -m chatnode.reference.views docs/embedding.md
 	$(BIN)/python -m chatnode.embed.generate > chatnode/embed/_calls.py
+
+# What people install without a Python of their own, into dist/ (docs/adr/0048-one-file.md).
+onefile directory deb: $(BIN)/.installed
+	$(BIN)/python packaging/build.py $@
 
 lint: style
 	$(PYRIGHT)

@@ -5,6 +5,7 @@ Start with `docs/plugins/tutorial.md`; `docs/plugins/reference.md` describes eve
 
 from __future__ import annotations
 
+from chatnode.bundle import python_variables
 from chatnode.config import setting
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.hooks import Allow, Deny, Verdict
@@ -307,6 +308,7 @@ __all__ = [
     "plan_query",
     "post_message",
     "public_person",
+    "python_variables",
     "recipients",
     "record",
     "record_about_message",

@@ -18,9 +18,15 @@ _OF_REQUESTS = {"id", "op"}
 """What a request says beside the fields of its command."""
 
 
-def address(directory: int) -> str:
-    """The socket's path, through the descriptor of the open data directory: socket paths are limited to 108 bytes."""
-    return f"/proc/self/fd/{directory}/{NAME}"
+def address(directory: int, path: str | os.PathLike[str]) -> str:
+    """The socket's path, through the descriptor of the open data directory: socket paths are limited to 108 bytes.
+
+    Without /proc it is the shorter one of the directory's own paths.
+    """
+    through = f"/proc/self/fd/{directory}"
+    if not os.path.isdir(through):
+        through = min(os.path.abspath(path), os.path.relpath(path), key=len)
+    return f"{through}/{NAME}"
 
 
 def connect(data: str | os.PathLike[str]) -> ControlSocket | None:
@@ -31,7 +37,7 @@ def connect(data: str | os.PathLike[str]) -> ControlSocket | None:
         return None
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.connect(address(directory))
+        connection.connect(address(directory, data))
     except OSError:
         connection.close()
         return None

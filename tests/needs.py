@@ -42,6 +42,12 @@ def module(name: str, package: str) -> None:
         missing(f"this Python has no {name} ({package})")
 
 
+def root() -> None:
+    """That the test is run as root."""
+    if os.geteuid() != 0:
+        missing("it needs root, as it sets up another system in a directory")
+
+
 def tracing() -> None:
     """strace, and that it may trace."""
     if reason := _why_no_tracing(program("strace")):

@@ -6,13 +6,14 @@ import copy
 import os
 import sys
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn, TypeVar, cast
 
 import click
 
-from chatnode import __version__
+from chatnode import __version__, bundle
 from chatnode.errors import ConnectionLost, Refusal, StartError
 from chatnode.garbage import not_collected
 from chatnode.hooks.discovery import installed
@@ -92,6 +93,7 @@ _COMMANDS = {
     "plugin": ("plugins.plugin", "Manage plugins."),
     "restore": ("backups.restore", "Replace the database with a backup, and put back missing files of plugins."),
     "role": ("roles.role", "Manage roles and their permissions."),
+    "self": ("self_check.itself", "Look at this installation of chatnode."),
     "serve": ("serving.serve", "Run the node until it gets SIGINT or SIGTERM."),
     "setup": ("accounts.setup", "Print a link for the first administrator to sign up with."),
     "systemd": ("printing.systemd", "Print a systemd unit that starts this chatnode."),
@@ -124,6 +126,10 @@ def cli(context: click.Context, data: Path) -> None:
 
 def main() -> None:
     """Entry point: errors that name a place and a fix are printed as they are, and exit with 1."""
+    if bundle.ROOT is not None:
+        from chatnode.hooks.site import Site
+
+        Site(_data_of(sys.argv[1:])).use()
     try:
         cli(prog_name="chatnode")
     except (StartError, Refusal, ConnectionLost, UnicodeEncodeError) as error:
@@ -137,6 +143,16 @@ def main() -> None:
         if expected is None or rest is not None:
             raise
         fail(_first(expected))
+
+
+def _data_of(words: list[str]) -> str:
+    """The data directory that a command line names: its plugins have commands, so it is wanted before they are read."""
+    found = os.environ.get("CHATNODE_DATA") or "data"
+    for word, following in pairwise([*words, ""]):
+        name, separator, value = word.partition("=")
+        if name == "--data":
+            found = value if separator else following
+    return found
 
 
 def _first(error: Exception) -> Exception:

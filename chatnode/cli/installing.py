@@ -1,17 +1,18 @@
-"""`chatnode plugin install` and `uninstall`: by the pip of the Python that chatnode runs in."""
+"""`chatnode plugin install` and `uninstall`."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from importlib import invalidate_caches
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
+from chatnode import bundle
 from chatnode.cli.operator import is_served, run_operator_command, with_operator
 from chatnode.cli.remote import OperatorCall
 from chatnode.errors import Refusal, StartError
@@ -29,18 +30,6 @@ def _files(data: Path, name: str) -> tuple[int, int]:
     return plugin_directories.count(DataDirectory(data).of_plugin(name))
 
 
-def _pip(*arguments: str) -> None:
-    """Run pip, which speaks for itself; raises `StartError` when it is not there or fails."""
-    if find_spec("pip") is None:
-        raise StartError(
-            "this Python has no pip; run `python -m ensurepip`, or install the plugin the way you installed "
-            "chatnode (`pipx inject chatnode …`, `uv pip install …`)"
-        )
-    done = subprocess.run([sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check"], check=False)
-    if done.returncode:
-        raise StartError(f"pip {arguments[0]} failed; nothing was changed")
-
-
 def _versions() -> dict[str, str]:
     invalidate_caches()
     return {each.name: each.version for each in installed()}
@@ -48,16 +37,20 @@ def _versions() -> dict[str, str]:
 
 @click.command()
 @click.argument("what")
-def install(what: str) -> None:
+@click.pass_obj
+def install(data: Path, what: str) -> None:
     """Install a plugin and check that it loads.
 
     WHAT is the name of a distribution, a wheel, or a directory with a pyproject.toml. A running node loads it at
-    its next restart.
+    its next restart. If chatnode is a bundle with its own Python, the plugin goes into the data directory, and WHAT
+    may not be a directory.
     """
     if what.startswith("-"):
         raise click.UsageError(f"{what!r} is not the name of a distribution")
+    from chatnode.cli import packages
+
     before = _versions()
-    _pip("install", "--quiet", str(Path(what).resolve()) if Path(what).exists() else what)
+    packages.add(data, what)
     after = _versions()
     new = [name for name, version in after.items() if before.get(name) != version]
     if not new:
@@ -65,7 +58,9 @@ def install(what: str) -> None:
         return
     click.echo(f"installed {', '.join(f'{name} {after[name]}' for name in new)}")
     # In a process of its own, as what was imported here may be of the version before.
-    sys.exit(subprocess.run([sys.executable, "-m", "chatnode", "plugin", "check", *new], check=False).returncode)
+    check = [sys.executable, "-m", "chatnode", "--data", str(data), "plugin", "check", *new]
+    environment = {**os.environ, **bundle.python_variables()}
+    sys.exit(subprocess.run(check, env=environment, check=False).returncode)
 
 
 @click.command()
@@ -83,6 +78,8 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
     _refuse_running(data, name, builtin=distribution == OWN)
     if distribution == OWN and fate != "drop":
         raise StartError(f"{name} comes with chatnode and cannot be uninstalled; use --drop to delete its data")
+    from chatnode.cli import packages
+
     tables = _tables(data, name)
     files, size = _files(data, name)
     held = [*tables, *([f"{files} files, {size >> 20} MiB"] if files else [])]
@@ -91,7 +88,7 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
     if destination is not None:
         click.echo(f"wrote {_export(data, name, tables, destination)} rows to {destination}")
     if distribution not in (None, "", OWN):
-        _pip("uninstall", "--yes", "--quiet", str(distribution))
+        packages.remove(data, str(distribution))
         if name in _versions():  # pip says nothing of what it leaves alone, such as what is outside of its environment
             raise StartError(f"pip did not uninstall {distribution}; nothing was dropped")
         click.echo(f"uninstalled {distribution}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from chatnode import config_file
+from chatnode import bundle, config_file
 from chatnode.config import settings_of
 from chatnode.errors import StartError
 from chatnode.storage.engine.directory import DataDirectory
@@ -56,7 +56,11 @@ def systemd() -> None:
     chatnode systemd > /etc/systemd/system/chatnode.service
     """
     unit = files("chatnode.cli").joinpath("chatnode.service").read_text(encoding="utf-8")
-    program = Path(sys.executable).absolute().with_name("chatnode")
+    program = Path(sys.executable).absolute()
+    if bundle.ROOT is None:
+        program = program.with_name("chatnode")
+    elif bundle.IS_ONE_FILE:  # it starts itself once more, and what serves is not the process that systemd started
+        unit = unit.replace("Type=notify\n", "Type=notify\nNotifyAccess=all\n")
     if program.is_relative_to("/home") or program.is_relative_to("/root"):
         click.echo(f"chatnode: the service cannot see {program}; install chatnode outside of /home and /root", err=True)
     click.echo(unit.replace(DOCUMENTED, shlex.quote(str(program)).replace("%", "%%")), nl=False)

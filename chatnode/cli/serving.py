@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import trio
 
-from chatnode import config_file, logs
-from chatnode.cli import reloading
+from chatnode import bundle, config_file, logs
+from chatnode.cli import packages, reloading
 from chatnode.cli.systemd import keep_watchdog_calm, notify
 from chatnode.config import Config
 from chatnode.errors import StartError
@@ -42,12 +42,15 @@ message in a hundred took three times as long while many users came and went (do
 @click.pass_obj
 def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) -> None:
     """Run the node until it gets SIGINT or SIGTERM."""
+    if reload and bundle.ROOT is not None:
+        raise StartError("--reload is for plugins that are being written: install chatnode by pip for that")
     own = DataDirectory(data).config
     config = config_file.load(config_path or (own if own.exists() else None))
     logs.set_up(config.logs.level, config.logs.format)
     logs.catch_crashes()
     _raise_file_limit()
     limit_arenas()
+    packages.renew(data)
     if reload:
         reloading.prepare()
     if trio.run(_serve, data, config, bind, (config_path or own) if reload else None):

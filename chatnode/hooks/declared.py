@@ -19,6 +19,7 @@ from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
 from chatnode.hooks.slash import NAME as SLASH_NAME
 from chatnode.model.permissions import PERMISSIONS, ROLES
+from chatnode.storage.engine.directory import SITE
 from chatnode.storage.engine.migrations import own_prefixes
 from chatnode.storage.filters.collection import Collection
 
@@ -152,6 +153,8 @@ def _check_version(plugin: Plugin) -> None:
         raise StartError(f"the name {plugin.name!r} must consist of a-z and 0-9")
     if plugin.name in own_prefixes():
         raise StartError(f"the name {plugin.name} is a prefix of the node's own tables; choose another")
+    if plugin.name == SITE:
+        raise StartError(f"the name {plugin.name} is a directory of the node's own; choose another")
     try:
         major, minor = (int(part) for part in plugin.api.split("."))
     except ValueError:

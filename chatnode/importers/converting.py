@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 
 import orjson
 
+from chatnode import bundle
 from chatnode.importers.items import Unreadable
 
 Convert: TypeAlias = Callable[[str], str]
@@ -68,8 +69,9 @@ class Converter:
         program = f"{function}; from {__name__} import serve; serve(convert)"
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
+                [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env={**os.environ, **bundle.python_variables()},
+            )  # fmt: skip
         except OSError:
             self._may_start = False
 

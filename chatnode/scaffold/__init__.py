@@ -17,6 +17,7 @@ import orjson
 
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import NAME
+from chatnode.storage.engine.directory import SITE
 from chatnode.storage.engine.migrations import own_prefixes
 
 _PLACEHOLDER = "plugname"
@@ -33,7 +34,7 @@ def make(name: str, directory: Path) -> Path:
         raise StartError(
             f"{name!r} is not a valid plugin name: use a-z and 0-9, beginning with a letter, at most 31 characters"
         )
-    if name in own_prefixes() | {"chatnode", _PLACEHOLDER}:
+    if name in own_prefixes() | {"chatnode", SITE, _PLACEHOLDER}:
         raise StartError(f"{name} is a reserved name; choose another")
     place = directory / f"chatnode-{name}"
     if place.exists():

@@ -18,6 +18,7 @@ from chatnode.control_socket import address
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
+from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import RequestId, ok_reply, parse_request
 from chatnode.transport.failures import failed_reply
@@ -53,12 +54,23 @@ def _listen(path: Path) -> socket.socket:
     try:
         path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listening.bind(address(directory))
+        _bind(listening, address(directory, path.parent))
     finally:
         os.close(directory)
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
     listening.listen()
     return listening
+
+
+def _bind(listening: socket.socket, address: str) -> None:
+    try:
+        listening.bind(address)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise StartError(  # Python's own, for a path that is too long
+            f"{address}: longer than a socket's path may be; mount /proc, or choose another --data"
+        ) from None
 
 
 async def _serve_connection(core: Core, table: CommandTable, stream: trio.SocketStream) -> None:

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import trio
@@ -196,19 +197,19 @@ async def _figures(page: MetricsPage, core: Core) -> None:
             page.value(figure.shown, kind, figure.help, values[figure])
 
 
+@cache
 def _started() -> float:
     """When this process began, in seconds since 1970."""
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
-
-
-_STARTED = round(_started(), 2)
+    return round(time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")), 2)
 
 
 def _process(page: MetricsPage) -> None:
-    """The names that Prometheus' own clients use."""
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """The names that Prometheus' own clients use. Without /proc there is only the time."""
     page.value("process_cpu_seconds_total", "counter", "User and system time.", time.process_time())
+    if not os.path.isdir("/proc/self"):
+        return
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     page.value("process_resident_memory_bytes", "gauge", "Resident memory.", resident)
-    page.value("process_start_time_seconds", "gauge", "When the node was started.", _STARTED)
+    page.value("process_start_time_seconds", "gauge", "When the node was started.", _started())
     page.value("process_open_fds", "gauge", "Open files.", len(os.listdir("/proc/self/fd")))

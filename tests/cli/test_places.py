@@ -369,7 +369,8 @@ def imported_by(*arguments: str) -> set[str]:
 
 SERVER = {"trio", "quart", "hypercorn", "sqlite3", "argon2", "attrs", "cattrs", "pluggy", "importlib.metadata"}
 OF_CHATNODE = {
-    "chatnode", "chatnode.__main__", "chatnode.cli", "chatnode.control_socket", "chatnode.errors", "chatnode.garbage",
+    "chatnode", "chatnode.__main__", "chatnode.bundle", "chatnode.cli", "chatnode.control_socket", "chatnode.errors",
+    "chatnode.garbage",
     "chatnode.hooks", "chatnode.hooks.discovery", "chatnode.logs",
 }  # fmt: skip
 

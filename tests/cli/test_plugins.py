@@ -299,7 +299,7 @@ def test_what_pip_leaves_is_not_called_uninstalled_and_keeps_its_data(data: Path
 
 def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install failed" in failed(chatnode(data, "plugin", "install", "./no-such-directory/"))
-    monkeypatch.setattr("chatnode.cli.installing.find_spec", lambda name: None)
+    monkeypatch.setattr("chatnode.cli.packages.find_spec", lambda name: None)
     assert "this Python has no pip; run `python -m ensurepip`" in failed(chatnode(data, "plugin", "install", "x"))
     assert chatnode(data, "plugin", "install", "--", "-r").status == 2
 
@@ -315,6 +315,7 @@ def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch:
         ("9", "a-z and 0-9"),
         ("chatnode", "a reserved name"),
         ("log", "a reserved name"),
+        ("site", "a reserved name"),
         ("core", "a reserved name"),
     ],
 )

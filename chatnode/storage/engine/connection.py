@@ -51,6 +51,7 @@ IntegrityError = sqlite3.IntegrityError
 DatabaseError = sqlite3.DatabaseError
 
 
+SQLITE = sqlite3.sqlite_version
 OLDEST_SQLITE = (3, 39, 0)
 """`IS DISTINCT FROM` came with it."""
 

@@ -10,6 +10,9 @@ from chatnode import control_socket
 from chatnode.errors import StartError
 from chatnode.storage.engine.file_owners import fault, give, make_directory
 
+SITE = "site"
+"""The name that no plugin can have, as what stands among their directories is something else."""
+
 
 class InUse(StartError):
     """Another process owns the data directory."""
@@ -60,6 +63,11 @@ class DataDirectory:
     def of_plugin(self, name: str) -> Path:
         """Where the plugin keeps files of its own."""
         return self.plugins / name
+
+    @property
+    def site(self) -> Path:
+        """Third-party plugins of a bundle (`chatnode/hooks/site.py`): their code, while `of_plugin` has their files."""
+        return self.plugins / SITE
 
     def require_node(self) -> None:
         """Raises `StartError` unless there is a node here: a command that only asks makes none."""

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chatnode import bundle
 from chatnode.config import Bucket
 from chatnode.storage.engine.file_owners import give
 from chatnode.storage.upkeep.pool import PARTIAL
@@ -31,7 +32,8 @@ class BucketClient:
             errors: Any = import_module("botocore.exceptions")
             errors_of_boto3: Any = import_module("boto3.exceptions")
         except ImportError as error:
-            raise BackupError(f"a bucket needs boto3 ({error}); run pip install 'chatnode[s3]'") from None
+            install = "pip install 'chatnode[s3]'" if bundle.ROOT is None else "chatnode plugin install boto3"
+            raise BackupError(f"a bucket needs boto3 ({error}); run {install}") from None
         self._errors = (errors.BotoCoreError, errors.ClientError, errors_of_boto3.Boto3Error)
         self._settings = settings
         self._progress = progress

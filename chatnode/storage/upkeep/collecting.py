@@ -17,7 +17,7 @@ import attrs
 from chatnode.errors import StartError
 from chatnode.storage.engine.additions import MOST_PROBLEMS
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.engine.directory import SITE, DataDirectory
 from chatnode.storage.engine.stored_files import FindLister, Lister, StoredFile
 from chatnode.storage.node import plugin_directories, plugins
 from chatnode.storage.upkeep import file_lists
@@ -112,7 +112,7 @@ def _plugins(data: DataDirectory, reader: Reader) -> list[str]:
     """Plugins that may have files: known ones, and disabled or strange ones only if there are files in their
     directories, so that the code of a disabled plugin is not imported for nothing."""
     known = plugins.known(reader)
-    there = {each.name for each in data.plugins.iterdir()} if data.plugins.is_dir() else set[str]()
+    there = {each.name for each in data.plugins.iterdir()} - {SITE} if data.plugins.is_dir() else set[str]()
     held = {each for each in there if _NAME.fullmatch(each) and plugin_directories.holds_files(data.of_plugin(each))}
     return sorted(held | {name for name, each in known.items() if not each.disabled})
 

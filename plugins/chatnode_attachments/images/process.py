@@ -17,6 +17,8 @@ from typing import Any
 
 import trio
 
+from chatnode.api import python_variables
+
 _ANSWER_BYTES = 4096
 _START_SECONDS = 10
 _STOP_SECONDS = 2
@@ -49,11 +51,6 @@ def command_of_child(descriptor: int) -> list[str]:
     return [sys.executable, "-I", "-c", _BOOT.format(path=path, packages=packages, descriptor=descriptor)]
 
 
-def _environment() -> dict[str, str]:
-    """Empty, but for what an interpreter may need to find its own libraries."""
-    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-
-
 class Zygote:
     """A child process that is running. Used by one task at a time, except for `answer`."""
 
@@ -72,7 +69,7 @@ class Zygote:
             process = await trio.lowlevel.open_process(
                 command_of_child(theirs.fileno()),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                pass_fds=(theirs.fileno(),), cwd=directory, env=_environment(), start_new_session=True,
+                pass_fds=(theirs.fileno(),), cwd=directory, env=python_variables(), start_new_session=True,
             )  # fmt: skip
         except BaseException as error:
             ours.close()

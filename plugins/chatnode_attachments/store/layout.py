@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from chatnode.api import record
@@ -52,7 +53,7 @@ class Layout:
         """Create what is missing and empty `work`. Costs the same however many files there are."""
         shutil.rmtree(self.work, ignore_errors=True)
         for tree in TREES:
-            (self.directory / tree).mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self.directory / tree)
         devices = {(self.directory / tree).stat().st_dev for tree in TREES}
         if len(devices) > 1:
             raise OSError(
@@ -61,10 +62,20 @@ class Layout:
         sync_directory(self.directory)
 
 
+def _make(directory: Path) -> None:
+    """What root makes, as with `sudo chatnode user add`, belongs to the owner of the directory it is in: the node."""
+    directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        with suppress(OSError):  # a file system without owners
+            owner = directory.parent.stat()
+            os.chown(directory, owner.st_uid, owner.st_gid)
+
+
 def move(source: Path, target: Path) -> None:
     """Rename a file whose bytes are on disk, so that a power loss after this call does not undo it."""
     if not target.parent.is_dir():
-        target.parent.mkdir(mode=0o700, exist_ok=True)
+        _make(target.parent)
         sync_directory(target.parent.parent)
     source.rename(target)
     sync_directory(target.parent)

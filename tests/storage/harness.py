@@ -25,6 +25,7 @@ from chatnode.services import SUBJECTS
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.database import Database, _in_snapshot
 from chatnode.storage.engine.group import QueuedCall
+from chatnode.storage.engine.migrations import core_migrations, initialise, migrate
 from chatnode.storage.engine.transaction import Committed, Read, Recorded, Transaction, Write
 from tests import quick
 
@@ -33,8 +34,11 @@ T = TypeVar("T")
 
 def make_file(path: Path) -> Path:
     """A database file with the core's tables, and one of numbered notes."""
-    quick.new_database(path)
+    if not path.exists():
+        quick.new_database(path)
     connection = connect_writer(path, Storage())
+    migrate(connection, core_migrations())
+    initialise(connection)
     connection.execute("CREATE TABLE notes (number INTEGER PRIMARY KEY, text)")
     connection.close()
     return path

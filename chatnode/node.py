@@ -25,7 +25,7 @@ from chatnode.addresses import Bind, is_loopback, parse_bind
 from chatnode.concurrency import raise_single
 from chatnode.config import Config
 from chatnode.dispatch.acting import AsOperator
-from chatnode.dispatch.core import Core
+from chatnode.dispatch.core import Core, base_path_of, public_url_of
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
@@ -110,10 +110,10 @@ class Node:
         self._serving = True
         try:
             serving, stopping = trio.Event(), trio.Event()
-            url = where.url(_scheme(config), listening[0].getsockname()[1])
+            url = where.url(_scheme(config), listening[0].getsockname()[1]) + self.core.base_path
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._serve_until, serving, stopping, listening, tls)
-                self.core.base_url = config.server.public_url or url
+                self.core.base_url = public_url_of(config.server) or url
                 if tls is None:
                     _warn_of_plain(listening)
                 serving.set()
@@ -165,10 +165,11 @@ class Node:
         # a fifth of the start and of the memory, and a node may serve client sockets for days without them.
         with _whole_imports():
             from chatnode.transport.http import make_app
+            from chatnode.transport.rooted import Rooted
             from chatnode.transport.streams import PluginRoutes, RouteTable
 
         framework = make_app(self.core, self.table, self.sessions, self.health, self.plugins)
-        return PluginRoutes(self.core, RouteTable(self.plugins), framework)
+        return Rooted(self.core, PluginRoutes(self.core, RouteTable(self.plugins), framework))
 
     async def _run_plugins(self, serving: trio.Event) -> None:
         """Run the consumers, tasks and works of plugins, once the node serves and `node_started` was called."""
@@ -319,8 +320,9 @@ async def _follow_plugins(db: Database, running: frozenset[str]) -> None:
 
 def _base_url(config: Config) -> str:
     """How people reach the node, as far as the settings tell before it serves; empty while the port is not known."""
-    bind = _bind(config.server.bind)
-    return config.server.public_url or (bind.url(_scheme(config), bind.port) if bind.port else "")
+    server, bind = config.server, _bind(config.server.bind)
+    own = bind.url(_scheme(config), bind.port) + base_path_of(server) if bind.port else ""
+    return public_url_of(server) or own
 
 
 def _scheme(config: Config) -> str:

@@ -34,6 +34,8 @@ DRAIN_BYTES = 65_536
 """So much of a body that nobody wanted is read, to keep the connection."""
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 

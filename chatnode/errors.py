@@ -67,6 +67,13 @@ class StartError(Exception):
     """The node or a command-line tool cannot start; the message names the place and the fix."""
 
 
+class NodeGone(Exception):
+    """The node behind this handle is not there: not yet, not any more, or it ended with the error that is the cause.
+
+    A command that was under way may or may not have been carried out.
+    """
+
+
 class ConnectionLost(Exception):
     """The connection ended before the reply came: the command may or may not have been carried out.
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -24,6 +24,7 @@ from chatnode import config_file
 from chatnode.addresses import Bind, is_loopback, parse_bind
 from chatnode.concurrency import raise_single
 from chatnode.config import Config
+from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.dispatch.acting import AsOperator
 from chatnode.dispatch.core import Core, base_path_of, public_url_of
 from chatnode.dispatch.jobs import JobRunner
@@ -36,6 +37,7 @@ from chatnode.hooks.discovery import choose
 from chatnode.hooks.files import tell_restored
 from chatnode.hooks.growth import LogGrowth
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.programs import Programs
 from chatnode.hooks.slash_commands import SlashCommands
 from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
@@ -65,6 +67,10 @@ from chatnode.transport.listener import Listener, listen
 from chatnode.transport.sockets import ClientSockets
 from chatnode.transport.tls import server_context
 
+if TYPE_CHECKING:
+    from chatnode.embed.callers import EmbeddedCaller
+    from chatnode.embed.consumer import ProgramConsumer
+
 logger = get_logger("node")
 
 
@@ -93,6 +99,45 @@ class Node:
         """
         return await AsOperator(self.core).call(name, **fields)
 
+    # ---- for the program that the node is embedded in; imported when it is asked for, as servers do without
+
+    @property
+    def operator(self) -> EmbeddedCaller:
+        """The operator of the node, who may run every command but is not a user and takes part in nothing."""
+        from chatnode.embed import callers
+
+        return callers.operator(self.core)
+
+    def person(self, who: str, limits: bool = True) -> EmbeddedCaller:
+        """The user with this handle or id: permissions, rate limits, hooks and audit apply as for any client.
+
+        Each call looks the account up, so a deactivation applies at once; it raises `Refusal("not_found")` if there is
+        no such user. With `limits` false, no rate limits apply: for what the program does itself, in a user's name.
+        """
+        from chatnode.embed import callers
+
+        return callers.person(self.core, who, limits=limits)
+
+    def bot(self, handle: str, create: bool = True) -> EmbeddedCaller:
+        """The bot with this handle, which the first call creates unless `create` is false.
+
+        Calls raise `Refusal("conflict")` if the handle is that of a user.
+        """
+        from chatnode.embed import callers
+
+        return callers.bot(self.core, handle, create=create)
+
+    def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> ProgramConsumer:
+        """A durable reader of the log: `async for batch in node.consumer("orders", {"message.posted"})`.
+
+        Its position is stored under its name, in the node's database. A new one begins with what comes next, or with
+        `from_start` with the oldest event there is. Of each name, one can run at a time. `kinds` are names of events;
+        None: all.
+        """
+        from chatnode.embed.consumer import ProgramConsumer
+
+        return ProgramConsumer(self.core, name, kinds, from_start=from_start)
+
     async def serve(
         self, bind: str | None = None, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED
     ) -> None:
@@ -101,23 +146,42 @@ class Node:
         `bind` is an address and a port, instead of the setting `server.bind`. Raises `StartError`, also when the node
         serves already: it has one address.
         """
-        if self._serving:
-            raise StartError(f"this node already serves at {self.core.base_url}")
+        self._refuse_second()
         config = self.core.config
         tls = server_context(config.server)
         where = _bind(bind or config.server.bind)
         listening = listen(where)
+        url = where.url(_scheme(config), listening[0].getsockname()[1]) + self.core.base_path
+        await self._run(listening, tls, url, task_status)
+
+    async def run(self, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
+        """Do everything that `serve` does until cancelled, but open no port: the control socket, jobs, presence,
+        consumers, tasks and work of plugins. Reports the setting `server.public_url`. Raises `StartError` as `serve`
+        does.
+        """
+        self._refuse_second()
+        await self._run([], None, "", task_status)
+
+    def _refuse_second(self) -> None:
+        if self._serving:
+            where = f" at {self.core.base_url}" if self.core.base_url else ""
+            raise StartError(f"this node already serves{where}")
+
+    async def _run(
+        self, listening: list[socket.socket], tls: ssl.SSLContext | None, url: str, task_status: trio.TaskStatus[str]
+    ) -> None:
+        """`url` is where the port is; empty without one."""
         self._serving = True
+        public_url = public_url_of(self.core.config.server)
         try:
             serving, stopping = trio.Event(), trio.Event()
-            url = where.url(_scheme(config), listening[0].getsockname()[1]) + self.core.base_path
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._serve_until, serving, stopping, listening, tls)
-                self.core.base_url = public_url_of(config.server) or url
+                self.core.base_url = public_url or url
                 if tls is None:
                     _warn_of_plain(listening)
                 serving.set()
-                task_status.started(url)
+                task_status.started(url or public_url)
                 try:
                     await trio.sleep_forever()
                 finally:
@@ -261,9 +325,9 @@ async def build(
     core.add(SlashCommands(plugins), Invocations(core))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
-    growth = LogGrowth()
-    core.add(consumers, tasks, works, growth)
-    db.on_commit = _publisher(router, consumers, works, growth) if plugins.loaded else router.publish
+    growth, accounts = LogGrowth(), KnownAccounts(db)
+    core.add(consumers, tasks, works, growth, accounts, Programs())
+    db.on_commit = _publisher(router, accounts, consumers, works, growth)
     await _load_presence(db, board)
     await consumers.load()
     await _follow_plugins(db, frozenset(plugins.loaded))
@@ -287,10 +351,13 @@ def _whole_imports() -> Generator[None]:
         raise
 
 
-def _publisher(router: Router, consumers: Consumers, works: Works, growth: LogGrowth) -> CommitListener:
+def _publisher(
+    router: Router, accounts: KnownAccounts, consumers: Consumers, works: Works, growth: LogGrowth
+) -> CommitListener:
     """Tells of each group commit: sessions first, then plugins' consumers, works and tasks that wait for it."""
 
     def publish(recorded: list[Committed]) -> None:
+        accounts.committed(recorded)
         router.publish(recorded)
         if len(consumers):
             consumers.committed(recorded)

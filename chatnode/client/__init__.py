@@ -10,7 +10,6 @@ A token comes from `sign_in`, `accept_invite`, or `chatnode token create`.
 
 from __future__ import annotations
 
-from chatnode.client.cids import new_cid
 from chatnode.client.client import Client, connect
 from chatnode.client.errors import SignedOut, Unreachable
 from chatnode.client.feed import Interrupted, Item, Live, Pushed, Reset
@@ -18,6 +17,7 @@ from chatnode.client.imports import Imports
 from chatnode.client.sign_in import accept_invite, sign_in
 from chatnode.client.uploaded import UploadedFile
 from chatnode.errors import ConnectionLost, Refusal
+from chatnode.model.cids import new_cid
 from chatnode.model.commands.resume import Cursor
 
 __all__ = [

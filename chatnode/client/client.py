@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import trio
 
 from chatnode.client.calls import Calls
-from chatnode.client.cids import new_cid
 from chatnode.client.errors import SignedOut
 from chatnode.client.feed import Feed, Item
 from chatnode.client.link import Link
@@ -22,6 +21,7 @@ from chatnode.client.wire import Address
 from chatnode.concurrency import Signal, raise_single
 from chatnode.errors import ConnectionLost
 from chatnode.model.bots import OfferedCommand
+from chatnode.model.cids import new_cid
 from chatnode.model.commands.accounts import PersonPage
 from chatnode.model.commands.conversations import ConversationDetails, ConversationPage, MemberPage, SettingsReply
 from chatnode.model.commands.messages import InboxPage, Marked, MessagePage, MessageReply, Posted, ReceiptList

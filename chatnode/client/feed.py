@@ -128,7 +128,7 @@ class Feed:
             if name == "live":
                 self._put(Live(self.reached.gid, cursor=place), size)
             else:
-                self._put(_pushed(gid if durable else None, name, push, place), size)
+                self._put(pushed(gid if durable else None, name, push, place), size)
 
     def interrupt(self, reason: str) -> None:
         """The connection was lost."""
@@ -175,7 +175,8 @@ class Feed:
             await self._changed.wait()
 
 
-def _pushed(gid: int | None, name: str, push: dict[str, Any], cursor: Cursor | None) -> Pushed:
+def pushed(gid: int | None, name: str, push: dict[str, Any], cursor: Cursor | None) -> Pushed:
+    """What a push's frame says."""
     fields = {key: value for key, value in push.items() if key not in ("gid", "event")}
     kind = EVENTS.get(name) or EPHEMERAL.get(name)
     event: Event | None = None

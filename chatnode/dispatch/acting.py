@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 import attrs
+import outcome
+import trio
 
+from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.table import CommandTable
+from chatnode.dispatch.table import BegunRequest, CommandTable
 from chatnode.errors import Refusal
+from chatnode.model.people import Account
 from chatnode.protocol import codec
 from chatnode.storage.people import people
 
@@ -22,10 +27,56 @@ async def call(caller: Caller, name: str, /, **fields: Any) -> Any:
 
     Raises `Refusal`.
     """
-    if caller.depth >= MOST_NESTED:
-        raise Refusal("internal", f"{name}: commands call each other more than {MOST_NESTED} deep")
     nested = attrs.evolve(caller, depth=caller.depth + 1, takes_json=False)
-    return codec.to_plain(await caller.core.part(CommandTable).run(nested, name, fields))
+    return codec.to_plain(await _run(nested, name, fields))
+
+
+def _run(caller: Caller, name: str, fields: dict[str, Any]) -> Awaitable[Any]:
+    """Run a command; returns its result as an object of its reply class. `fields` are plain values, not checked yet."""
+    if caller.depth > MOST_NESTED:
+        raise Refusal("internal", f"{name}: commands call each other more than {MOST_NESTED} deep")
+    request = caller.core.part(CommandTable).begin(caller, name, fields)
+    # In a session of its own, `finish` keeps the order of its requests.
+    return _submit(request) if request.is_planned and caller.turn is None else request.finish()
+
+
+async def _submit(request: BegunRequest) -> Any:
+    """`finish` for a plan: it is carried out together with its neighbours, as the requests of client sockets are."""
+    try:
+        await trio.lowlevel.checkpoint_if_cancelled()
+    except BaseException:
+        request.abandon()
+        raise
+    delivery = _Delivery()
+    request.submit(delivery.put)
+    return await delivery.take()
+
+
+class _Delivery:
+    """Hands one result to the task that waits for it. Cancelling ends only the waiting."""
+
+    __slots__ = ("_result", "_task")
+
+    def __init__(self) -> None:
+        self._result: outcome.Outcome[Any] | None = None
+        self._task: trio.lowlevel.Task | None = None
+
+    def put(self, result: outcome.Outcome[Any]) -> None:
+        task, self._task, self._result = self._task, None, result
+        if task is not None:
+            trio.lowlevel.reschedule(task, result)
+
+    async def take(self) -> Any:
+        if self._result is not None:  # an inline database is done already
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return self._result.unwrap()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._task = trio.lowlevel.current_task()
+        return await trio.lowlevel.wait_task_rescheduled(abort)
 
 
 @attrs.frozen
@@ -36,30 +87,47 @@ class AsOperator:
     _depth: int = 0
     _plugin: str | None = None
 
+    async def run(self, name: str, fields: dict[str, Any]) -> Any:
+        """Run a command with plain values as `fields`; returns an object of its reply class. Raises `Refusal`."""
+        return await _run(Caller(self._core, operator=True, depth=self._depth + 1, plugin=self._plugin), name, fields)
+
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command; returns its result as plain values. Raises `Refusal`."""
-        caller = Caller(self._core, operator=True, depth=self._depth, plugin=self._plugin)
-        return await call(caller, name, **fields)
+        return codec.to_plain(await self.run(name, fields))
 
 
 @attrs.frozen
 class AsPerson:
     """Runs commands as one user, as if that user's own client sent them: permissions, rates, hooks and audit apply.
 
-    Each call looks up the account, so a change of role or a deactivation applies at once.
+    A change of role or a deactivation applies at once. With `limited` false, no rate limits apply.
     """
 
     _core: Core
     _who: str
     _depth: int = 0
     _plugin: str | None = None
+    limited: bool = True
 
-    async def call(self, name: str, /, **fields: Any) -> Any:
-        """Run a command; returns its result as plain values.
+    async def account(self) -> Account:
+        """The account as it is now.
+
+        Raises `Refusal`: `not_found` if there is no such user, and `forbidden` if the account is deactivated.
+        """
+        account = await self._core.part(KnownAccounts).find(self._who)
+        people.check_reachable(account)
+        return account
+
+    async def run(self, name: str, fields: dict[str, Any]) -> Any:
+        """Run a command with plain values as `fields`; returns an object of its reply class.
 
         Raises `Refusal`: also `not_found` if there is no such user, and `forbidden` if the account is deactivated.
         """
-        account = await self._core.db.read(lambda reader: people.find(reader, self._who))
-        people.check_reachable(account)
-        caller = Caller(self._core, account=account, depth=self._depth, plugin=self._plugin)
-        return await call(caller, name, **fields)
+        account = await self.account()
+        depth = self._depth + 1
+        caller = Caller(self._core, account=account, depth=depth, plugin=self._plugin, limited=self.limited)
+        return await _run(caller, name, fields)
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        """`run`, but returns plain values."""
+        return codec.to_plain(await self.run(name, fields))

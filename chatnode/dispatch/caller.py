@@ -70,6 +70,8 @@ class Caller:
     """The plugin that runs the command, for the user or the operator."""
     takes_json: bool = False
     """Whether a handler may return `Encoded`: the reply goes to a client as it is."""
+    limited: bool = True
+    """Whether rate limits apply; not for the program that the node is embedded in, if it says so."""
     background: bool = False
     """There is no requester: a task, consumer or check of the node's own."""
 

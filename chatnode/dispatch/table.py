@@ -227,7 +227,7 @@ class BegunRequest:
 
     def _give_back(self, found: Command[Any, Any]) -> None:
         """A repeat does not count."""
-        if found.limit is not None and self.caller.account is not None:
+        if found.limit is not None and self.caller.account is not None and self.caller.limited:
             self.caller.rates[found.limit].give_back(self.caller.payer)
 
     def _account(self, ended_as: str) -> None:
@@ -349,7 +349,7 @@ class CommandTable:
     @staticmethod
     def _count(context: Caller, found: Command[Any, Any]) -> Refusal | None:
         """Raises `Refusal("rate_limited")`, or returns it for a command whose repeats are not limited."""
-        if context.operator:
+        if context.operator or not context.limited:
             return None
         core, payer = context.core, context.payer
         core.requests.take(payer)

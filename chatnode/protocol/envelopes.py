@@ -79,22 +79,24 @@ class Push:
     """A push to any number of readers, encoded once.
 
     `gid` is None for events that are not durable. `json` is the frame's text; `websocket` is the same as an unmasked
-    WebSocket text frame, with the same bytes for every reader.
+    WebSocket text frame, with the same bytes for every reader. `source` is the event itself, for readers in the
+    process; None where the frame was put together otherwise.
     """
 
-    __slots__ = ("event", "gid", "json", "websocket")
+    __slots__ = ("event", "gid", "json", "source", "websocket")
 
-    def __init__(self, gid: int | None, event: str, json: bytes) -> None:
+    def __init__(self, gid: int | None, event: str, json: bytes, source: Event | None = None) -> None:
         self.gid = gid
         self.event = event
         self.json = json
+        self.source = source
         self.websocket = text_frame(json)
 
 
 def push_of(gid: int, event: Event) -> Push:
     """The frame of a durable event: `gid` and name first, then the event's own fields."""
     name = event.name
-    return Push(gid, name, codec.encode({"gid": gid, "event": name, **codec.to_plain(event)}))
+    return Push(gid, name, codec.encode({"gid": gid, "event": name, **codec.to_plain(event)}), event)
 
 
 def session_frame(event: str, **fields: Any) -> Push:
@@ -105,7 +107,7 @@ def session_frame(event: str, **fields: Any) -> Push:
 def ephemeral_frame(event: Event) -> Push:
     """The frame of an event that is not in the log and has no gid."""
     name = event.name
-    return Push(None, name, codec.encode({"event": name, **codec.to_plain(event)}))
+    return Push(None, name, codec.encode({"event": name, **codec.to_plain(event)}), event)
 
 
 def text_frame(payload: bytes) -> bytes:

@@ -23,7 +23,7 @@ class ConnectedSession:
 
     person: int
     session: int
-    transport: Literal["socket", "stream"]
+    transport: Literal["socket", "stream", "program"]
     since: int
     behind: bool
 

@@ -27,7 +27,7 @@ MOST_HELD = 1_000
 
 
 class OpenSession(ABC):
-    """One live reader: a client socket or an event stream.
+    """One live reader: a client socket, an event stream, or the program that the node is embedded in.
 
     `gid` is what it was sent up to: a push at or below it is a repeat and is dropped. While the session
     catches up with the log, pushes are held, so that nothing falls between the log and live.
@@ -35,7 +35,7 @@ class OpenSession(ABC):
 
     __slots__ = ("_held", "account", "ends_at", "gid", "held_too_much", "key", "since", "wants_presence")
 
-    transport: ClassVar[Literal["socket", "stream"]] = "socket"
+    transport: ClassVar[Literal["socket", "stream", "program"]] = "socket"
 
     def __init__(self, account: Account, key: int, ends_at: int | None = None) -> None:
         """`ends_at`: when its token expires, in milliseconds; None is never."""

@@ -15,6 +15,7 @@ from chatnode.dispatch.table import command
 from chatnode.errors import Refusal
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.programs import Programs
 from chatnode.hooks.tasks import Tasks
 from chatnode.model import permissions
 from chatnode.model.commands.plugins import (
@@ -37,7 +38,7 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.model.plugins import PluginStatus, SetAside
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction, Write
-from chatnode.storage.log import consumers
+from chatnode.storage.log import consumers, log
 from chatnode.storage.node import plugin_directories, plugins, restored
 from chatnode.storage.people import audit, bots, roles
 
@@ -63,8 +64,15 @@ def _switched(status: PluginStatus, disabled: bool) -> PluginStatus:
 
 @command("plugins.consumers", permission=permissions.OPERATE, reads=True)
 async def list_consumers(ctx: Caller, asked: Nothing) -> ConsumerList:
-    """The position in the log of each plugin's consumers, and what they fail on now."""
-    return ConsumerList(ctx.core.part(Consumers).statuses())
+    """The position in the log of each plugin's consumers, and what they fail on now.
+
+    Those of the program that the node is embedded in are listed too, while they run, with the plugin `(program)`.
+    """
+    programs = ctx.core.part(Programs)
+    of_plugins = ctx.core.part(Consumers).statuses()
+    if not len(programs):
+        return ConsumerList(of_plugins)
+    return ConsumerList([*of_plugins, *programs.statuses(await ctx.read(log.head))])
 
 
 @command("plugins.set_aside", permission=permissions.OPERATE, reads=True)

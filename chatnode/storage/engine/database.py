@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 import outcome
 import trio
 
+from chatnode.concurrency import Signal
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
@@ -68,6 +69,8 @@ class Database(WriterThread):
         self.inline = inline
         self._reads: SimpleQueue[QueuedCall[Any] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._running = 0
+        self._ended = Signal()
         self._reader_connections: list[Reader] = []
         self._closing = False
         self._held: list[QueuedCall[Any]] | None = None
@@ -100,8 +103,10 @@ class Database(WriterThread):
         for _ in self._reader_connections:
             self._reads.put(None)
         with trio.CancelScope(shield=True):
+            while self._running:
+                await self._ended.wait()
             for thread in self._threads:
-                await trio.to_thread.run_sync(thread.join)
+                thread.join()  # takes no time
             await trio.lowlevel.checkpoint()
         for connection in self._reader_connections:
             connection.close()
@@ -236,9 +241,22 @@ class Database(WriterThread):
 
     def _start(self, name: str, target: Callable[..., None], *args: Any) -> None:
         # Daemons, so that a node that dies without closing does not hang at exit: nothing acknowledged is lost.
-        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        thread = threading.Thread(target=self._run, args=(target, *args), name=name, daemon=True)
         self._threads.append(thread)
+        self._running += 1
         thread.start()
+
+    def _run(self, target: Callable[..., None], *args: Any) -> None:
+        """Says when it ends, so that waiting takes no further thread: at the exit of the interpreter there is none."""
+        try:
+            target(*args)
+        finally:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._thread_ended)
+
+    def _thread_ended(self) -> None:
+        self._running -= 1
+        self._ended.give()
 
     def _read_forever(self, connection: Reader) -> None:
         while (job := self._reads.get()) is not None:

@@ -1,0 +1,189 @@
+"""Durable consumers of the program that a node is embedded in: readers of the log whose position is stored.
+
+What is done with a batch and the move of the position can be one transaction, and then happen exactly once. Otherwise a
+batch whose `done` was not reached comes again, also after a restart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import TypeVar
+
+import attrs
+import trio
+
+from chatnode.client.feed import Pushed
+from chatnode.concurrency import Backoff
+from chatnode.dispatch.core import Core
+from chatnode.errors import Refusal
+from chatnode.hooks.growth import LogGrowth
+from chatnode.hooks.programs import OF_PROGRAM, Programs
+from chatnode.model.commands.resume import Cursor
+from chatnode.protocol import codec
+from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.transaction import Transaction, Write
+from chatnode.storage.log import consumers as storage
+from chatnode.storage.log import log
+
+T = TypeVar("T")
+BATCH_EVENTS = 100
+"""Maximum number of events in a batch."""
+KEPT_IN_MEMORY = 10_000
+"""Maximum number of rows of other kinds to look at again after a restart; this saves writes of the position."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+
+
+@attrs.define(eq=False)
+class ConsumerBatch:
+    """Events in the order of the log, complete and as they are now: nothing is left out that some users may not see.
+
+    Deal with them, then call `done` once.
+    """
+
+    events: list[Pushed]
+    _consumer: ProgramConsumer
+    _upto: int
+
+    async def done(self, write: Write[T] | None = None) -> T | None:
+        """Store that the batch is dealt with; returns when that is on disk.
+
+        `write(tx)` runs in the same transaction, in the writer thread: what it does in the node's database happens
+        exactly once. Returns what it returned; what it raises leaves the batch undone. Raises `Refusal("conflict")`
+        if the stored position is not where the batch was read: then nothing of `write` is kept, and the next batch
+        begins there. Raises `RuntimeError` for a batch that is done, or that has come again meanwhile.
+        """
+        return await self._consumer.dealt_with(self, self._upto, write)
+
+
+class ProgramConsumer:
+    """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
+
+    Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open; asking
+    for any raises `unavailable` when the node is closed. Close it with `aclose`, or use `async with`; one that nobody
+    refers to any more is closed too.
+    """
+
+    def __init__(self, core: Core, name: str, kinds: Iterable[str] | None, *, from_start: bool) -> None:
+        """Raises `ValueError` for a name that cannot be one."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot name a consumer: expected a-z, digits and _ . -, up to 64")
+        if isinstance(kinds, str):
+            raise TypeError(f"kinds are a collection, such as {{{kinds!r}}}")
+        self._core = core
+        self._programs = core.part(Programs)
+        self._name = name
+        self._kinds = None if kinds is None else frozenset(kinds)
+        self._from_start = from_start
+        self._open = False
+        self._stored: int | None = None
+        self._read_up_to = 0
+        self._undone: ConsumerBatch | None = None
+        self._backoff = Backoff()
+
+    def __aiter__(self) -> ProgramConsumer:
+        return self
+
+    async def __aenter__(self) -> ProgramConsumer:
+        """From here on its position is stored, and nothing is missed."""
+        if self._stored is None:
+            await self._begin()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let another consumer have the name. Closing twice does nothing."""
+        self._release()
+        await trio.lowlevel.checkpoint()
+
+    def __del__(self) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        if self._open:
+            self._open = False
+            self._programs.close(self._name)
+
+    async def __anext__(self) -> ConsumerBatch:
+        await trio.lowlevel.checkpoint()
+        if self._undone is not None:
+            await trio.sleep(self._backoff.next_wait())
+            self._undone = None
+            self._stored = None
+        while True:
+            if self._stored is None:
+                await self._begin()
+            head, found = await self._core.db.read(self._read)
+            if found.events:
+                self._undone = found
+                return found
+            await self._nothing_until(found, head)
+
+    async def _begin(self) -> None:
+        """Take the name, and look up the position."""
+        if not self._open:
+            self._programs.open(self._name)
+            self._open = True
+        name = (OF_PROGRAM, self._name)
+        begin = partial(storage.begin, consumers={name: self._from_start})
+        place = (await self._core.db.read(storage.places)).get(name) or (await self._core.db.write(begin))[name]
+        self._stored = self._read_up_to = place.cursor
+        self._programs.reached(self._name, place.cursor)
+
+    def _read(self, reader: Reader) -> tuple[int, ConsumerBatch]:
+        """The next events, and the newest gid of the log. In a reader thread."""
+        rows = storage.pending(reader, self._read_up_to, self._kinds, BATCH_EVENTS)
+        events: list[Pushed] = []
+        for row in rows.rows:
+            event = log.event_of(reader, row)
+            if event is not None:
+                cursor = Cursor(self._core.epoch, row.gid)
+                events.append(Pushed(row.gid, event.name, event, codec.to_plain(event), cursor=cursor))
+        return rows.head, ConsumerBatch(events, self, rows.reached)
+
+    async def _nothing_until(self, found: ConsumerBatch, head: int) -> None:
+        """There is nothing for it in what was read: note that, and wait at the end of the log."""
+        upto = found._upto  # pyright: ignore[reportPrivateUsage]
+        self._read_up_to = upto
+        self._programs.reached(self._name, upto)
+        assert self._stored is not None
+        if upto - self._stored >= KEPT_IN_MEMORY:
+            with suppress(Refusal):  # it begins again, where it was moved to, or when there is space
+                await self._move(upto, None)
+        if upto >= head:
+            await self._core.part(LogGrowth).wait(upto, self._kinds)
+
+    async def dealt_with(self, batch: ConsumerBatch, upto: int, write: Write[T] | None) -> T | None:
+        """`ConsumerBatch.done`."""
+        if self._stored is None or batch is not self._undone:
+            raise RuntimeError("this batch is done already, or has come again meanwhile")
+        result = await self._move(upto, write)
+        self._undone = None
+        self._backoff.reset()
+        self._programs.reached(self._name, upto)
+        return result
+
+    async def _move(self, upto: int, write: Write[T] | None) -> T | None:
+        """Store the position, together with what `write` does."""
+        expected = self._stored
+        assert expected is not None
+
+        def move(tx: Transaction) -> T | None:
+            result = write(tx) if write is not None else None
+            storage.move(tx, (OF_PROGRAM, self._name), expected, upto)
+            return result
+
+        try:
+            result = await self._core.db.write(move)
+        except storage.Moved:
+            self._stored = self._undone = None
+            raise Refusal("conflict", f"the position of the consumer {self._name} was moved meanwhile") from None
+        self._stored = self._read_up_to = upto
+        return result

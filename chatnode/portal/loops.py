@@ -1,0 +1,96 @@
+"""The way into a portal from asyncio: any number of loops, each in its own thread.
+
+Answers go back as calls come in: a queue for each loop, and one wake-up for many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar, TypeVarTuple
+
+import outcome
+
+from chatnode.portal.thread import Call, Portal, Result, Start
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class LoopQueue:
+    """Functions on their way to the thread of one loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._queue: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._woken = False
+
+    def call_soon(self, function: Callable[..., object], *args: Any) -> None:
+        """From any thread: run a plain function in the loop's thread; nothing happens if the loop is closed."""
+        self._queue.append((function, args))
+        if not self._woken:  # else it was woken, and has not begun to take what is queued
+            self._woken = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits in it
+                self.loop.call_soon_threadsafe(self._take_queued)
+
+    def _take_queued(self) -> None:
+        self._woken = False
+        for _ in range(len(self._queue)):
+            function, args = self._queue.popleft()
+            try:
+                function(*args)
+            except Exception as error:
+                self.loop.call_exception_handler({"message": "a callback of chatnode failed", "exception": error})
+
+
+class LoopPortal:
+    """A portal for asyncio. Every method but `queue` raises `NodeGone`."""
+
+    def __init__(self, portal: Portal) -> None:
+        self.portal = portal
+        self._queues: dict[asyncio.AbstractEventLoop, LoopQueue] = {}
+
+    def queue(self) -> LoopQueue:
+        """The way back into the running loop."""
+        loop = asyncio.get_running_loop()
+        queue = self._queues.get(loop)
+        if queue is None:
+            for each in list(self._queues):
+                if each.is_closed():
+                    self._queues.pop(each, None)
+            queue = self._queues.setdefault(loop, LoopQueue(loop))
+        return queue
+
+    async def ask(self, start: Start, *args: Any) -> Any:
+        """Make a call (`Portal.hand_over`) and wait for its result. Cancelling ends the waiting at once."""
+        queue = self.queue()
+        future: asyncio.Future[Any] = queue.loop.create_future()
+        call = self.portal.hand_over(lambda result: queue.call_soon(_settle, future, result), start, *args)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+
+    async def run(self, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+        """Run an async function in a task of the trio run. Cancelling cancels that task, and does not wait for it."""
+        return await self.ask(Call.run_in_task, function, *args)
+
+
+async def wait_for(future: Future[T]) -> T:
+    """The result of a future of threads that cannot be cancelled; cancelling ends the waiting only."""
+    return await asyncio.wrap_future(future)
+
+
+def _settle(future: asyncio.Future[Any], result: Result) -> None:
+    if future.done():
+        return  # cancelled: nobody waits any more
+    if not isinstance(result, outcome.Error):
+        future.set_result(result.unwrap())
+    elif isinstance(result.error, StopIteration):  # no future takes it
+        future.set_exception(RuntimeError("the function raised StopIteration"))
+    else:
+        future.set_exception(result.error)

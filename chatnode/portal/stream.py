@@ -1,0 +1,208 @@
+"""Items on their way out of a trio run: an async iterator there is read from a thread, or from asyncio.
+
+They cross in batches, as many as are there when the reader looks. The trio side is at most `most_bytes` ahead, and then
+waits until half of that was taken. An iterator that is closed, or that nobody refers to any more, ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import outcome
+import trio
+
+from chatnode.errors import NodeGone
+from chatnode.portal.thread import Call, Portal, Result
+
+T = TypeVar("T")
+MOST_BYTES = 2**20
+TURN_ITEMS = 50
+"""Items after which other tasks of an asyncio loop get a turn."""
+Source = Callable[[], AbstractAsyncContextManager[AsyncIterator[T]]]
+"""Called on the trio thread."""
+
+
+class _Stream(Generic[T]):
+    """What both sides share. The trio side puts, and counts what it has put; the reader takes, and counts what it has
+    taken: so neither needs a lock."""
+
+    def __init__(self, portal: Portal, source: Source[T], size: Callable[[T], int], most_bytes: int) -> None:
+        """Raises `NodeGone`."""
+        self.items: deque[T] = deque()
+        self.ended: Result | None = None
+        self._portal = portal
+        self._source = source
+        self._size = size
+        self._most_bytes = most_bytes
+        self._sizes: deque[int] = deque()
+        self._put = self._taken = 0
+        self._room = trio.Event()
+        self._is_full = False
+        self._waiter: Future[None] | None = None
+        self._call = portal.hand_over(self._end, Call.run_in_task, self._read)
+
+    # ---- the reader's thread
+
+    def take(self) -> T:
+        """The next of `items`, of which there must be one."""
+        item = self.items.popleft()
+        self._taken += self._sizes.popleft()
+        if self._is_full and not self._ahead_by_half:
+            self._is_full = False
+            with contextlib.suppress(NodeGone):
+                self._portal.call_soon(self._make_room)
+        return item
+
+    def news(self) -> Future[None]:
+        """Done when there is an item, or the end."""
+        waiter = self._waiter = Future[None]()
+        if self.items or self.ended is not None:  # put before `_waiter` could be seen
+            waiter = Future[None]()
+            waiter.set_result(None)
+        return waiter
+
+    def raise_end(self, stop: type[Exception]) -> None:
+        """After the last item: raises what the trio side has raised, or `stop`."""
+        assert self.ended is not None
+        ended, self.ended = self.ended, outcome.Value(None)
+        ended.unwrap()
+        raise stop
+
+    def close(self) -> None:
+        """End the trio side. From any thread."""
+        self._call.cancel()
+
+    # ---- the trio thread
+
+    async def _read(self) -> None:
+        async with self._source() as items:
+            async for item in items:
+                size = self._size(item)
+                self._put += size
+                self._sizes.append(size)
+                self.items.append(item)
+                self._tell()
+                if self._put - self._taken >= self._most_bytes:
+                    await self._wait_room()
+
+    async def _wait_room(self) -> None:
+        self._room = trio.Event()
+        self._is_full = True
+        if self._ahead_by_half:  # else it was taken before `_is_full` could be seen
+            await self._room.wait()
+
+    def _make_room(self) -> None:
+        self._room.set()
+
+    def _tell(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and waiter.set_running_or_notify_cancel():
+            waiter.set_result(None)
+
+    def _end(self, result: Result) -> None:
+        self.ended = result
+        self._tell()
+
+    # ---- both
+
+    @property
+    def _ahead_by_half(self) -> bool:
+        return (self._put - self._taken) * 2 > self._most_bytes
+
+
+class AsyncItems(Generic[T]):
+    """An async iterator for asyncio. For one task at a time; cancelling loses nothing."""
+
+    def __init__(
+        self, portal: Portal, source: Source[T], size: Callable[[T], int], most_bytes: int = MOST_BYTES
+    ) -> None:
+        """Raises `NodeGone`."""
+        self._stream = _Stream(portal, source, size, most_bytes)
+        self._count = 0
+
+    def __aiter__(self) -> AsyncItems[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        """Raises what the source raises, and `NodeGone`."""
+        stream = self._stream
+        self._count += 1
+        if not self._count % TURN_ITEMS:
+            await asyncio.sleep(0)
+        while not stream.items:
+            if stream.ended is not None:
+                stream.raise_end(StopAsyncIteration)
+            await asyncio.wrap_future(stream.news())
+        return stream.take()
+
+    async def aclose(self) -> None:
+        """End it. Closing twice does nothing."""
+        self._stream.close()
+
+    async def __aenter__(self) -> AsyncItems[T]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    def __del__(self) -> None:
+        _close(self)
+
+
+class Items(Generic[T]):
+    """The same for a thread: an iterator whose `next` blocks."""
+
+    def __init__(
+        self,
+        portal: Portal,
+        source: Source[T],
+        size: Callable[[T], int],
+        most_bytes: int = MOST_BYTES,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check` is called before each wait, and raises if the thread must not block. Raises `NodeGone`."""
+        self._stream = _Stream(portal, source, size, most_bytes)
+        self._check = check
+
+    def __iter__(self) -> Items[T]:
+        return self
+
+    def __next__(self) -> T:
+        """Raises what the source raises, and `NodeGone`."""
+        stream = self._stream
+        while not stream.items:
+            if stream.ended is not None:
+                stream.raise_end(StopIteration)
+            self._check()
+            stream.news().result()
+        return stream.take()
+
+    def close(self) -> None:
+        """End it; from any thread. Closing twice does nothing."""
+        self._stream.close()
+
+    def __enter__(self) -> Items[T]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    def __del__(self) -> None:
+        _close(self)
+
+
+def _close(items: Any) -> None:
+    stream = getattr(items, "_stream", None)  # it is not there if the portal was gone from the start
+    if stream is not None:
+        stream.close()

@@ -64,6 +64,7 @@ from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import Application, HttpServer
 from chatnode.transport.listener import Listener, listen
+from chatnode.transport.mount import AskProfile, Doorman, Identify, MountedApp, MountedNode
 from chatnode.transport.sockets import ClientSockets
 from chatnode.transport.tls import server_context
 
@@ -91,6 +92,8 @@ class Node:
     jobs: JobRunner
     _health: health.Health
     _serving: bool = attrs.field(init=False, default=False)
+    mounted: MountedNode | None = attrs.field(init=False, default=None)
+    """What answers requests to programs that the node is mounted in, while it runs."""
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command as the operator of the node; gives its result as plain values.
@@ -162,6 +165,14 @@ class Node:
         self._refuse_second()
         await self._run([], None, "", task_status)
 
+    def asgi(self, identify: Identify | None = None, profile: AskProfile | None = None) -> MountedApp:
+        """An ASGI application for a server in the same trio run, such as hypercorn's. The node must be running: with
+        `run`, or with `serve` for a port of its own besides.
+
+        `identify` and `profile` as in `chatnode.embed.aio.Node`.
+        """
+        return MountedApp(lambda: self.mounted, Doorman(identify, profile))
+
     def _refuse_second(self) -> None:
         if self._serving:
             where = f" at {self.core.base_url}" if self.core.base_url else ""
@@ -208,6 +219,7 @@ class Node:
                 background.start_soon(self.core.part(Mailer).run)
                 background.start_soon(self.core.part(Invocations).run)
                 http = HttpServer(self._make_app)
+                mounted = self.mounted = MountedNode(self.core, sockets, http)
 
                 async def stop_sessions() -> None:
                     sockets.close()
@@ -220,6 +232,8 @@ class Node:
                 async with trio.open_nursery() as plugins:
                     plugins.start_soon(self._run_plugins, serving)
                     await listener.serve(listening, stopping, task_status)
+                    self.mounted = None
+                    mounted.cut()
                     plugins.cancel_scope.cancel()
                 await self.plugins.tell("node_stopping")
                 background.cancel_scope.cancel()

@@ -136,7 +136,9 @@ class Core:
         """A link to the node's page with a code. Raises `Refusal` while the node's URL is unknown."""
         if not self.base_url:
             raise Refusal(
-                "unavailable", "no links before the node serves, because its port is unknown; set server.public_url"
+                "unavailable",
+                "no links, because the node's URL is unknown before it serves, and where it is mounted; "
+                "set server.public_url",
             )
         return f"{self.base_url}/#{kind}={code}"
 

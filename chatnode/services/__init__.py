@@ -37,6 +37,7 @@ from chatnode.services import (
     search,
     sign_in,
     slash,
+    vouching,
     work,
 )
 from chatnode.storage.engine.additions import Additions, CoreTable
@@ -44,6 +45,7 @@ from chatnode.storage.filters.collection import Collection
 
 SUBJECTS: tuple[Subject, ...] = (
     sign_in.SUBJECT,
+    vouching.SUBJECT,
     accounts.SUBJECT,
     administration.SUBJECT,
     roles.SUBJECT,

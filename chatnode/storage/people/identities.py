@@ -1,0 +1,102 @@
+"""Users whom the program vouches for that the node is mounted in: who its users are here, and how they are signed in.
+
+Each has a session like a device's. The node makes its token, and keeps it to itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from chatnode.errors import Refusal
+from chatnode.model.commands.accounts import CreatePerson
+from chatnode.model.fields import HANDLE_FORM
+from chatnode.model.people import Account
+from chatnode.model.permissions import MEMBER
+from chatnode.model.times import DAY_MS
+from chatnode.protocol import codec
+from chatnode.storage.engine.additions import CoreTable, rows_of
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import audit, people, sessions
+
+_TRIES = 99
+"""How many handles are tried: the wanted one, then with -2 to -99."""
+_STEM = 60
+"""Characters of the wanted handle that fit in those, which have up to 63."""
+
+
+@attrs.frozen
+class Identity:
+    """Who a user is in the program: `name`, as it calls them, of a `source`."""
+
+    source: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.name}"
+
+
+def sign_in(
+    tx: Transaction, identity: Identity, handle: str | None, shown: str | None, token_hash: bytes, days: int
+) -> None:
+    """Let the token stand for this user; one that stood for them before does not any more.
+
+    A user who is not known gets an account, with this handle and name if they are given and free. Raises `Refusal`:
+    `forbidden` for a deactivated account, `invalid` for a handle or name that cannot be one.
+    """
+    row = tx.execute(
+        "SELECT key, person, session FROM identities WHERE source = ? AND name = ?", (identity.source, identity.name)
+    ).fetchone()
+    if row is None:
+        account = _create(tx, identity, handle, shown)
+        row = tx.execute(
+            "INSERT INTO identities (source, name, person) VALUES (?, ?, ?) RETURNING key, person, session",
+            (identity.source, identity.name, account.key),
+        ).fetchone()
+    key, person, session = row
+    people.check_reachable(people.by_key(tx, person))
+    renewed = tx.execute(
+        "UPDATE sessions SET token_hash = ?, expires_at = ? WHERE key = ? AND person = ?",
+        (token_hash, tx.now + days * DAY_MS, session, person),
+    ).rowcount
+    if not renewed:
+        session = sessions.create(tx, person, "device", f"signed in by {identity.source}", token_hash, days)
+        tx.execute("UPDATE identities SET session = ? WHERE key = ?", (session, key))
+
+
+def _create(tx: Transaction, identity: Identity, handle: str | None, shown: str | None) -> Account:
+    """Tries several handles: one that another user already has must not keep this one out."""
+    asked = codec.structure({"handle": handle or _handle_of(identity), "name": shown}, CreatePerson)
+    for number in range(1, _TRIES + 1):
+        tried = asked.handle if number == 1 else f"{asked.handle[:_STEM].rstrip('._-')}-{number}"
+        try:
+            account = people.create(tx, tried, name=asked.name or asked.handle, role=MEMBER)
+        except Refusal as refusal:
+            if refusal.code != "conflict" or number == _TRIES:
+                raise
+        else:
+            audit.record(tx, None, "people.create", account.id, role=MEMBER, identity=str(identity))
+            return account
+    raise AssertionError("the last handle was refused without an error")
+
+
+def _handle_of(identity: Identity) -> str:
+    """A handle for somebody of whom only the identity is known."""
+    letters = re.sub(r"[^a-z0-9._-]+", "-", str(identity).lower())[:_STEM].strip("._-")
+    return letters if re.fullmatch(HANDLE_FORM, letters) else identity.source
+
+
+TABLES = (
+    CoreTable(
+        "identities",
+        lines=(
+            "identity",
+            "SELECT i.source, i.name, p.id AS person FROM identities i JOIN people p ON p.key = i.person ORDER BY i.key",
+        ),
+        entry="identity",
+        export="SELECT key, source, name FROM identities WHERE person = :person AND key > :after ORDER BY key "
+        "LIMIT :limit",
+        at_once=rows_of("identities", "person"),
+    ),
+)

@@ -27,9 +27,13 @@ class KnownAccounts:
         self._looking_up = 0
         self._changes = 0
 
+    def kept(self, who: str) -> Account | None:
+        """The account, if it is known and reading is not needed."""
+        return self._kept.get(who)
+
     async def find(self, who: str) -> Account:
         """The account with this handle or id; raises `Refusal("not_found")`. It may be deactivated."""
-        kept = self._kept.get(who)
+        kept = self.kept(who)
         if kept is not None:
             return kept
         before = self._changes

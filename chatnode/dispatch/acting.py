@@ -33,11 +33,15 @@ async def call(caller: Caller, name: str, /, **fields: Any) -> Any:
 
 def _run(caller: Caller, name: str, fields: dict[str, Any]) -> Awaitable[Any]:
     """Run a command; returns its result as an object of its reply class. `fields` are plain values, not checked yet."""
-    if caller.depth > MOST_NESTED:
-        raise Refusal("internal", f"{name}: commands call each other more than {MOST_NESTED} deep")
-    request = caller.core.part(CommandTable).begin(caller, name, fields)
+    request = _begin(caller, name, fields)
     # In a session of its own, `finish` keeps the order of its requests.
     return _submit(request) if request.is_planned and caller.turn is None else request.finish()
+
+
+def _begin(caller: Caller, name: str, fields: dict[str, Any]) -> BegunRequest:
+    if caller.depth > MOST_NESTED:
+        raise Refusal("internal", f"{name}: commands call each other more than {MOST_NESTED} deep")
+    return caller.core.part(CommandTable).begin(caller, name, fields)
 
 
 async def _submit(request: BegunRequest) -> Any:
@@ -87,9 +91,16 @@ class AsOperator:
     _depth: int = 0
     _plugin: str | None = None
 
+    def begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
+        """The first half of `run`, which does not wait. Raises `Refusal`."""
+        return _begin(self._caller(), name, fields)
+
     async def run(self, name: str, fields: dict[str, Any]) -> Any:
         """Run a command with plain values as `fields`; returns an object of its reply class. Raises `Refusal`."""
-        return await _run(Caller(self._core, operator=True, depth=self._depth + 1, plugin=self._plugin), name, fields)
+        return await _run(self._caller(), name, fields)
+
+    def _caller(self) -> Caller:
+        return Caller(self._core, operator=True, depth=self._depth + 1, plugin=self._plugin)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command; returns its result as plain values. Raises `Refusal`."""
@@ -123,10 +134,19 @@ class AsPerson:
 
         Raises `Refusal`: also `not_found` if there is no such user, and `forbidden` if the account is deactivated.
         """
-        account = await self.account()
+        return await _run(self._caller(await self.account()), name, fields)
+
+    def begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
+        """The first half of `run`, which does not wait; None if the account has to be looked up. Raises `Refusal`."""
+        account = self._core.part(KnownAccounts).kept(self._who)
+        if account is None:
+            return None
+        people.check_reachable(account)
+        return _begin(self._caller(account), name, fields)
+
+    def _caller(self, account: Account) -> Caller:
         depth = self._depth + 1
-        caller = Caller(self._core, account=account, depth=depth, plugin=self._plugin, limited=self.limited)
-        return await _run(caller, name, fields)
+        return Caller(self._core, account=account, depth=depth, plugin=self._plugin, limited=self.limited)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """`run`, but returns plain values."""

@@ -6,8 +6,8 @@
         talk = await node.person("ann").conversations.direct(with_="bob")
         await node.person("ann").messages.post(conversation=talk.conversation, text="hello")
 
-That is for trio; `aio.py` has the same for asyncio, and `threads.py` for threads and scripts. Nothing is imported before
-it is asked for.
+That is for trio; `aio.py` has the same for asyncio, and `threads.py` for threads and scripts. Nothing is imported
+before it is asked for.
 """
 
 from __future__ import annotations

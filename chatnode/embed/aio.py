@@ -3,32 +3,44 @@
     from chatnode.embed.aio import Node
 
     async with Node("chat-data", serve="127.0.0.1:0") as chat:
-        await chat.operator.call("people.create", handle="ann")
-        print(chat.url)
+        await chat.operator.people.create(handle="ann")
+        talk = await chat.person("ann").conversations.direct(with_="bob")
+        await chat.person("ann").messages.post(conversation=talk.conversation, text="hello")
 
 The node runs in a thread of its own, so a program that blocks its loop does not block the node. One `Node` may be used
-from several loops in several threads. Cancelling a call ends the waiting at once: a command that was handed over may
-still be carried out. Every call raises `Refusal` if the node refuses it, and `NodeGone` if there is no node any more.
+from several loops in several threads. Cancelling a call ends the waiting at once; a write that was handed over is
+carried out. Every call raises `Refusal` if the node refuses it, and `NodeGone` if there is no node any more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
-from chatnode.dispatch.acting import AsOperator, AsPerson
-from chatnode.embed.portal import START_SECONDS, NodePortal, begin_command
+from chatnode.embed._calls import AsyncCalls
+from chatnode.embed.portal import START_SECONDS, NodePortal, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
 from chatnode.portal.loops import LoopPortal, wait_for
+from chatnode.portal.stream import AsyncItems
+from chatnode.protocol import codec
 
 if TYPE_CHECKING:
+    from chatnode.client.feed import Pushed
     from chatnode.config import Config
+    from chatnode.embed.callers import EmbeddedCaller
+    from chatnode.embed.consumer import ConsumerBatch, ProgramConsumer
+    from chatnode.embed.portal import LocalItem
+    from chatnode.model.commands.resume import Cursor
+    from chatnode.storage.engine.transaction import Write
 
+T = TypeVar("T")
 logger = get_logger("embed")
 
 
@@ -50,6 +62,9 @@ class Node:
         start_seconds: float = START_SECONDS,
     ) -> None:
         self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds)
+        self._crossing: LoopPortal | None = None
+
+    # ---- start and end
 
     async def start(self) -> Self:
         """Open the node; returns when it can be used, after migrations.
@@ -57,7 +72,7 @@ class Node:
         Raises `StartError` with the reason, also when it takes longer than `start_seconds`.
         """
         portal = self._inside.start()
-        self._loops = LoopPortal(portal)
+        self._crossing = LoopPortal(portal)
         try:
             async with asyncio.timeout(self._inside.start_seconds):
                 await wait_for(portal.ready)
@@ -69,7 +84,10 @@ class Node:
         return self
 
     async def close(self) -> None:
-        """Stop the node in order: sessions are told to resume, and what was handed over is written."""
+        """Stop the node in order: sessions are told to resume, and what was handed over is written.
+
+        It takes at most 5 s more than `server.shutdown_seconds`. Closing twice does nothing.
+        """
         portal = self._inside.portal
         portal.stop()
         try:
@@ -81,17 +99,27 @@ class Node:
     async def __aenter__(self) -> Self:
         return await self.start()
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         await self.close()
+
+    async def wait_closed(self) -> NodeGone | None:
+        """Wait until the node has ended: with the reason if it was not closed."""
+        return await wait_for(self._inside.portal.ended)
+
+    # ---- while it runs
+
+    @property
+    def _loops(self) -> LoopPortal:
+        if self._crossing is None:
+            raise NodeGone(f"{self._inside.name} has not been started; use it in an async with block, or await start()")
+        return self._crossing
 
     @property
     def url(self) -> str:
         """Where the node serves; empty without `serve`."""
         return self._inside.url
-
-    async def wait_closed(self) -> NodeGone | None:
-        """Wait until the node has ended: with the reason if it was not closed."""
-        return await wait_for(self._inside.portal.ended)
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
@@ -99,21 +127,126 @@ class Node:
 
     @property
     def operator(self) -> Caller:
-        """The operator, who may run every command but takes part in nothing."""
-        return Caller(self._loops, AsOperator(self._inside.node.core))
+        """The operator of the node, who may run every command but is not a user and takes part in nothing."""
+        return Caller(self._loops, self._inside.node.operator)
 
-    def person(self, who: str) -> Caller:
-        """The user with this handle or id."""
-        return Caller(self._loops, AsPerson(self._inside.node.core, who))
+    def person(self, who: str, limits: bool = True) -> Caller:
+        """The user with this handle or id: permissions, rate limits, hooks and audit apply as for any client.
+
+        Its calls raise `Refusal("not_found")` if there is no such user. With `limits` false, no rate limits apply: for
+        what the program does itself, in a user's name.
+        """
+        return Caller(self._loops, self._inside.node.person(who, limits))
+
+    def bot(self, handle: str, create: bool = True) -> Caller:
+        """The bot with this handle, which the first call creates unless `create` is false.
+
+        Calls raise `Refusal("conflict")` if the handle is that of a user.
+        """
+        return Caller(self._loops, self._inside.node.bot(handle, create))
+
+    def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> Consumer:
+        """A durable reader of the log: `async for batch in node.consumer("orders", {"message.posted"})`.
+
+        Its position is stored under its name, in the node's database. A new one begins with what comes next, or with
+        `from_start` with the oldest event there is. Of each name, one can run at a time. `kinds` are names of events;
+        None: all.
+        """
+        return Consumer(self._loops, self._inside.node.consumer(name, kinds, from_start))
 
 
-@attrs.frozen
-class Caller:
-    """Runs commands as one requester."""
+class Caller(AsyncCalls):
+    """Runs commands as one requester: `await caller.messages.post(conversation=…, text=…)`.
 
-    _loops: LoopPortal
-    _acting: AsOperator | AsPerson
+    Every command of the node is a method, by its name; it returns an object of the command's reply class. Commands of
+    plugins are run with `call`, or with the classes that `chatnode plugin docs --python` prints.
+    """
+
+    __slots__ = ("_acting", "_loops")
+
+    def __init__(self, loops: LoopPortal, acting: EmbeddedCaller) -> None:
+        super().__init__(partial(loops.ask, begin_command, acting))
+        self._loops = loops
+        self._acting = acting
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command by its name, with plain values; returns its result as plain values."""
-        return await self._loops.ask(begin_command, self._acting, name, fields)
+        return codec.to_plain(await self._run(name, fields))
+
+    async def run(self, name: str, fields: dict[str, Any]) -> Any:
+        """Run a command by its name, with plain values; returns an object of its reply class."""
+        return await self._run(name, fields)
+
+    def events(
+        self,
+        after: Cursor | None = None,
+        *,
+        kinds: Collection[str] | None = None,
+        conversations: Collection[str] | None = None,
+    ) -> AsyncItems[LocalItem]:
+        """What happens for this user, from `after` on: an async iterator of `Pushed`, `Reset` and `Live`.
+
+        Only events with the names `kinds`, and only those of the conversations with these ids, if they are given; then
+        events that belong to no conversation are left out. Each item's `cursor` is where to go on after it.
+
+        With `async with`, nothing is missed from its beginning on. Leaving the loop ends it, once nobody refers to the
+        iterator any more; so does `aclose`. A reader that is slow loses nothing: what it did not take in time is read
+        from the log. Asking for an item raises `Refusal`, such as `forbidden` for the operator.
+        """
+        source = partial(self._acting.events, after, kinds=kinds, conversations=conversations)
+        return AsyncItems(self._loops.portal, source, size_of)
+
+
+@attrs.frozen
+class Batch:
+    """Events in the order of the log, complete and as they are now: nothing is left out that some users may not see.
+
+    Deal with them, then call `done` once.
+    """
+
+    events: list[Pushed]
+    _loops: LoopPortal
+    _batch: ConsumerBatch
+
+    async def done(self, write: Write[T] | None = None) -> T | None:
+        """Store that the batch is dealt with; returns when that is on disk.
+
+        `write(tx)` runs in the same transaction, in the writer thread: what it does in the node's database happens
+        exactly once. Returns what it returned; what it raises leaves the batch undone. Raises `Refusal("conflict")`
+        if the stored position is not where the batch was read, and `RuntimeError` for a batch that is done, or that has
+        come again meanwhile.
+        """
+        return await self._loops.run(self._batch.done, write)
+
+
+class Consumer:
+    """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
+
+    Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open. Close it
+    with `aclose`, or use `async with`; one that nobody refers to any more is closed too.
+    """
+
+    def __init__(self, loops: LoopPortal, reading: ProgramConsumer) -> None:
+        self._loops = loops
+        self._reading = reading
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Batch:
+        batch = await self._loops.run(self._reading.__anext__)
+        return Batch(batch.events, self._loops, batch)
+
+    async def aclose(self) -> None:
+        """Let another consumer have the name. Closing twice does nothing."""
+        await self._loops.run(self._reading.aclose)
+
+    async def __aenter__(self) -> Self:
+        """From here on its position is stored, and nothing is missed."""
+        await self._loops.run(self._reading.__aenter__)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()

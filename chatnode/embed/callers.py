@@ -10,6 +10,7 @@ import attrs
 from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.core import Core
+from chatnode.dispatch.table import BegunRequest
 from chatnode.embed._calls import AsyncCalls
 from chatnode.errors import Refusal
 from chatnode.model.commands.resume import Cursor
@@ -42,6 +43,10 @@ class EmbeddedCaller(AsyncCalls):
     async def run(self, name: str, fields: dict[str, Any]) -> Any:
         """Run a command by its name, with plain values; returns an object of its reply class."""
         return await self._run(name, fields)
+
+    def begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
+        """The first half of `run`, if that needs no waiting: then no task is needed for a plan. Raises `Refusal`."""
+        return self._acting.begin(name, fields)
 
     def events(
         self,
@@ -97,6 +102,10 @@ class _AsBot(AsPerson):
         if not found.bot:
             raise Refusal("conflict", f"{found.handle} is the account of a user, not of a bot", path="handle")
         return await super().account()
+
+    def begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
+        known = self._core.part(KnownAccounts).kept(self._who)
+        return super().begin(name, fields) if known is not None and known.bot else None
 
     async def _made(self, accounts: KnownAccounts) -> Account:
         try:

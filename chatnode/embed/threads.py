@@ -3,7 +3,9 @@
     from chatnode.embed.threads import Node
 
     with Node("chat-data") as chat:
-        chat.operator.call("people.create", handle="ann")
+        chat.operator.people.create(handle="ann")
+        talk = chat.person("ann").conversations.direct(with_="bob")
+        chat.person("ann").messages.post(conversation=talk.conversation, text="hello")
 
 The node runs in a thread of its own; any number of threads may call it. Every call blocks until it is answered. It
 raises `Refusal` if the node refuses it, and `NodeGone` if there is no node any more. On a thread that runs an event
@@ -13,24 +15,35 @@ loop, it raises `RuntimeError`: there the loop, and with it everything else in t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 
 import attrs
 import trio
 
-from chatnode.dispatch.acting import AsOperator, AsPerson
-from chatnode.embed.portal import START_SECONDS, NodePortal, begin_command
+from chatnode.embed._calls import BlockingCalls
+from chatnode.embed.portal import START_SECONDS, NodePortal, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
+from chatnode.portal.stream import Items
 from chatnode.portal.thread import Portal
+from chatnode.protocol import codec
 
 if TYPE_CHECKING:
+    from chatnode.client.feed import Pushed
     from chatnode.config import Config
+    from chatnode.embed.callers import EmbeddedCaller
+    from chatnode.embed.consumer import ConsumerBatch, ProgramConsumer
+    from chatnode.embed.portal import LocalItem
+    from chatnode.model.commands.resume import Cursor
+    from chatnode.storage.engine.transaction import Write
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 logger = get_logger("embed")
 
 
@@ -53,6 +66,8 @@ class Node:
     ) -> None:
         self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds)
 
+    # ---- start and end
+
     def start(self) -> Self:
         """Open the node; returns when it can be used, after migrations.
 
@@ -70,7 +85,10 @@ class Node:
         return self
 
     def close(self) -> None:
-        """Stop the node in order: sessions are told to resume, and what was handed over is written."""
+        """Stop the node in order: sessions are told to resume, and what was handed over is written.
+
+        It takes at most 5 s more than `server.shutdown_seconds`. Closing twice does nothing.
+        """
         refuse_on_loop()
         portal = self._inside.portal
         portal.stop()
@@ -80,45 +98,156 @@ class Node:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.close()
-
-    @property
-    def url(self) -> str:
-        """Where the node serves; empty without `serve`."""
-        return self._inside.url
 
     def wait_closed(self, seconds: float | None = None) -> NodeGone | None:
         """Wait until the node has ended: with the reason if it was not closed. Raises `TimeoutError`."""
         refuse_on_loop()
         return self._inside.portal.ended.result(seconds)
 
+    # ---- while it runs
+
+    @property
+    def url(self) -> str:
+        """Where the node serves; empty without `serve`."""
+        return self._inside.url
+
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
-        refuse_on_loop()
-        return result_of(self._inside.portal.submit(self._inside.node.health))
+        return _run(self._inside.portal, self._inside.node.health)
 
     @property
     def operator(self) -> Caller:
-        """The operator, who may run every command but takes part in nothing."""
-        return Caller(self._inside.portal, AsOperator(self._inside.node.core))
+        """The operator of the node, who may run every command but is not a user and takes part in nothing."""
+        return Caller(self._inside.portal, self._inside.node.operator)
 
-    def person(self, who: str) -> Caller:
-        """The user with this handle or id."""
-        return Caller(self._inside.portal, AsPerson(self._inside.node.core, who))
+    def person(self, who: str, limits: bool = True) -> Caller:
+        """The user with this handle or id: permissions, rate limits, hooks and audit apply as for any client.
+
+        Its calls raise `Refusal("not_found")` if there is no such user. With `limits` false, no rate limits apply: for
+        what the program does itself, in a user's name.
+        """
+        return Caller(self._inside.portal, self._inside.node.person(who, limits))
+
+    def bot(self, handle: str, create: bool = True) -> Caller:
+        """The bot with this handle, which the first call creates unless `create` is false.
+
+        Calls raise `Refusal("conflict")` if the handle is that of a user.
+        """
+        return Caller(self._inside.portal, self._inside.node.bot(handle, create))
+
+    def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> Consumer:
+        """A durable reader of the log: `for batch in node.consumer("orders", {"message.posted"})`.
+
+        Its position is stored under its name, in the node's database. A new one begins with what comes next, or with
+        `from_start` with the oldest event there is. Of each name, one can run at a time. `kinds` are names of events;
+        None: all.
+        """
+        return Consumer(self._inside.portal, self._inside.node.consumer(name, kinds, from_start))
 
 
-@attrs.frozen
-class Caller:
-    """Runs commands as one requester."""
+class Caller(BlockingCalls):
+    """Runs commands as one requester: `caller.messages.post(conversation=…, text=…)`.
 
-    _portal: Portal
-    _acting: AsOperator | AsPerson
+    Every command of the node is a method, by its name; it returns an object of the command's reply class. Commands of
+    plugins are run with `call`, or with the classes that `chatnode plugin docs --python` prints.
+    """
+
+    __slots__ = ("_acting", "_portal")
+
+    def __init__(self, portal: Portal, acting: EmbeddedCaller) -> None:
+        super().__init__(partial(_command, portal, acting))
+        self._portal = portal
+        self._acting = acting
 
     def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command by its name, with plain values; returns its result as plain values."""
-        refuse_on_loop()
-        return result_of(self._portal.ask(begin_command, self._acting, name, fields))
+        return codec.to_plain(self._run(name, fields))
+
+    def run(self, name: str, fields: dict[str, Any]) -> Any:
+        """Run a command by its name, with plain values; returns an object of its reply class."""
+        return self._run(name, fields)
+
+    def events(
+        self,
+        after: Cursor | None = None,
+        *,
+        kinds: Collection[str] | None = None,
+        conversations: Collection[str] | None = None,
+    ) -> Items[LocalItem]:
+        """What happens for this user, from `after` on: an iterator of `Pushed`, `Reset` and `Live`, which waits for the
+        next.
+
+        Only events with the names `kinds`, and only those of the conversations with these ids, if they are given; then
+        events that belong to no conversation are left out. Each item's `cursor` is where to go on after it.
+
+        With `with`, nothing is missed from its beginning on. Leaving the loop ends it, once nobody refers to the
+        iterator any more; so does `close`, from any thread. A reader that is slow loses nothing: what it did not take
+        in time is read from the log. Asking for an item raises `Refusal`, such as `forbidden` for the operator.
+
+        When the interpreter exits, it first waits for all threads but daemons: let a thread that reads events without
+        an end be a daemon.
+        """
+        source = partial(self._acting.events, after, kinds=kinds, conversations=conversations)
+        return Items(self._portal, source, size_of, check=refuse_on_loop)
+
+
+@attrs.frozen
+class Batch:
+    """Events in the order of the log, complete and as they are now: nothing is left out that some users may not see.
+
+    Deal with them, then call `done` once.
+    """
+
+    events: list[Pushed]
+    _portal: Portal
+    _batch: ConsumerBatch
+
+    def done(self, write: Write[T] | None = None) -> T | None:
+        """Store that the batch is dealt with; returns when that is on disk.
+
+        `write(tx)` runs in the same transaction, in the writer thread: what it does in the node's database happens
+        exactly once. Returns what it returned; what it raises leaves the batch undone. Raises `Refusal("conflict")`
+        if the stored position is not where the batch was read, and `RuntimeError` for a batch that is done, or that has
+        come again meanwhile.
+        """
+        return _run(self._portal, self._batch.done, write)
+
+
+class Consumer:
+    """`for batch in …: …; batch.done()`. A batch that is not done comes again, after a pause.
+
+    Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open. Close it
+    with `close`, or use `with`; one that nobody refers to any more is closed too.
+    """
+
+    def __init__(self, portal: Portal, reading: ProgramConsumer) -> None:
+        self._portal = portal
+        self._reading = reading
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        batch = _run(self._portal, self._reading.__anext__)
+        return Batch(batch.events, self._portal, batch)
+
+    def close(self) -> None:
+        """Let another consumer have the name. Closing twice does nothing."""
+        _run(self._portal, self._reading.aclose)
+
+    def __enter__(self) -> Self:
+        """From here on its position is stored, and nothing is missed."""
+        _run(self._portal, self._reading.__aenter__)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def refuse_on_loop() -> None:
@@ -130,7 +259,18 @@ def refuse_on_loop() -> None:
         raise RuntimeError("this would block the trio run of this thread; use chatnode.embed.open_node here")
 
 
-def result_of(future: Future[T]) -> T:
+def _command(portal: Portal, caller: EmbeddedCaller, name: str, fields: dict[str, Any]) -> Any:
+    refuse_on_loop()
+    return _result(portal.ask(begin_command, caller, name, fields))
+
+
+def _run(portal: Portal, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+    """The result of an async function that runs on the trio thread."""
+    refuse_on_loop()
+    return _result(portal.submit(function, *args))
+
+
+def _result(future: Future[T]) -> T:
     """Wait for a call. An interrupt, as by Ctrl-C, cancels it."""
     try:
         return future.result()

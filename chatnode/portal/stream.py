@@ -19,7 +19,7 @@ import outcome
 import trio
 
 from chatnode.errors import NodeGone
-from chatnode.portal.thread import Call, Portal, Result
+from chatnode.portal.thread import Call, Portal, Result, running_future
 
 T = TypeVar("T")
 MOST_BYTES = 2**20
@@ -36,6 +36,8 @@ class _Stream(Generic[T]):
     def __init__(self, portal: Portal, source: Source[T], size: Callable[[T], int], most_bytes: int) -> None:
         """Raises `NodeGone`."""
         self.items: deque[T] = deque()
+        self.begun: Future[None] = running_future()
+        """Done when the source was entered, or it ended."""
         self.ended: Result | None = None
         self._portal = portal
         self._source = source
@@ -68,12 +70,11 @@ class _Stream(Generic[T]):
             waiter.set_result(None)
         return waiter
 
-    def raise_end(self, stop: type[Exception]) -> None:
-        """After the last item: raises what the trio side has raised, or `stop`."""
-        assert self.ended is not None
-        ended, self.ended = self.ended, outcome.Value(None)
-        ended.unwrap()
-        raise stop
+    def raise_failure(self) -> None:
+        """Raises, once, what the trio side has raised, after the last item."""
+        if self.ended is not None and not self.items:
+            ended, self.ended = self.ended, outcome.Value(None)
+            ended.unwrap()
 
     def close(self) -> None:
         """End the trio side. From any thread."""
@@ -83,6 +84,7 @@ class _Stream(Generic[T]):
 
     async def _read(self) -> None:
         async with self._source() as items:
+            self.begun.set_result(None)
             async for item in items:
                 size = self._size(item)
                 self._put += size
@@ -108,6 +110,8 @@ class _Stream(Generic[T]):
 
     def _end(self, result: Result) -> None:
         self.ended = result
+        if not self.begun.done():
+            self.begun.set_result(None)
         self._tell()
 
     # ---- both
@@ -138,7 +142,8 @@ class AsyncItems(Generic[T]):
             await asyncio.sleep(0)
         while not stream.items:
             if stream.ended is not None:
-                stream.raise_end(StopAsyncIteration)
+                stream.raise_failure()
+                raise StopAsyncIteration
             await asyncio.wrap_future(stream.news())
         return stream.take()
 
@@ -147,6 +152,9 @@ class AsyncItems(Generic[T]):
         self._stream.close()
 
     async def __aenter__(self) -> AsyncItems[T]:
+        """Wait until the source has begun. Raises what that raises."""
+        await asyncio.wrap_future(self._stream.begun)
+        self._stream.raise_failure()
         return self
 
     async def __aexit__(
@@ -181,7 +189,8 @@ class Items(Generic[T]):
         stream = self._stream
         while not stream.items:
             if stream.ended is not None:
-                stream.raise_end(StopIteration)
+                stream.raise_failure()
+                raise StopIteration
             self._check()
             stream.news().result()
         return stream.take()
@@ -191,6 +200,10 @@ class Items(Generic[T]):
         self._stream.close()
 
     def __enter__(self) -> Items[T]:
+        """Wait until the source has begun. Raises what that raises."""
+        self._check()
+        self._stream.begun.result()
+        self._stream.raise_failure()
         return self
 
     def __exit__(

@@ -107,9 +107,9 @@ class Portal:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.ready: Future[None] = _running_future()
+        self.ready: Future[None] = running_future()
         """Done once `opened` was called; has the exception if the run ended before."""
-        self.ended: Future[NodeGone | None] = _running_future()
+        self.ended: Future[NodeGone | None] = running_future()
         """Done once the run has ended: with None if it was stopped, else with the reason."""
         self.patience = STOP_SECONDS
         """How many seconds stopping may take."""
@@ -297,7 +297,7 @@ class Portal:
         self._why_gone = f"{self.name} belongs to the process that this one was forked from; start one after the fork"
         self._calls.clear()
         self._queue.clear()
-        self.ended = _running_future()
+        self.ended = running_future()
         self.ended.set_result(self.gone())
 
 
@@ -325,7 +325,7 @@ def at_once(call: Call, function: Callable[..., object], *args: Any) -> None:
     call.answer(outcome.capture(function, *args))
 
 
-def _running_future() -> Future[Any]:
+def running_future() -> Future[Any]:
     """One that nobody who waits for it can cancel."""
     future = Future[Any]()
     future.set_running_or_notify_cancel()

@@ -75,5 +75,3 @@ class _InnerLifespan:
             each.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await self._running
-
-

@@ -70,14 +70,12 @@ class Pipe(Generic[T]):
                 self._bytes -= self._in_hand
                 self._in_hand = 0
                 wake, self._wake_writers = self._wake_writers, []
-                item = None
+                item, news = None, None
                 if self._items:
                     item, self._in_hand = self._items.popleft()
                 elif not (self._ended or self._broken):
                     news, tell = self._waiter_of_reader()
                     self._wake_reader.append(tell)
-                else:
-                    news = None
             _call(wake)
             if item is not None or news is None:
                 return item

@@ -58,9 +58,7 @@ class Vouching:
                 return token
             token, token_hash = sessions.new_secret()
             days, handle, shown = self._core.config.accounts.session_days, profile.get("handle"), profile.get("name")
-            await self._core.db.write(
-                lambda tx: identities.sign_in(tx, identity, handle, shown, token_hash, days)
-            )
+            await self._core.db.write(lambda tx: identities.sign_in(tx, identity, handle, shown, token_hash, days))
             self._tokens[identity] = token
             if len(self._tokens) > MOST_TOKENS:
                 self._tokens.popitem(last=False)

@@ -33,9 +33,9 @@ from chatnode.transport.sockets import ClientSockets
 
 logger = get_logger("mount")
 
-Identify = Callable[[Mapping[str, Any]], "str | None | Awaitable[str | None]"]
+Identify = Callable[[Mapping[str, Any]], "str | Awaitable[str | None] | None"]
 """Who is signed in to the program, by a request's ASGI scope: `app:42`, or None for nobody."""
-AskProfile = Callable[[str], "Profile | None | Awaitable[Profile | None]"]
+AskProfile = Callable[[str], "Profile | Awaitable[Profile | None] | None"]
 """How a user is shown who comes for the first time, by what follows the colon in what `identify` returned."""
 _SOCKET_PATH = "/v1/socket"
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH", "DELETE"))
@@ -209,7 +209,9 @@ class MountedApp:
             return
         mounted = self._mounted()
         if mounted is None:
-            await refuse(scope, send, Refusal("unavailable", "the chat node is not running: start node.run or node.serve"))
+            await refuse(
+                scope, send, Refusal("unavailable", "the chat node is not running: start node.run or node.serve")
+            )
             return
         await mounted(inner_scope(scope, await self._doorman.who(scope)), receive, send)
 

@@ -92,7 +92,8 @@ TABLES = (
         "identities",
         lines=(
             "identity",
-            "SELECT i.source, i.name, p.id AS person FROM identities i JOIN people p ON p.key = i.person ORDER BY i.key",
+            "SELECT i.source, i.name, p.id AS person FROM identities i JOIN people p ON p.key = i.person "
+            "ORDER BY i.key",
         ),
         entry="identity",
         export="SELECT key, source, name FROM identities WHERE person = :person AND key > :after ORDER BY key "

@@ -43,6 +43,7 @@ from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
 from chatnode.hooks.works import Works
 from chatnode.logs import get_logger
+from chatnode.model.people import Person
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.mail import Mailer
 from chatnode.routing.presence import PresenceBoard
@@ -50,6 +51,7 @@ from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import SUBJECTS, health
 from chatnode.services.invocations import Invocations
+from chatnode.services.vouching import Profile, Vouching, read_identity
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
@@ -164,6 +166,14 @@ class Node:
         """
         self._refuse_second()
         await self._run([], None, "", task_status)
+
+    async def admit(self, identity: str, profile: Profile | None = None) -> Person:
+        """The account of a user of the program that the node is mounted in, by what `identify` calls them: `app:42`.
+
+        It is made if they have not come yet. Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for
+        another form of identity.
+        """
+        return await self.core.part(Vouching).admit(read_identity(identity), profile or {})
 
     def asgi(self, identify: Identify | None = None, profile: AskProfile | None = None) -> MountedApp:
         """An ASGI application for a server in the same trio run, such as hypercorn's. The node must be running: with
@@ -336,7 +346,7 @@ async def build(
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
     core.add(Outbound(config.outbound, core.metrics), Mailer(config.mail, core.metrics))
-    core.add(SlashCommands(plugins), Invocations(core))
+    core.add(SlashCommands(plugins), Invocations(core), Vouching(core))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
     growth, accounts = LogGrowth(), KnownAccounts(db)

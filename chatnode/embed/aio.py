@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from chatnode.embed.consumer import ConsumerBatch, ProgramConsumer
     from chatnode.embed.portal import LocalItem
     from chatnode.model.commands.resume import Cursor
+    from chatnode.model.people import Person
+    from chatnode.services.vouching import Profile
     from chatnode.storage.engine.transaction import Write
     from chatnode.transport.exchange import Application
     from chatnode.transport.mount import AskProfile, Identify
@@ -186,6 +188,12 @@ class Node:
         Calls raise `Refusal("conflict")` if the handle is that of a user.
         """
         return Caller(self._loops, self._inside.node.bot(handle, create))
+
+    async def admit(self, identity: str, profile: Profile | None = None) -> Person:
+        """The account of a user of the program, by what `identify` calls them: `app:42`. It is made if they have not
+        come yet. Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for another form of identity.
+        """
+        return await self._loops.run(self._inside.node.admit, identity, profile)
 
     def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> Consumer:
         """A durable reader of the log: `async for batch in node.consumer("orders", {"message.posted"})`.

@@ -14,7 +14,9 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.limits import KeyedLocks
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import Refusal
-from chatnode.storage.people import identities, sessions
+from chatnode.model.people import Person
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import identities, people, sessions
 from chatnode.storage.people.identities import Identity
 
 MOST_TOKENS = 10_000
@@ -50,19 +52,29 @@ class Vouching:
         self._signing_in = KeyedLocks()
 
     async def token(self, identity: Identity, profile: Profile) -> str:
-        """A token of the user, who is made if they are not known. Raises `Refusal`, as `identities.sign_in`."""
+        """A token of the user, who is made if they are not known. Raises `Refusal`, as `identities.admit`."""
         if (token := await self._good_token(identity)) is not None:
             return token
         async with self._signing_in.take(identity):  # another request may have been quicker
             if (token := await self._good_token(identity)) is not None:
                 return token
             token, token_hash = sessions.new_secret()
-            days, handle, shown = self._core.config.accounts.session_days, profile.get("handle"), profile.get("name")
-            await self._core.db.write(lambda tx: identities.sign_in(tx, identity, handle, shown, token_hash, days))
+            days = self._core.config.accounts.session_days
+
+            def write(tx: Transaction) -> None:
+                account = identities.admit(tx, identity, profile.get("handle"), profile.get("name"))
+                identities.sign_in(tx, identity, account, token_hash, days)
+
+            await self._core.db.write(write)
             self._tokens[identity] = token
             if len(self._tokens) > MOST_TOKENS:
                 self._tokens.popitem(last=False)
             return token
+
+    async def admit(self, identity: Identity, profile: Profile) -> Person:
+        """The user, who is made if they are not known. Raises `Refusal`, as `identities.admit`."""
+        handle, shown = profile.get("handle"), profile.get("name")
+        return await self._core.db.write(lambda tx: people.public(identities.admit(tx, identity, handle, shown)))
 
     async def _good_token(self, identity: Identity) -> str | None:
         """The token that is kept, unless its session was signed out."""

@@ -120,7 +120,7 @@ class MountedNode:
     """Answers requests that were given an `inner_scope`. Exists while the node runs."""
 
     def __init__(self, core: Core, sockets: ClientSockets, http: HttpServer) -> None:
-        self._vouching = Vouching(core)
+        self._vouching = core.part(Vouching)
         self._sockets = sockets
         self._http = http
         self._open: set[trio.CancelScope] = set()

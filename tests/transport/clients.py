@@ -259,11 +259,12 @@ class EventStream(Http):
         *,
         query: str = "",
         path: str = "/v1/events",
+        headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> EventStream:
         stream = cls(await open_wire(address, **options))
-        headers = bearer(token) | ({"Last-Event-ID": last} if last is not None else {})
-        await stream.send(head("GET", path + query, headers=headers))
+        fields = bearer(token) | ({"Last-Event-ID": last} if last is not None else {}) | dict(headers or {})
+        await stream.send(head("GET", path + query, headers=fields))
         status, stream.headers, _ = await stream.response_head()
         if status != 200:
             raise AssertionError(f"no stream but {status}")

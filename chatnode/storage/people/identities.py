@@ -37,32 +37,39 @@ class Identity:
         return f"{self.source}:{self.name}"
 
 
-def sign_in(
-    tx: Transaction, identity: Identity, handle: str | None, shown: str | None, token_hash: bytes, days: int
-) -> None:
-    """Let the token stand for this user; one that stood for them before does not any more.
+def admit(tx: Transaction, identity: Identity, handle: str | None, shown: str | None) -> Account:
+    """The account of this user. One who is not known gets it now, with this handle and name if they are given and free.
 
-    A user who is not known gets an account, with this handle and name if they are given and free. Raises `Refusal`:
-    `forbidden` for a deactivated account, `invalid` for a handle or name that cannot be one.
+    Raises `Refusal`: `forbidden` for a deactivated account, `invalid` for a handle or name that cannot be one.
     """
     row = tx.execute(
-        "SELECT key, person, session FROM identities WHERE source = ? AND name = ?", (identity.source, identity.name)
+        "SELECT person FROM identities WHERE source = ? AND name = ?", (identity.source, identity.name)
     ).fetchone()
     if row is None:
         account = _create(tx, identity, handle, shown)
-        row = tx.execute(
-            "INSERT INTO identities (source, name, person) VALUES (?, ?, ?) RETURNING key, person, session",
+        row = (account.key,)
+        tx.execute(
+            "INSERT INTO identities (source, name, person) VALUES (?, ?, ?)",
             (identity.source, identity.name, account.key),
-        ).fetchone()
-    key, person, session = row
-    people.check_reachable(people.by_key(tx, person))
+        )
+    account = people.by_key(tx, row[0])
+    people.check_reachable(account)
+    return account
+
+
+def sign_in(tx: Transaction, identity: Identity, account: Account, token_hash: bytes, days: int) -> None:
+    """Let the token stand for this user, who was admitted; one that stood for them before does not any more."""
     renewed = tx.execute(
-        "UPDATE sessions SET token_hash = ?, expires_at = ? WHERE key = ? AND person = ?",
-        (token_hash, tx.now + days * DAY_MS, session, person),
+        "UPDATE sessions SET token_hash = ?, expires_at = ? WHERE person = ? AND key = "
+        "(SELECT session FROM identities WHERE source = ? AND name = ?)",
+        (token_hash, tx.now + days * DAY_MS, account.key, identity.source, identity.name),
     ).rowcount
     if not renewed:
-        session = sessions.create(tx, person, "device", f"signed in by {identity.source}", token_hash, days)
-        tx.execute("UPDATE identities SET session = ? WHERE key = ?", (session, key))
+        session = sessions.create(tx, account.key, "device", f"signed in by {identity.source}", token_hash, days)
+        tx.execute(
+            "UPDATE identities SET session = ? WHERE source = ? AND name = ?",
+            (session, identity.source, identity.name),
+        )
 
 
 def _create(tx: Transaction, identity: Identity, handle: str | None, shown: str | None) -> Account:

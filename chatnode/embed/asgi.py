@@ -8,10 +8,12 @@ server sends it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import outcome
+from websockets.frames import CloseCode
 
 from chatnode.addresses import read_base_path
 from chatnode.embed.lifespan import Startable, serve_lifespan
@@ -27,6 +29,7 @@ from chatnode.transport.mount import Doorman, MountedNode, below_root, inner_sco
 logger = get_logger("mount")
 
 MOST_BYTES = 65_536
+_GOODBYE_SECONDS = 0.5
 _NOT_STARTED = (
     "the chat node has not been started: give the program's lifespan to it (lifespan=chat.lifespan, or chat.wrap), "
     "or start it before the first request"
@@ -124,8 +127,10 @@ class _Crossing:
             return
         feeding = asyncio.create_task(self._feed(receive))
         giving = self._giving = asyncio.create_task(self._give(send))
+        cancelled = True
         try:
             await asyncio.wait((giving,))
+            cancelled = False
         finally:
             self._inwards.end()
             self._outwards.abandon()
@@ -133,6 +138,8 @@ class _Crossing:
             feeding.cancel()
             giving.cancel()
             await asyncio.gather(feeding, giving, return_exceptions=True)
+            if cancelled and self._begun and not self._complete:
+                await self._say_goodbye(send)
         error = None if giving.cancelled() else giving.exception()
         if error is not None and not isinstance(error, OSError):
             raise error
@@ -156,6 +163,13 @@ class _Crossing:
         """Let the server send what the node answers."""
         while (message := await self._outwards.take()) is not None:
             await send(message)
+
+    async def _say_goodbye(self, send: Send) -> None:
+        """The server is stopping: without this, clients of a socket would take it for a fault."""
+        if self._scope["type"] == "websocket":
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(_GOODBYE_SECONDS):
+                    await send({"type": "websocket.close", "code": CloseCode.GOING_AWAY, "reason": "stopping; resume"})
 
     def _cut(self) -> None:
         """The node has ended the answer early, perhaps while the server waits for a client that takes nothing."""

@@ -66,7 +66,7 @@ from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import Application, HttpServer
 from chatnode.transport.listener import Listener, listen
-from chatnode.transport.mount import AskProfile, Doorman, Identify, MountedApp, MountedNode
+from chatnode.transport.mount import AskProfile, Doorman, Identify, TrioApp, MountedNode
 from chatnode.transport.sockets import ClientSockets
 from chatnode.transport.tls import server_context
 
@@ -175,13 +175,13 @@ class Node:
         """
         return await self.core.part(Vouching).admit(read_identity(identity), profile or {})
 
-    def asgi(self, identify: Identify | None = None, profile: AskProfile | None = None) -> MountedApp:
+    def asgi(self, identify: Identify | None = None, profile: AskProfile | None = None) -> TrioApp:
         """An ASGI application for a server in the same trio run, such as hypercorn's. The node must be running: with
         `run`, or with `serve` for a port of its own besides.
 
         `identify` and `profile` as in `chatnode.embed.aio.Node`.
         """
-        return MountedApp(lambda: self.mounted, Doorman(identify, profile))
+        return TrioApp(lambda: self.mounted, Doorman(identify, profile))
 
     def _refuse_second(self) -> None:
         if self._serving:

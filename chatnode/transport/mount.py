@@ -194,7 +194,7 @@ class MountedNode:
             scope.cancel()
 
 
-class MountedApp:
+class TrioApp:
     """An ASGI application for a server in the node's own trio run. `mounted` gives the node's side while it runs."""
 
     def __init__(self, mounted: Callable[[], MountedNode | None], doorman: Doorman) -> None:

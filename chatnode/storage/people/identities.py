@@ -83,7 +83,7 @@ def _create(tx: Transaction, identity: Identity, handle: str | None, shown: str 
             if refusal.code != "conflict" or number == _TRIES:
                 raise
         else:
-            audit.record(tx, None, "people.create", account.id, role=MEMBER, identity=str(identity))
+            audit.record(tx, None, "people.create", account.id, role=MEMBER, source=identity.source)
             return account
     raise AssertionError("the last handle was refused without an error")
 

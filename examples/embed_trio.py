@@ -2,7 +2,7 @@
 
     python examples/embed_trio.py DIRECTORY
 
-It prints its address, posts a message with the client library, and stops.
+It prints its address, posts a message as a user, and stops.
 """
 
 from __future__ import annotations
@@ -12,33 +12,31 @@ from pathlib import Path
 
 import trio
 
-from chatnode import open_node
-from chatnode.client import connect
+from chatnode.embed import open_node
 
 
 async def main(data: Path) -> None:
     """Open a node, use it, serve it, and stop it."""
     async with open_node(data) as node:
-        # Commands run without any connection, as the operator of the node.
+        # Commands run without any connection: as the operator of the node, as a user, or as a bot.
         for handle in ("ann", "bob"):
-            await node.call("people.create", handle=handle)
-        token = (await node.call("tokens.create", person="ann"))["token"]
+            await node.operator.people.create(handle=handle)
 
         async with trio.open_nursery() as nursery:
             # Serving is one task. It reports its address once it accepts connections; port 0 picks a free port.
             url = await nursery.start(node.serve, "127.0.0.1:0")
             print(f"serving on {url}")
 
-            async with connect(url, token, events=False) as ann:
-                conversation = await ann.direct("bob")
-                posted = await ann.post(conversation, "hello from the same process")
-                print(f"message {posted.seq} is on disk")
+            ann = node.person("ann")
+            talk = await ann.conversations.direct(with_="bob")
+            posted = await ann.messages.post(conversation=talk.conversation, text="hello from the same process")
+            print(f"message {posted.seq} is on disk")
 
             # Cancelling it stops the node cleanly: clients are told to reconnect, and queued events are sent first.
             nursery.cancel_scope.cancel()
 
-        statistics = await node.call("node.statistics")
-        print(f"{statistics['people']} people, {statistics['messages']} message")
+        statistics = await node.operator.node.statistics()
+        print(f"{statistics.people} people, {statistics.messages} message")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ FIELDS: dict[str, Fields] = {
     "people.role": lambda at: {"person": at.outside, "role": "member"},
     "conversations.direct": lambda at: {"with": at.spare},
     "conversations.create": lambda at: {"title": "another", "members": [at.spare]},
+    "conversations.find_or_create": lambda at: {"context": {"type": "order", "id": "7"}, "members": [at.spare]},
     "conversations.get": lambda at: {"conversation": at.conversation},
     "conversations.update": lambda at: {"conversation": at.conversation, "title": "renamed"},
     "conversations.public": lambda at: {},

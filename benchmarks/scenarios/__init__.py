@@ -5,6 +5,7 @@ from benchmarks.scenarios.coldstart import COLDSTART
 from benchmarks.scenarios.consumers import CONSUMING
 from benchmarks.scenarios.contacts import CONTACTS
 from benchmarks.scenarios.crm_import import CRM_IMPORT
+from benchmarks.scenarios.embedding import EMBEDDING
 from benchmarks.scenarios.fanout import FANOUT
 from benchmarks.scenarios.files import FILES
 from benchmarks.scenarios.flapping import FLAPPING
@@ -48,5 +49,6 @@ SCENARIOS: dict[str, Scenario] = {
         CRM_IMPORT,
         NOTIFICATIONS,
         WEBHOOKS,
+        EMBEDDING,
     )
 }

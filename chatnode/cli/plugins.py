@@ -69,7 +69,8 @@ def disable(data: Path, name: str) -> None:
 
 @plugin.command()
 @click.argument("name", required=False)
-def docs(name: str | None) -> None:
+@click.option("--python", "as_python", is_flag=True, help="Print Python classes with typed calls of its commands.")
+def docs(name: str | None, as_python: bool) -> None:
     """Print Markdown documentation of plugin NAME, or of every plugin."""
     from chatnode.cli.extensions import declared, sound
     from chatnode.reference import plugins as plugin_reference
@@ -79,6 +80,11 @@ def docs(name: str | None) -> None:
     else:
         found = _installed(name)
         chosen = [(found, declared(found))]
+    if as_python:
+        from chatnode.embed import generate
+
+        click.echo(generate.render_plugins([offers for _, offers in chosen]), nl=False)
+        return
     texts = (plugin_reference.render(offers, found.load()) for found, offers in chosen)
     click.echo("\n".join(texts), nl=False)
 

@@ -28,8 +28,8 @@ REPEATABLE = frozenset({
     "reports.list", "retention.list", "roles.list", "search.messages", "sessions.list", "typing.list",
     "bots.list", "slash.list", "work.get", "work.list",
     # what does the same once or twice
-    "actions.invoke", "bots.commands.set", "conversations.direct", "messages.post", "presence.status",
-    "presence.visible", "receipts.delivered", "receipts.read", "slash.run", "typing",
+    "actions.invoke", "bots.commands.set", "conversations.direct", "conversations.find_or_create", "messages.post",
+    "presence.status", "presence.visible", "receipts.delivered", "receipts.read", "slash.run", "typing",
 })  # fmt: skip
 """Commands of the node that may be sent twice. Written out, as a client carries nothing of the node's around; a test
 compares. Those of plugins are in the node's answer to hello."""

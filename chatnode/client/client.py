@@ -9,24 +9,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import trio
-
-from chatnode.client.calls import Calls
-from chatnode.client.errors import SignedOut
-from chatnode.client.feed import Feed, Item
-from chatnode.client.link import Link
-from chatnode.client.transfers import Transfers
+from chatnode.client.feed import Item
+from chatnode.client.parts import Parts, events_of, keep_connected
 from chatnode.client.uploaded import PATIENCE_SECONDS, Progress, Source, UploadedFile, fields_of_files
-from chatnode.client.wire import Address
-from chatnode.concurrency import Signal, raise_single
-from chatnode.errors import ConnectionLost
 from chatnode.model.bots import OfferedCommand
 from chatnode.model.cids import new_cid
 from chatnode.model.commands.accounts import PersonPage
 from chatnode.model.commands.conversations import ConversationDetails, ConversationPage, MemberPage, SettingsReply
 from chatnode.model.commands.messages import InboxPage, Marked, MessagePage, MessageReply, Posted, ReceiptList
 from chatnode.model.commands.presence import PresenceList, PresenceOf
-from chatnode.model.commands.resume import Cursor, Hello
+from chatnode.model.commands.resume import Cursor
 from chatnode.model.commands.search import SearchPage
 from chatnode.model.commands.shared import ConversationReply, PersonReply
 from chatnode.model.commands.slash import ActionInvocation, OfferedCommands, SlashRan
@@ -61,25 +53,10 @@ async def connect(
     Raises `Unreachable`, `SignedOut` for a token that does not work, or the node's `Refusal`, when the first
     connection fails. Later connections are re-established automatically. Exceptions of the body pass through unchanged.
     """
-    if not token.isascii():
-        raise SignedOut("this is not a token, as it has letters that no token has")
-    changed = Signal()
-    calls = Calls(changed)
-    feed = Feed(changed, cursor, unread_bytes, wanted=events)
-    address = Address.of(url)
-    link = Link(address, Hello(token, device, presence=events), tls, calls, feed, changed)
-    transfers = Transfers(address, token, tls, calls.ask)
-    try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(link.run)
-            yield Client(link, calls, feed, transfers)
-            nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        raise_single(group)
-    finally:
-        calls.end(ConnectionLost("the client is closed"))
-        feed.end(None)
-        await transfers.aclose()
+    async with keep_connected(
+        url, token, cursor=cursor, device=device, events=events, tls=tls, unread_bytes=unread_bytes
+    ) as parts:
+        yield Client(parts)
 
 
 class Client:
@@ -91,11 +68,11 @@ class Client:
     `SignedOut` when the node has ended the session. Cancelling one says nothing of whether it was carried out.
     """
 
-    def __init__(self, link: Link, calls: Calls, feed: Feed, transfers: Transfers) -> None:
-        self._link = link
-        self._calls = calls
-        self._feed = feed
-        self._transfers = transfers
+    def __init__(self, parts: Parts) -> None:
+        self._link = parts.link
+        self._calls = parts.calls
+        self._feed = parts.feed
+        self._transfers = parts.transfers
 
     @property
     def me(self) -> PersonRef:
@@ -137,7 +114,7 @@ class Client:
         Asking for the next one says that the last was dealt with. An app that is slow gets all the same
         everything; it is fetched when wanted. Raises `SignedOut` at its end.
         """
-        return _Events(self._feed)
+        return events_of(self._feed)
 
     # ---- commands
 
@@ -366,16 +343,3 @@ class Client:
         """A command whose fields that are None are left out."""
         given = {key: value for key, value in fields.items() if value is not None}
         return codec.read(await self._calls.ask(name, given), kind)
-
-
-class _Events(AsyncIterator[Item]):
-    """An iterator, not a generator: leaving the loop leaves nothing to close."""
-
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
-
-    async def __anext__(self) -> Item:
-        try:
-            return await self._feed.next()
-        except trio.EndOfChannel:
-            raise StopAsyncIteration from None

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from chatnode.model.commands.adoption import Adopted
     from chatnode.model.commands.backups import BackupReply
     from chatnode.model.commands.bots import BotCommandList, BotList, BotReply
-    from chatnode.model.commands.conversations import ConversationDetails, ConversationPage, MemberPage, SettingsReply
+    from chatnode.model.commands.conversations import (
+        ConversationDetails,
+        ConversationPage,
+        FoundConversation,
+        MemberPage,
+        SettingsReply,
+    )
     from chatnode.model.commands.importing import Imported, ImportedConversationReply, ImportHead, ImportItem, Missing
     from chatnode.model.commands.items import ItemsReply
     from chatnode.model.commands.jobs import JobList, JobReply
@@ -462,6 +468,31 @@ class AsyncConversations(AsyncGroup):
             "retention_days": retention_days,
         }
         return await self._run("conversations.create", given(fields))
+
+    async def find_or_create(
+        self,
+        *,
+        context: ConversationContext | tuple[str, str] | Mapping[str, Any],
+        members: Sequence[str] = (),
+        title: str | None = None,
+    ) -> FoundConversation:
+        """Find the group about an object of the embedding program, or create it; two requests at once get the same
+        one.
+
+        The operator has one group for each object, and so has each user who asks for one. A user also finds the
+        operator's if they take part in it; a group that they have left is not found. Groups created otherwise are
+        not found, because any user may give them any context. A group that is found stays as it is: its members do
+        not change, and a closed one stays closed. A new one is private and has these members; you own it, or if the
+        operator creates it, the first member who can act. The operator must name a member.
+
+        `members` and `title` are for a new group; without a title, it is called by the type and the id.
+        """
+        fields = {
+            "context": record(context, "type", "id"),
+            "members": plain(members),
+            "title": title,
+        }
+        return await self._run("conversations.find_or_create", given(fields))
 
     async def support(
         self,
@@ -1871,6 +1902,31 @@ class BlockingConversations(BlockingGroup):
             "retention_days": retention_days,
         }
         return self._run("conversations.create", given(fields))
+
+    def find_or_create(
+        self,
+        *,
+        context: ConversationContext | tuple[str, str] | Mapping[str, Any],
+        members: Sequence[str] = (),
+        title: str | None = None,
+    ) -> FoundConversation:
+        """Find the group about an object of the embedding program, or create it; two requests at once get the same
+        one.
+
+        The operator has one group for each object, and so has each user who asks for one. A user also finds the
+        operator's if they take part in it; a group that they have left is not found. Groups created otherwise are
+        not found, because any user may give them any context. A group that is found stays as it is: its members do
+        not change, and a closed one stays closed. A new one is private and has these members; you own it, or if the
+        operator creates it, the first member who can act. The operator must name a member.
+
+        `members` and `title` are for a new group; without a title, it is called by the type and the id.
+        """
+        fields = {
+            "context": record(context, "type", "id"),
+            "members": plain(members),
+            "title": title,
+        }
+        return self._run("conversations.find_or_create", given(fields))
 
     def support(
         self,

@@ -67,6 +67,8 @@ class ProgramConsumer:
     refers to any more is closed too.
     """
 
+    _open = False
+
     def __init__(self, core: Core, name: str, kinds: Iterable[str] | None, *, from_start: bool) -> None:
         """Raises `ValueError` for a name that cannot be one."""
         if not _NAME.fullmatch(name):
@@ -78,7 +80,6 @@ class ProgramConsumer:
         self._name = name
         self._kinds = None if kinds is None else frozenset(kinds)
         self._from_start = from_start
-        self._open = False
         self._stored: int | None = None
         self._read_up_to = 0
         self._undone: ConsumerBatch | None = None
@@ -120,11 +121,12 @@ class ProgramConsumer:
         while True:
             if self._stored is None:
                 await self._begin()
-            head, found = await self._core.db.read(self._read)
-            if found.events:
-                self._undone = found
-                return found
-            await self._nothing_until(found, head)
+            read = partial(_rows_of, epoch=self._core.epoch, after=self._read_up_to, kinds=self._kinds)
+            events, upto, head = await self._core.db.read(read)
+            if events:
+                self._undone = ConsumerBatch(events, self, upto)
+                return self._undone
+            await self._nothing_until(upto, head)
 
     async def _begin(self) -> None:
         """Take the name, and look up the position."""
@@ -137,20 +139,8 @@ class ProgramConsumer:
         self._stored = self._read_up_to = place.cursor
         self._programs.reached(self._name, place.cursor)
 
-    def _read(self, reader: Reader) -> tuple[int, ConsumerBatch]:
-        """The next events, and the newest gid of the log. In a reader thread."""
-        rows = storage.pending(reader, self._read_up_to, self._kinds, BATCH_EVENTS)
-        events: list[Pushed] = []
-        for row in rows.rows:
-            event = log.event_of(reader, row)
-            if event is not None:
-                cursor = Cursor(self._core.epoch, row.gid)
-                events.append(Pushed(row.gid, event.name, event, codec.to_plain(event), cursor=cursor))
-        return rows.head, ConsumerBatch(events, self, rows.reached)
-
-    async def _nothing_until(self, found: ConsumerBatch, head: int) -> None:
+    async def _nothing_until(self, upto: int, head: int) -> None:
         """There is nothing for it in what was read: note that, and wait at the end of the log."""
-        upto = found._upto  # pyright: ignore[reportPrivateUsage]
         self._read_up_to = upto
         self._programs.reached(self._name, upto)
         assert self._stored is not None
@@ -172,12 +162,12 @@ class ProgramConsumer:
 
     async def _move(self, upto: int, write: Write[T] | None) -> T | None:
         """Store the position, together with what `write` does."""
-        expected = self._stored
+        expected, name = self._stored, (OF_PROGRAM, self._name)
         assert expected is not None
 
         def move(tx: Transaction) -> T | None:
             result = write(tx) if write is not None else None
-            storage.move(tx, (OF_PROGRAM, self._name), expected, upto)
+            storage.move(tx, name, expected, upto)
             return result
 
         try:
@@ -187,3 +177,18 @@ class ProgramConsumer:
             raise Refusal("conflict", f"the position of the consumer {self._name} was moved meanwhile") from None
         self._stored = self._read_up_to = upto
         return result
+
+
+def _rows_of(reader: Reader, epoch: str, after: int, kinds: frozenset[str] | None) -> tuple[list[Pushed], int, int]:
+    """The next events, up to which gid they were looked for, and the newest gid of the log.
+
+    In a reader thread, which may hold on to what it was given: so that is not the consumer.
+    """
+    rows = storage.pending(reader, after, kinds, BATCH_EVENTS)
+    events: list[Pushed] = []
+    for row in rows.rows:
+        event = log.event_of(reader, row)
+        if event is not None:
+            fields = codec.to_plain(event)
+            events.append(Pushed(row.gid, event.name, event, fields, cursor=Cursor(epoch, row.gid)))
+    return events, rows.reached, rows.head

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -151,6 +152,8 @@ class LocalEvents:
     objects.
     """
 
+    _session: LocalSession | None = None
+
     def __init__(
         self,
         core: Core,
@@ -165,7 +168,6 @@ class LocalEvents:
         self._cursor = after
         self._wanted = WantedEvents(_set(kinds), _set(conversations))
         self._items: deque[LocalItem] = deque()
-        self._session: LocalSession | None = None
         self._token = trio.lowlevel.current_trio_token()
         self._began = self._ended = False
         self._taken = 0
@@ -262,7 +264,8 @@ class LocalEvents:
         """Read on in the log. At its end the session is live again."""
         if session.held_too_much:
             session.hold()  # what is let go was committed before the page is read
-        page = await self._core.db.read(lambda reader: self._page(reader, session))
+        read = partial(_page_of, account=session.account, after=session.reached, wanted=self._wanted)
+        page = await self._core.db.read(read)
         session.reached = session.gid = page.reached
         epoch = self._core.epoch
         for gid, event in page.events:
@@ -277,20 +280,6 @@ class LocalEvents:
             self._items.append(Live(page.reached, cursor=Cursor(epoch, page.reached)))
             session.go_live()
 
-    def _page(self, reader: Reader, session: LocalSession) -> _Page:
-        """In a reader thread."""
-        account, wanted = session.account, self._wanted
-        rows = following.rows_for(reader, account, session.reached, wanted.kinds, PAGE_EVENTS)
-        events: list[tuple[int, Event]] = []
-        for row in rows.rows:
-            if wanted.conversations is not None and row.conversation not in wanted.conversations:
-                continue
-            event = log.event_for(reader, account.key, row)
-            if event is not None:
-                events.append((row.gid, event))
-        closed = people.by_key(reader, account.key).deactivated_at is not None
-        return _Page(events, rows.reached, rows.head, closed)
-
     def _pushed(self, push: Push) -> Pushed:
         cursor = Cursor(self._core.epoch, push.gid) if push.gid is not None else None
         if push.source is not None:
@@ -302,6 +291,20 @@ class LocalEvents:
         session, self._session = self._session, None
         if session is not None:
             self._registry.detach(session)
+
+
+def _page_of(reader: Reader, account: Account, after: int, wanted: WantedEvents) -> _Page:
+    """In a reader thread, which may hold on to what it was given: so that is not the iterator."""
+    rows = following.rows_for(reader, account, after, wanted.kinds, PAGE_EVENTS)
+    events: list[tuple[int, Event]] = []
+    for row in rows.rows:
+        if wanted.conversations is not None and row.conversation not in wanted.conversations:
+            continue
+        event = log.event_for(reader, account.key, row)
+        if event is not None:
+            events.append((row.gid, event))
+    closed = people.by_key(reader, account.key).deactivated_at is not None
+    return _Page(events, rows.reached, rows.head, closed)
 
 
 def _set(given: Collection[str] | None) -> frozenset[str] | None:

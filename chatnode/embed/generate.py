@@ -10,7 +10,7 @@ import json
 import keyword
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from inspect import cleandoc
 from textwrap import wrap
 from types import NoneType, UnionType
@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import attrs
 
 from chatnode.dispatch.table import Command
+from chatnode.hooks.plugin import Plugin
 from chatnode.protocol.codec import wire_name
 from chatnode.services import COMMANDS
 
@@ -38,6 +39,13 @@ def render(commands: Iterable[Command[Any, Any]], about: str = _ABOUT) -> str:
     body = [line for flavour in (_ASYNC, _BLOCKING) for line in _classes(root, flavour, imports)]
     text = "\n".join(body)
     return "\n".join([*_head(about, text, imports), text.rstrip(), ""])
+
+
+def render_plugins(plugins: Sequence[Plugin]) -> str:
+    """The same for the commands of plugins."""
+    named = ", ".join(f"{each.name} {each.version}".strip() for each in plugins)
+    made = 'Written by `chatnode plugin docs --python`. Make one with `AsyncCalls(node.person("ann").run)`.'
+    return render([command for each in plugins for command in each.commands], f"Typed calls of {named}.\n\n{made}")
 
 
 class _Group:
@@ -64,14 +72,14 @@ class _Imports:
 
     def __init__(self) -> None:
         self._of_module: dict[str, set[str]] = defaultdict(set)
-        self._modules: dict[str, str] = {}
+        self._kinds: dict[str, type[Any]] = {}
 
     def use(self, kind: type[Any]) -> str:
-        """The name under which a class is known in the module."""
-        name, module = kind.__name__, kind.__module__
-        if self._modules.setdefault(name, module) != module:
-            raise ValueError(f"{module} and {self._modules[name]} both have a class {name}")
-        self._of_module[module].add(name)
+        """The name under which a class is known in the module: its own, unless that is taken."""
+        name = kind.__name__
+        while self._kinds.setdefault(name, kind) is not kind:
+            name += "_"
+        self._of_module[kind.__module__].add(name if name == kind.__name__ else f"{kind.__name__} as {name}")
         return name
 
     def lines(self) -> Iterator[str]:

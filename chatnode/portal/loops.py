@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar, TypeVarTuple
 
 import outcome
+import trio
 
 from chatnode.portal.thread import Call, Portal, Result, Start
 
@@ -35,6 +36,33 @@ class LoopQueue:
             self._woken = True
             with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits in it
                 self.loop.call_soon_threadsafe(self._take_queued)
+
+    async def run(self, function: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
+        """On a trio thread: run an async function in the loop, and wait for its result. Cancelling cancels it there.
+
+        Raises `RuntimeError` if the loop is closed, or its task was cancelled there.
+        """
+        if self.loop.is_closed():
+            raise RuntimeError("the event loop is closed")
+        token, ended, tasks = trio.lowlevel.current_trio_token(), trio.Event(), list[asyncio.Task[T]]()
+
+        def tell(_: object) -> None:
+            with contextlib.suppress(trio.RunFinishedError):
+                token.run_sync_soon(ended.set)
+
+        def begin() -> None:
+            tasks.append(self.loop.create_task(function(*args)))
+            tasks[0].add_done_callback(tell)
+
+        self.call_soon(begin)
+        try:
+            await ended.wait()
+        except trio.Cancelled:
+            self.call_soon(lambda: tasks[0].cancel())
+            raise
+        if tasks[0].cancelled():
+            raise RuntimeError("the task was cancelled in its event loop")
+        return tasks[0].result()
 
     def _take_queued(self) -> None:
         self._woken = False

@@ -14,6 +14,8 @@ from chatnode.model.commands.conversations import (
     CloseConversation,
     ConversationDetails,
     ConversationPage,
+    FindOrOpen,
+    FoundConversation,
     ListAbout,
     ListMembers,
     ListPublic,
@@ -29,7 +31,7 @@ from chatnode.model.commands.shared import ConversationReply, InConversation, Me
 from chatnode.model.conversations import ConversationContext as About
 from chatnode.model.folding import is_blank
 from chatnode.model.times import milliseconds, rfc3339
-from chatnode.storage.conversations import blocks, checks, conversations, invites, members, opening, settings
+from chatnode.storage.conversations import blocks, checks, conversations, finding, invites, members, opening, settings
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collections import conversations as of_conversations
@@ -63,6 +65,27 @@ async def create(ctx: Caller, asked: OpenGroup) -> ConversationReply:
         )  # fmt: skip
 
     return ConversationReply(await ctx.write(write))
+
+
+@command("conversations.find_or_create", permission=permissions.OPEN_GROUPS, repeatable=True)
+async def find_or_create(ctx: Caller, asked: FindOrOpen) -> FoundConversation:
+    """Find the group about an object of the embedding program, or create it; two requests at once get the same one.
+
+    The operator has one group for each object, and so has each user who asks for one. A user also finds the operator's
+    if they take part in it; a group that they have left is not found. Groups created otherwise are not found, because
+    any user may give them any context. A group that is found stays as it is: its members do not change, and a closed
+    one stays closed. A new one is private and has these members; you own it, or if the operator creates it, the first
+    member who can act. The operator must name a member.
+    """
+    most = ctx.core.config.limits.group_members
+    account = None if ctx.operator else ctx.me
+
+    def write(tx: Transaction) -> FoundConversation:
+        return FoundConversation(
+            *finding.find_or_open(tx, account, asked.context, asked.title or "", asked.members, most)
+        )
+
+    return await ctx.write(write)
 
 
 @command("conversations.support", permission=permissions.CHAT)
@@ -249,6 +272,7 @@ SUBJECT = Subject(
     commands=(
         direct,
         create,
+        find_or_create,
         support,
         close,
         reopen,

@@ -347,6 +347,21 @@ async def opening_a_group(world: World) -> None:
     await world.call(world.ann, "conversations.create", title="plans", members=["bob", "cay"], visibility="public")
 
 
+@scenario("conversations.find_or_create")
+async def opening_the_group_about_an_order(world: World) -> None:
+    await world.begin()
+    order = {"type": "order", "id": "7"}
+    await world.call(world.ann, "conversations.find_or_create", context=order, members=["bob", "cay"])
+
+
+@scenario("conversations.find_or_create")
+async def finding_the_group_about_an_order(world: World) -> None:
+    order = {"type": "order", "id": "7"}
+    await world.ann.call("conversations.find_or_create", context=order, members=["bob"])
+    await world.begin()
+    await world.call(world.ann, "conversations.find_or_create", context=order, members=["cay"])
+
+
 @scenario("conversations.update")
 async def changing_a_group(world: World) -> None:
     group = await world.group()

@@ -761,6 +761,7 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("invites.revoke", root, {"invite": 1}),
         ("conversations.direct", anns, {"with": "bob"}),
         ("conversations.create", anns, {"title": "x", "members": ["bob"], "history": "all"}),
+        ("conversations.find_or_create", anns, {"context": {"type": "order", "id": "8"}, "members": ["bob"]}),
         ("conversations.get", anns, {"conversation": talk}),
         ("conversations.update", anns, {"conversation": room, "title": "y"}),
         ("conversations.public", anns, {"query": ""}),

@@ -43,6 +43,23 @@ class OpenGroup:
 
 
 @attrs.define
+class FindOrOpen:
+    """`members` and `title` are for a new group; without a title, it is called by the type and the id."""
+
+    context: ConversationContext
+    members: Annotated[list[Who], Items(1_000)] = attrs.field(factory=list[str])
+    title: Title | None = None
+
+
+@attrs.define
+class FoundConversation:
+    """`made`: it was created by this request."""
+
+    conversation: str
+    made: bool
+
+
+@attrs.define
 class OpenSupport:
     """A private group of the requester and all users who answer support."""
 

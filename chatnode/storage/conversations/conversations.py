@@ -405,8 +405,10 @@ TABLES = (
             "SELECT c.id, c.kind, c.title, c.description, c.visibility, c.history, c.purpose, c.context_type, "
             "c.context_id, c.created_at, b.id AS created_by, c.closed_at, c.closed_reason, x.id AS closed_by, "
             "c.idle_days, c.retention_days, c.head, c.floor, c.messages, c.last_at, c.inactive_at, "
-            "c.opened_at, c.auto_join, c.source, c.source_key, c.avatar FROM conversations c LEFT JOIN people b ON "
-            "b.key = c.created_by LEFT JOIN people x ON x.key = c.closed_by ORDER BY c.key",
+            "c.opened_at, c.auto_join, c.source, c.source_key, c.avatar, "
+            "CASE c.context_for WHEN 0 THEN 'operator' ELSE f.id END AS context_for FROM conversations c "
+            "LEFT JOIN people b ON b.key = c.created_by LEFT JOIN people x ON x.key = c.closed_by "
+            "LEFT JOIN people f ON f.key = c.context_for ORDER BY c.key",
         ),
     ),
 )

@@ -26,7 +26,7 @@ def open_direct(tx: Transaction, account: Account, other: Account) -> str:
 
 def open_group(
     tx: Transaction,
-    account: Account,
+    account: Account | None,
     *,
     title: str,
     description: str,
@@ -40,7 +40,7 @@ def open_group(
     retention_days: int | None = None,
     role_of_others: MemberRole = "member",
 ) -> str:
-    """Make a group owned by `account`; returns its id."""
+    """Make a group owned by `account`; returns its id. Without one, the first of the others who can act owns it."""
     id = new_id()
     key = _insert(tx, account, id, "group", title, description, visibility, history)
     tx.execute(
@@ -51,12 +51,14 @@ def open_group(
             retention_days, key,
         ),
     )  # fmt: skip
-    members.enter(tx, key, id, account, role="owner", head=0, first=1, by=account)
-    for person in {other.key: other for other in others if other.key != account.key}.values():
-        blocks.refuse_blocked(tx, account, person, "members")
+    if account is not None:
+        members.enter(tx, key, id, account, role="owner", head=0, first=1, by=account)
+    for person in {other.key: other for other in others if account is None or other.key != account.key}.values():
+        if account is not None:
+            blocks.refuse_blocked(tx, account, person, "members")
         members.enter(tx, key, id, person, role=role_of_others, head=0, first=1, by=account)
     members.check_size(tx, key, most_members)
-    owners.settle(tx, key, account.key)
+    owners.settle(tx, key, account.key if account is not None else None)
     conversations.updated(tx, key, account)
     return id
 
@@ -68,7 +70,7 @@ def usual_history(visibility: Visibility) -> History:
 
 def _insert(
     tx: Transaction,
-    by: Account,
+    by: Account | None,
     id: str,
     kind: Kind,
     title: str,
@@ -81,7 +83,7 @@ def _insert(
         "created_by, activity) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
         (
             id, kind, title, description, conversations.found_by(title, description), visibility, history, tx.now,
-            by.key, tx.next_gid,
+            by.key if by is not None else None, tx.next_gid,
         ),
     ).fetchone()[0]  # fmt: skip
     return key

@@ -66,7 +66,7 @@ from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import Application, HttpServer
 from chatnode.transport.listener import Listener, listen
-from chatnode.transport.mount import AskProfile, Doorman, Identify, TrioApp, MountedNode
+from chatnode.transport.mount import AskProfile, Doorman, Identify, MountedNode, TrioApp
 from chatnode.transport.sockets import ClientSockets
 from chatnode.transport.tls import server_context
 

@@ -5,7 +5,9 @@
 The chat is at /chat/, in the directory chat-data or $CHAT_DATA. `POST /sign-in/ann` signs in, with a signed cookie. A
 site with a database would look its user up in `signed_in`, which may be async.
 """
-# pyright: basic, reportArgumentType=false -- Django has no types
+# Django has no types.
+# pyright: basic
+# pyright: reportArgumentType=false
 
 from __future__ import annotations
 

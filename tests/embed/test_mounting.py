@@ -64,7 +64,8 @@ async def test_identify_signs_in_on_the_terms_of_the_cookie(program: Program) ->
     (session,) = (await ann.call("sessions.list"))["sessions"]
     assert (session["kind"], session["label"], session["current"]) == ("device", "signed in by app", True)
 
-    origin, elsewhere = {"Origin": f"http://127.0.0.1:{program.address[1]}"}, {"Origin": "https://evil.example"}
+    origin = {"Host": "app.example", "Origin": "http://app.example"}
+    elsewhere = {"Host": "app.example", "Origin": "https://evil.example"}
     statuses = [
         (await ann.request("POST", "/v1/people.me", b"{}", JSON | origin)).status,
         (await ann.request("POST", "/v1/people.me", b"{}", JSON | elsewhere)).status,
@@ -180,7 +181,7 @@ async def test_a_slow_reader_of_a_socket_is_told_to_resume(program: Program) -> 
         await flood(ann, talk, 3_000)  # 12 MB
         assert program.memory - before < 40 * OUTBOX_BYTES + 20_000_000
         pushes, closed = await chat.pushes_to_the_end("message.posted")
-        assert closed.code in (4100, None)  # some servers drop what they hold when the client does not take it
+        assert closed.code in (4100, 1011, None)  # a server that cannot send our close says what it likes
         gids = [each["gid"] for each in pushes]
         assert gids == sorted(gids)
         assert len(gids) < 3_000

@@ -191,7 +191,9 @@ class Node:
 
     async def admit(self, identity: str, profile: Profile | None = None) -> Person:
         """The account of a user of the program, by what `identify` calls them: `app:42`. It is made if they have not
-        come yet. Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for another form of identity.
+        come yet, and shown as `profile` says: {"handle": …, "name": …}.
+
+        Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for another form of identity.
         """
         return await self._loops.run(self._inside.node.admit, identity, profile)
 

@@ -45,8 +45,8 @@ from chatnode.storage.filters.collection import Collection
 
 SUBJECTS: tuple[Subject, ...] = (
     sign_in.SUBJECT,
-    vouching.SUBJECT,
     accounts.SUBJECT,
+    vouching.SUBJECT,
     administration.SUBJECT,
     roles.SUBJECT,
     conversations.SUBJECT,

@@ -17,7 +17,9 @@ from chatnode.errors import Refusal
 from chatnode.portal.loops import LoopPortal
 from chatnode.portal.pipe import Pipe, PipeBroken, on_loop, on_trio
 from chatnode.portal.thread import Portal
+from chatnode.protocol.envelopes import text_frame
 from chatnode.services.vouching import read_identity
+from chatnode.transport.asgi_socket import AsgiWire
 from chatnode.transport.mount import Doorman, Vouched, inner_scope
 
 SCOPE: dict[str, Any] = {
@@ -205,6 +207,31 @@ async def test_a_writer_learns_that_nobody_reads() -> None:
             await to_trio.put(b"z", 1)
 
     await _pipes(side)
+
+
+# ---- frames
+
+
+async def test_each_frame_becomes_a_message() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    wire = AsgiWire(send)
+    texts = ["", "ä" * 10, "b" * 125, "c" * 126, "d" * 65_535, "e" * 65_536, "last"]
+    close = bytes((0x88, 4)) + (4100).to_bytes(2, "big") + b"ok"
+    data: bytes | memoryview = b"".join(text_frame(text.encode()) for text in texts) + close
+    assert wire.send_now(data) == 0
+    while data:
+        data = memoryview(data)[await wire.send_rest(data) :]
+    assert sent == [
+        *({"type": "websocket.send", "text": text} for text in texts),
+        {"type": "websocket.close", "code": 4100, "reason": "ok"},
+    ]
+    wire.gone = True
+    with pytest.raises(trio.BrokenResourceError):
+        await wire.send_rest(text_frame(b"x"))
 
 
 # ---- lifespan

@@ -11,11 +11,11 @@ from benchmarks.embedding.load import CONFIG, TEXT, Meter, Run, many_at_a_time, 
 from benchmarks.errors import require
 from benchmarks.scenario import Figures
 from chatnode.client.feed import Pushed
-from chatnode.embed.aio import Caller, Node
+from chatnode.embed.aio import AsyncCaller, Node
 from chatnode.embed.portal import size_of
+from chatnode.portal.calls import at_once
 from chatnode.portal.loops import LoopPortal
-from chatnode.portal.stream import AsyncItems
-from chatnode.portal.thread import at_once
+from chatnode.portal.stream import AsyncStream
 
 READERS = 10
 
@@ -56,13 +56,13 @@ async def _measure(data: Path, seconds: float, began: float) -> Figures:
     return figures
 
 
-async def _events(readers: list[Caller], post: Run, seconds: float) -> float:
+async def _events(readers: list[AsyncCaller], post: Run, seconds: float) -> float:
     """Events/s that iterators are given while there is a post at a time for each task."""
     posted, taken = Meter(seconds), 0
     ready = asyncio.Barrier(len(readers) + 1)
     over = asyncio.Event()
 
-    async def read(reader: Caller) -> None:
+    async def read(reader: AsyncCaller) -> None:
         nonlocal taken
         async with reader.events(kinds={"message.posted"}) as events:
             await ready.wait()
@@ -96,7 +96,7 @@ async def _crossing(loops: LoopPortal, seconds: float) -> float:
 
     meter = Meter(seconds)
     meter.start()
-    async with AsyncItems(loops.portal, lambda: nullcontext(source()), size_of) as items:
+    async with AsyncStream(loops.portal, lambda: nullcontext(source()), size_of) as items:
         async for _ in items:
             meter.count += 1
             if not meter.count % 100 and not meter.running:

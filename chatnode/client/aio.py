@@ -41,9 +41,10 @@ from chatnode.model.cids import new_cid
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.events import ConversationImported
 from chatnode.model.messages import Media
+from chatnode.portal.calls import running_future
 from chatnode.portal.loops import LoopPortal, LoopQueue, wait_for
-from chatnode.portal.stream import AsyncItems
-from chatnode.portal.thread import Portal, running_future
+from chatnode.portal.stream import AsyncStream
+from chatnode.portal.thread import Portal
 
 __all__ = [
     "Client",
@@ -198,13 +199,13 @@ class _Feed:
         self.dealt_with = self._handed = feed.dealt_with
         self._portal = portal
         self._feed = feed
-        self._items: AsyncItems[Item] | None = None
+        self._items: AsyncStream[Item] | None = None
 
     async def next(self) -> Item:
         self.dealt_with = self._handed
         if self._items is None:
             source = partial(nullcontext[AsyncIterator[Item]], events_of(self._feed))
-            self._items = AsyncItems(self._portal, source, lambda _: 1, MOST_AHEAD)
+            self._items = AsyncStream(self._portal, source, lambda _: 1, MOST_AHEAD)
         try:
             item = await anext(self._items)
         except StopAsyncIteration:

@@ -1,4 +1,4 @@
-"""The accounts that commands are run as from within the node, kept while nobody changes."""
+"""The accounts that commands are run as from within the node, kept until one changes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CHANGES = (PersonUpdated, RoleChanged, PersonErased, PersonAdopted)
 class KnownAccounts:
     """One per node, on the trio thread.
 
-    A commit that changes an account is seen here before the answer to whoever asked for the change. So whoever knows
-    that an account was deactivated knows that nothing more is done with it.
+    A commit that changes an account is seen here before the reply to that change is sent. So after the reply to a
+    deactivation, nothing is done with the account as it was before.
     """
 
     def __init__(self, db: Database) -> None:

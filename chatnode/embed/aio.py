@@ -29,7 +29,7 @@ from chatnode.embed.portal import START_SECONDS, NodePortal, begin_command, size
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
 from chatnode.portal.loops import LoopPortal, wait_for
-from chatnode.portal.stream import AsyncItems
+from chatnode.portal.stream import AsyncStream
 from chatnode.protocol import codec
 
 if TYPE_CHECKING:
@@ -170,24 +170,24 @@ class Node:
         return await self._loops.run(self._inside.node.health)
 
     @property
-    def operator(self) -> Caller:
+    def operator(self) -> AsyncCaller:
         """The operator of the node, who may run every command but is not a user and takes part in nothing."""
-        return Caller(self._loops, self._inside.node.operator)
+        return AsyncCaller(self._loops, self._inside.node.operator)
 
-    def person(self, who: str, limits: bool = True) -> Caller:
+    def person(self, who: str, limits: bool = True) -> AsyncCaller:
         """The user with this handle or id: permissions, rate limits, hooks and audit apply as for any client.
 
         Its calls raise `Refusal("not_found")` if there is no such user. With `limits` false, no rate limits apply: for
         what the program does itself, in a user's name.
         """
-        return Caller(self._loops, self._inside.node.person(who, limits))
+        return AsyncCaller(self._loops, self._inside.node.person(who, limits))
 
-    def bot(self, handle: str, create: bool = True) -> Caller:
+    def bot(self, handle: str, create: bool = True) -> AsyncCaller:
         """The bot with this handle, which the first call creates unless `create` is false.
 
         Calls raise `Refusal("conflict")` if the handle is that of a user.
         """
-        return Caller(self._loops, self._inside.node.bot(handle, create))
+        return AsyncCaller(self._loops, self._inside.node.bot(handle, create))
 
     async def admit(self, identity: str, profile: Profile | None = None) -> Person:
         """The account of a user of the program, by what `identify` calls them: `app:42`. It is made if they have not
@@ -197,17 +197,17 @@ class Node:
         """
         return await self._loops.run(self._inside.node.admit, identity, profile)
 
-    def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> Consumer:
+    def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> AsyncConsumer:
         """A durable reader of the log: `async for batch in node.consumer("orders", {"message.posted"})`.
 
         Its position is stored under its name, in the node's database. A new one begins with what comes next, or with
         `from_start` with the oldest event there is. Of each name, one can run at a time. `kinds` are names of events;
         None: all.
         """
-        return Consumer(self._loops, self._inside.node.consumer(name, kinds, from_start))
+        return AsyncConsumer(self._loops, self._inside.node.consumer(name, kinds, from_start))
 
 
-class Caller(AsyncCalls):
+class AsyncCaller(AsyncCalls):
     """Runs commands as one requester: `await caller.messages.post(conversation=…, text=…)`.
 
     Every command of the node is a method, by its name; it returns an object of the command's reply class. Commands of
@@ -235,7 +235,7 @@ class Caller(AsyncCalls):
         *,
         kinds: Collection[str] | None = None,
         conversations: Collection[str] | None = None,
-    ) -> AsyncItems[LocalItem]:
+    ) -> AsyncStream[LocalItem]:
         """What happens for this user, from `after` on: an async iterator of `Pushed`, `Reset` and `Live`.
 
         Only events with the names `kinds`, and only those of the conversations with these ids, if they are given; then
@@ -246,11 +246,11 @@ class Caller(AsyncCalls):
         from the log. Asking for an item raises `Refusal`, such as `forbidden` for the operator.
         """
         source = partial(self._acting.events, after, kinds=kinds, conversations=conversations)
-        return AsyncItems(self._loops.portal, source, size_of)
+        return AsyncStream(self._loops.portal, source, size_of)
 
 
 @attrs.frozen
-class Batch:
+class AsyncBatch:
     """Events in the order of the log, complete and as they are now: nothing is left out that some users may not see.
 
     Deal with them, then call `done` once.
@@ -271,7 +271,7 @@ class Batch:
         return await self._loops.run(self._batch.done, write)
 
 
-class Consumer:
+class AsyncConsumer:
     """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
 
     Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open. Close it
@@ -285,9 +285,9 @@ class Consumer:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Batch:
+    async def __anext__(self) -> AsyncBatch:
         batch = await self._loops.run(self._reading.__anext__)
-        return Batch(batch.events, self._loops, batch)
+        return AsyncBatch(batch.events, self._loops, batch)
 
     async def aclose(self) -> None:
         """Let another consumer have the name. Closing twice does nothing."""

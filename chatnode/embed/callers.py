@@ -59,7 +59,7 @@ class EmbeddedCaller(AsyncCalls):
 
         Only events with the names `kinds`, and only those of the conversations with these ids, if they are given; then
         events that belong to no conversation are left out. Each item's `cursor` is where to go on after it. Raises
-        `Refusal("forbidden")` for the operator.
+        `Refusal("forbidden")` for the operator, and `ValueError` for names that no event has.
         """
         if isinstance(self._acting, AsOperator):
             raise Refusal(

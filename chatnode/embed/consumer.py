@@ -19,6 +19,7 @@ import trio
 from chatnode.client.feed import Pushed
 from chatnode.concurrency import Backoff
 from chatnode.dispatch.core import Core
+from chatnode.embed.kinds import kinds_in_log
 from chatnode.errors import Refusal
 from chatnode.hooks.growth import LogGrowth
 from chatnode.hooks.programs import OF_PROGRAM, Programs
@@ -67,18 +68,16 @@ class ProgramConsumer:
     refers to any more is closed too.
     """
 
-    _open = False
+    _open = _closed = False
 
     def __init__(self, core: Core, name: str, kinds: Iterable[str] | None, *, from_start: bool) -> None:
-        """Raises `ValueError` for a name that cannot be one."""
+        """Raises `ValueError` for a name that cannot be one, and for kinds that the log does not have."""
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a consumer: expected a-z, digits and _ . -, up to 64")
-        if isinstance(kinds, str):
-            raise TypeError(f"kinds are a collection, such as {{{kinds!r}}}")
         self._core = core
         self._programs = core.part(Programs)
         self._name = name
-        self._kinds = None if kinds is None else frozenset(kinds)
+        self._kinds = kinds_in_log(core, kinds)
         self._from_start = from_start
         self._stored: int | None = None
         self._read_up_to = 0
@@ -101,6 +100,7 @@ class ProgramConsumer:
 
     async def aclose(self) -> None:
         """Let another consumer have the name. Closing twice does nothing."""
+        self._closed = True
         self._release()
         await trio.lowlevel.checkpoint()
 
@@ -114,6 +114,8 @@ class ProgramConsumer:
 
     async def __anext__(self) -> ConsumerBatch:
         await trio.lowlevel.checkpoint()
+        if self._closed:
+            raise StopAsyncIteration
         if self._undone is not None:
             await trio.sleep(self._backoff.next_wait())
             self._undone = None

@@ -20,6 +20,7 @@ from chatnode.client.feed import Live, Pushed, Reset, pushed
 from chatnode.concurrency import Signal
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
+from chatnode.embed.kinds import kinds_pushed, words
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.messages import InboxPage
@@ -166,7 +167,7 @@ class LocalEvents:
         self._registry = core.part(SessionRegistry)
         self._find_account = account
         self._cursor = after
-        self._wanted = WantedEvents(_set(kinds), _set(conversations))
+        self._wanted = WantedEvents(kinds_pushed(core, kinds), words(conversations))
         self._items: deque[LocalItem] = deque()
         self._token = trio.lowlevel.current_trio_token()
         self._began = self._ended = False
@@ -305,10 +306,3 @@ def _page_of(reader: Reader, account: Account, after: int, wanted: WantedEvents)
             events.append((row.gid, event))
     closed = people.by_key(reader, account.key).deactivated_at is not None
     return _Page(events, rows.reached, rows.head, closed)
-
-
-def _set(given: Collection[str] | None) -> frozenset[str] | None:
-    """The words; raises `TypeError` for one word alone, which would be taken as its letters."""
-    if isinstance(given, str):
-        raise TypeError(f"give a collection, such as {{{given!r}}}")
-    return None if given is None else frozenset(given)

@@ -29,7 +29,7 @@ from chatnode.embed._calls import BlockingCalls
 from chatnode.embed.portal import START_SECONDS, NodePortal, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
-from chatnode.portal.stream import Items
+from chatnode.portal.stream import BlockingStream
 from chatnode.portal.thread import Portal
 from chatnode.protocol import codec
 
@@ -122,24 +122,24 @@ class Node:
         return _run(self._inside.portal, self._inside.node.health)
 
     @property
-    def operator(self) -> Caller:
+    def operator(self) -> BlockingCaller:
         """The operator of the node, who may run every command but is not a user and takes part in nothing."""
-        return Caller(self._inside.portal, self._inside.node.operator)
+        return BlockingCaller(self._inside.portal, self._inside.node.operator)
 
-    def person(self, who: str, limits: bool = True) -> Caller:
+    def person(self, who: str, limits: bool = True) -> BlockingCaller:
         """The user with this handle or id: permissions, rate limits, hooks and audit apply as for any client.
 
         Its calls raise `Refusal("not_found")` if there is no such user. With `limits` false, no rate limits apply: for
         what the program does itself, in a user's name.
         """
-        return Caller(self._inside.portal, self._inside.node.person(who, limits))
+        return BlockingCaller(self._inside.portal, self._inside.node.person(who, limits))
 
-    def bot(self, handle: str, create: bool = True) -> Caller:
+    def bot(self, handle: str, create: bool = True) -> BlockingCaller:
         """The bot with this handle, which the first call creates unless `create` is false.
 
         Calls raise `Refusal("conflict")` if the handle is that of a user.
         """
-        return Caller(self._inside.portal, self._inside.node.bot(handle, create))
+        return BlockingCaller(self._inside.portal, self._inside.node.bot(handle, create))
 
     def admit(self, identity: str, profile: Profile | None = None) -> Person:
         """The account of a user of the program, by what the program calls them: a word, a colon and a name of theirs,
@@ -149,17 +149,17 @@ class Node:
         """
         return _run(self._inside.portal, self._inside.node.admit, identity, profile)
 
-    def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> Consumer:
+    def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> BlockingConsumer:
         """A durable reader of the log: `for batch in node.consumer("orders", {"message.posted"})`.
 
         Its position is stored under its name, in the node's database. A new one begins with what comes next, or with
         `from_start` with the oldest event there is. Of each name, one can run at a time. `kinds` are names of events;
         None: all.
         """
-        return Consumer(self._inside.portal, self._inside.node.consumer(name, kinds, from_start))
+        return BlockingConsumer(self._inside.portal, self._inside.node.consumer(name, kinds, from_start))
 
 
-class Caller(BlockingCalls):
+class BlockingCaller(BlockingCalls):
     """Runs commands as one requester: `caller.messages.post(conversation=…, text=…)`.
 
     Every command of the node is a method, by its name; it returns an object of the command's reply class. Commands of
@@ -187,7 +187,7 @@ class Caller(BlockingCalls):
         *,
         kinds: Collection[str] | None = None,
         conversations: Collection[str] | None = None,
-    ) -> Items[LocalItem]:
+    ) -> BlockingStream[LocalItem]:
         """What happens for this user, from `after` on: an iterator of `Pushed`, `Reset` and `Live`, which waits for the
         next.
 
@@ -202,11 +202,11 @@ class Caller(BlockingCalls):
         an end be a daemon.
         """
         source = partial(self._acting.events, after, kinds=kinds, conversations=conversations)
-        return Items(self._portal, source, size_of, check=refuse_on_loop)
+        return BlockingStream(self._portal, source, size_of, check=refuse_on_loop)
 
 
 @attrs.frozen
-class Batch:
+class BlockingBatch:
     """Events in the order of the log, complete and as they are now: nothing is left out that some users may not see.
 
     Deal with them, then call `done` once.
@@ -227,7 +227,7 @@ class Batch:
         return _run(self._portal, self._batch.done, write)
 
 
-class Consumer:
+class BlockingConsumer:
     """`for batch in …: …; batch.done()`. A batch that is not done comes again, after a pause.
 
     Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open. Close it
@@ -241,9 +241,9 @@ class Consumer:
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> BlockingBatch:
         batch = _run(self._portal, self._reading.__anext__)
-        return Batch(batch.events, self._portal, batch)
+        return BlockingBatch(batch.events, self._portal, batch)
 
     def close(self) -> None:
         """Let another consumer have the name. Closing twice does nothing."""

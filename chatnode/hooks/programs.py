@@ -27,8 +27,9 @@ class Programs:
         self._open[name] = 0
 
     def reached(self, name: str, gid: int) -> None:
-        """Note that a consumer has dealt with everything up to `gid`."""
-        self._open[name] = gid
+        """Note that a consumer has dealt with everything up to `gid`, if it is open."""
+        if name in self._open:
+            self._open[name] = gid
 
     def close(self, name: str) -> None:
         """Give a name back. From any thread."""

@@ -15,7 +15,8 @@ from typing import Any, TypeVar, TypeVarTuple
 import outcome
 import trio
 
-from chatnode.portal.thread import Call, Portal, Result, Start
+from chatnode.portal.calls import Call, Result, Start
+from chatnode.portal.thread import Portal
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

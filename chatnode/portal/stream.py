@@ -19,12 +19,13 @@ import outcome
 import trio
 
 from chatnode.errors import NodeGone
-from chatnode.portal.thread import Call, Portal, Result, running_future
+from chatnode.portal.calls import Call, Result, running_future
+from chatnode.portal.thread import Portal
 
 T = TypeVar("T")
 MOST_BYTES = 2**20
 TURN_ITEMS = 50
-"""Items after which other tasks of an asyncio loop get a turn."""
+"""BlockingStream after which other tasks of an asyncio loop get a turn."""
 Source = Callable[[], AbstractAsyncContextManager[AsyncIterator[T]]]
 """Called on the trio thread."""
 
@@ -121,7 +122,7 @@ class _Stream(Generic[T]):
         return (self._put - self._taken) * 2 > self._most_bytes
 
 
-class AsyncItems(Generic[T]):
+class AsyncStream(Generic[T]):
     """An async iterator for asyncio. For one task at a time; cancelling loses nothing."""
 
     def __init__(
@@ -131,7 +132,7 @@ class AsyncItems(Generic[T]):
         self._stream = _Stream(portal, source, size, most_bytes)
         self._count = 0
 
-    def __aiter__(self) -> AsyncItems[T]:
+    def __aiter__(self) -> AsyncStream[T]:
         return self
 
     async def __anext__(self) -> T:
@@ -151,7 +152,7 @@ class AsyncItems(Generic[T]):
         """End it. Closing twice does nothing."""
         self._stream.close()
 
-    async def __aenter__(self) -> AsyncItems[T]:
+    async def __aenter__(self) -> AsyncStream[T]:
         """Wait until the source has begun. Raises what that raises."""
         await asyncio.wrap_future(self._stream.begun)
         self._stream.raise_failure()
@@ -166,7 +167,7 @@ class AsyncItems(Generic[T]):
         _close(self)
 
 
-class Items(Generic[T]):
+class BlockingStream(Generic[T]):
     """The same for a thread: an iterator whose `next` blocks."""
 
     def __init__(
@@ -181,7 +182,7 @@ class Items(Generic[T]):
         self._stream = _Stream(portal, source, size, most_bytes)
         self._check = check
 
-    def __iter__(self) -> Items[T]:
+    def __iter__(self) -> BlockingStream[T]:
         return self
 
     def __next__(self) -> T:
@@ -199,7 +200,7 @@ class Items(Generic[T]):
         """End it; from any thread. Closing twice does nothing."""
         self._stream.close()
 
-    def __enter__(self) -> Items[T]:
+    def __enter__(self) -> BlockingStream[T]:
         """Wait until the source has begun. Raises what that raises."""
         self._check()
         self._stream.begun.result()

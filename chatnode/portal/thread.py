@@ -28,14 +28,12 @@ import outcome
 import trio
 
 from chatnode.errors import NodeGone
+from chatnode.portal.calls import Call, CallFuture, Result, Start, running_future
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-Result = outcome.Outcome[Any]
-Start = Callable[..., object]
-"""Begins to carry out a call, on the trio thread. Gets the `Call`, which it answers, now or later, and arguments. Must
-not block; what it raises is the answer."""
-
+MOST_AT_A_TIME = 256
+"""Calls that are begun before other tasks get their turn."""
 STOP_SECONDS = 10.0
 """How long the exit of the interpreter waits for a run that is not ready yet."""
 
@@ -47,55 +45,6 @@ class Batches(Protocol):
 
     def hold(self) -> None: ...
     def hand_over(self) -> None: ...
-
-
-class Call:
-    """A call on its way. `deliver` hands the result to who waits: it is called in any thread, and must not raise."""
-
-    __slots__ = ("_portal", "_scope", "deliver")
-
-    def __init__(self, portal: Portal, deliver: Callable[[Result], object]) -> None:
-        self._portal = portal
-        self._scope: trio.CancelScope | None = None
-        self.deliver = deliver
-
-    def begin(self, start: Start, *args: Any) -> None:
-        """On the trio thread."""
-        try:
-            start(self, *args)
-        except BaseException as error:
-            self.answer(outcome.Error(error))
-
-    def answer(self, result: Result) -> None:
-        """On the trio thread. Only the first answer counts."""
-        if self._portal.forget(self):
-            self.deliver(result)
-
-    def run_in_task(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        """A `Start`: answer with what an async function returns or raises, in a task that `cancel` cancels."""
-        self._scope = trio.CancelScope()
-        self._portal.start_task(self._run, self._scope, function, args)
-
-    async def _run(
-        self, scope: trio.CancelScope, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
-    ) -> None:
-        """If it is not the scope that is cancelled, the run is ending, and will answer with its reason."""
-        result: Result = outcome.Value(None)  # if the scope is cancelled, which nobody waits for
-        try:
-            with scope:
-                result = outcome.Value(await function(*args))
-        except (Exception, SystemExit) as error:  # SystemExit is the caller's, and must not end the run
-            result = outcome.Error(error)
-        self.answer(result)
-
-    def cancel(self) -> None:
-        """Nobody waits any more. From any thread, once the call was handed over."""
-        with contextlib.suppress(NodeGone):
-            self._portal.call_soon(self._cancel)
-
-    def _cancel(self) -> None:
-        if self._scope is not None:
-            self._scope.cancel()
 
 
 class Portal:
@@ -184,7 +133,7 @@ class Portal:
 
     def ask(self, start: Start, *args: Any) -> Future[Any]:
         """`hand_over`, with the result in a future. Cancelling that cancels the call."""
-        future = _CallFuture()
+        future = CallFuture()
         future.call = self.hand_over(future.settle, start, *args)
         return future
 
@@ -212,7 +161,7 @@ class Portal:
                 yield
                 nursery.cancel_scope.cancel()
         finally:
-            self._why_gone = f"{self.name} was closed"
+            self._why_gone = f"{self.name} is being closed"
 
     def opened(self, patience: float) -> None:
         """All is ready. `patience` is how many seconds stopping may take."""
@@ -228,8 +177,9 @@ class Portal:
 
     def start_task(self, function: Callable[..., Awaitable[object]], *args: Any) -> None:
         """Run an async function that does not raise, until the end of `accepting`. Call within a call: the task has the
-        context of the caller."""
-        assert self._nursery is not None
+        context of the caller. Raises `NodeGone`."""
+        if self._nursery is None or self._why_gone is not None:
+            raise self.gone()
         self._nursery.start_soon(function, *args)
 
     # ---- the thread
@@ -262,12 +212,12 @@ class Portal:
             self._token.run_sync_soon(function)
 
     def _take_queued(self) -> None:
-        """Run what is queued. What comes from now on wakes the thread again."""
+        """Run what is queued, but so that other tasks get their turn. What comes from now on wakes the thread again."""
         self._woken = False
         if self.batches is not None:
             self.batches.hold()
         try:
-            for _ in range(len(self._queue)):
+            for _ in range(min(len(self._queue), MOST_AT_A_TIME)):
                 run, function, args = self._queue.popleft()
                 try:
                     run(function, *args)
@@ -276,6 +226,9 @@ class Portal:
         finally:
             if self.batches is not None:
                 self.batches.hand_over()
+        if self._queue and not self._woken:
+            self._woken = True
+            self._wake(self._take_queued)
 
     def _end(self, error: BaseException | None) -> None:
         """The run has ended: answer everybody who still waits."""
@@ -299,37 +252,6 @@ class Portal:
         self._queue.clear()
         self.ended = running_future()
         self.ended.set_result(self.gone())
-
-
-class _CallFuture(Future[Any]):
-    """The result of a call, for threads."""
-
-    call: Call | None = None
-
-    def settle(self, result: Result) -> None:
-        if self.set_running_or_notify_cancel():
-            if isinstance(result, outcome.Error):
-                self.set_exception(result.error)
-            else:
-                self.set_result(result.unwrap())
-
-    def cancel(self) -> bool:
-        cancelled = super().cancel()
-        if cancelled and self.call is not None:
-            self.call.cancel()
-        return cancelled
-
-
-def at_once(call: Call, function: Callable[..., object], *args: Any) -> None:
-    """A `Start`: answer with what a plain function returns or raises."""
-    call.answer(outcome.capture(function, *args))
-
-
-def running_future() -> Future[Any]:
-    """One that nobody who waits for it can cancel."""
-    future = Future[Any]()
-    future.set_running_or_notify_cancel()
-    return future
 
 
 def _single(error: BaseException) -> BaseException:

@@ -16,9 +16,9 @@ from chatnode.routing.telling import its_own_fault
 class ConnectedSession:
     """A client that is connected now, as plugins see it.
 
-    `session` is the key of the device or token in `sessions`, `person` the key of its user; a device can be connected
-    more than once. `since` is when it connected, in milliseconds. `behind`: it has yet to receive some of what was sent
-    to it.
+    `session` is the key of the device or token in `sessions`, 0 for the program that the node is embedded in; `person`
+    is the key of its user; a device can be connected more than once. `since` is when it connected, in milliseconds.
+    `behind`: it has yet to receive some of what was sent to it.
     """
 
     person: int

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import click
 
 
-class Call(Protocol):
+class OperatorCommand(Protocol):
     """Runs a command as the operator."""
 
     def __call__(self, name: str, /, **fields: Any) -> Any: ...
@@ -25,7 +25,7 @@ def cli() -> None:
 @click.option("--deep", is_flag=True, help="Read every file and compare its hash.")
 @click.option("--repair", is_flag=True, help="Repair the tables: recount, and mark files that are missing.")
 @click.pass_obj
-def check_files(call: Call, deep: bool, repair: bool) -> None:
+def check_files(call: OperatorCommand, deep: bool, repair: bool) -> None:
     """Compare the tables with the files on disk."""
     done = call("attachments.check", deep=deep, repair=repair)
     for line in done["problems"]:
@@ -41,7 +41,7 @@ def check_files(call: Call, deep: bool, repair: bool) -> None:
 @cli.command("collect")
 @click.option("--sweep", is_flag=True, help="Also remove stray files that are older than a day.")
 @click.pass_obj
-def collect_files(call: Call, sweep: bool) -> None:
+def collect_files(call: OperatorCommand, sweep: bool) -> None:
     """Remove now what expired or is not used any more."""
     done = call("attachments.collect", sweep=sweep)
     click.echo(
@@ -55,7 +55,7 @@ def collect_files(call: Call, sweep: bool) -> None:
 @cli.command("usage")
 @click.option("--limit", default=50, show_default=True, help="Number of users to list.")
 @click.pass_obj
-def show_usage(call: Call, limit: int) -> None:
+def show_usage(call: OperatorCommand, limit: int) -> None:
     """What users' files take, the largest first."""
     found = call("attachments.report", limit=limit)
     for each in found["people"]:
@@ -67,7 +67,7 @@ def show_usage(call: Call, limit: int) -> None:
 @click.argument("handle")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.pass_obj
-def export_files(call: Call, handle: str, directory: Path) -> None:
+def export_files(call: OperatorCommand, handle: str, directory: Path) -> None:
     """Copy the files that HANDLE uploaded to DIRECTORY."""
     directory.mkdir(parents=True, exist_ok=True)
     after, count = 0, 0

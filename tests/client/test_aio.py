@@ -29,7 +29,8 @@ from chatnode.client.aio import (
     sign_in,
 )
 from chatnode.embed.threads import Node
-from chatnode.portal.thread import Portal, at_once
+from chatnode.portal.calls import at_once
+from chatnode.portal.thread import Portal
 
 from .conftest import CONFIG
 from .proxy import Proxy

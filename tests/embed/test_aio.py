@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import trio
 from chatnode.client.feed import Live, Pushed, Reset
 from chatnode.config import Config, Storage
 from chatnode.embed import NodeGone, Refusal, StartError
-from chatnode.embed.aio import Caller, Node
+from chatnode.embed.aio import AsyncCaller, Node
 from chatnode.model.commands.messages import Posted
 
 from .nodes import CONFIG, PATIENCE, sessions, tasks, until
@@ -36,8 +37,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Generator[Node]:
 class Talk:
     """A conversation of two."""
 
-    ann: Caller
-    bob: Caller
+    ann: AsyncCaller
+    bob: AsyncCaller
     id: str
 
     async def post(self, text: str) -> Posted:
@@ -272,6 +273,36 @@ def test_a_slow_reader_misses_nothing(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
+def test_a_hundred_thousand_events_at_a_slow_reader(tmp_path: Path) -> None:
+    """It is behind from the beginning, so most of them come from the log."""
+    number = 100_000
+
+    async def main() -> None:
+        async with Node(tmp_path / "data", config=CONFIG) as node:
+            two = await talk(node)
+            async with two.bob.events(kinds={"message.posted"}) as events:
+                numbers = iter(range(number))
+
+                async def post() -> None:
+                    for each in numbers:
+                        await two.post(str(each))
+
+                posting = [asyncio.create_task(post()) for _ in range(50)]
+                found: list[int] = []
+                async for item in events:
+                    if isinstance(item, Pushed):
+                        found.append(int(item.fields["message"]["text"]))
+                        if len(found) % 500 == 0:
+                            await asyncio.sleep(0.02)
+                        if len(found) == number:
+                            break
+                await asyncio.gather(*posting)
+            assert len(set(found)) == number
+
+    asyncio.run(main())
+
+
 # ---- consumers
 
 
@@ -402,11 +433,14 @@ def test_when_the_thread_dies_everybody_is_told_why(tmp_path: Path, caplog: pyte
 def test_clients_can_connect_and_are_told_to_resume(tmp_path: Path) -> None:
     from chatnode.client import Interrupted, connect
 
+    connected = threading.Event()
+
     async def client(url: str, token: str) -> list[str]:
         seen: list[str] = []
         async with connect(url, token) as ann:
             async for item in ann.events():
                 seen.append(type(item).__name__)
+                connected.set()
                 if isinstance(item, Interrupted):
                     return seen
         return seen
@@ -416,7 +450,7 @@ def test_clients_can_connect_and_are_told_to_resume(tmp_path: Path) -> None:
             await chat.operator.people.create(handle="ann")
             token = (await chat.operator.tokens.create(person="ann")).token
             running = asyncio.create_task(asyncio.to_thread(trio.run, client, chat.url, token))
-            await asyncio.to_thread(until, lambda: sessions(chat) == 1)
+            assert await asyncio.to_thread(connected.wait, PATIENCE)
             began = time.monotonic()
         assert time.monotonic() - began < 5
         async with patience():

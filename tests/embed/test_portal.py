@@ -17,8 +17,9 @@ import pytest
 import trio
 
 from chatnode.errors import NodeGone
+from chatnode.portal.calls import Call, at_once
 from chatnode.portal.loops import LoopPortal
-from chatnode.portal.thread import Call, Portal, at_once
+from chatnode.portal.thread import Portal
 
 PATIENCE = 10.0
 
@@ -100,11 +101,34 @@ def test_calls_made_while_the_thread_is_busy_cross_in_one_batch(portal: Portal) 
 
     first = portal.ask(at_once, busy)
     assert begun.wait(PATIENCE)
-    others = [portal.ask(at_once, len, "four") for _ in range(500)]
+    others = [portal.ask(at_once, len, "four") for _ in range(200)]
     go_on.set()
     first.result(PATIENCE)
-    assert [each.result(PATIENCE) for each in others] == [4] * 500
+    assert [each.result(PATIENCE) for each in others] == [4] * 200
     assert counted.begun == counted.ended == 2
+
+
+def test_other_tasks_get_their_turn_between_many_calls(portal: Portal) -> None:
+    begun, go_on, order = threading.Event(), threading.Event(), list[str]()
+
+    async def other() -> None:
+        for _ in range(5):
+            await trio.lowlevel.checkpoint()
+            order.append("other")
+
+    def busy() -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE)
+
+    portal.ask(at_once, busy)
+    assert begun.wait(PATIENCE)
+    ticking = portal.submit(other)
+    calls = [portal.ask(at_once, order.append, "call") for _ in range(2000)]
+    go_on.set()
+    for each in [ticking, *calls]:
+        each.result(PATIENCE)
+    assert order.count("call") == 2000
+    assert order.index("other") < 1000
 
 
 def test_no_call_is_lost_among_many_threads(portal: Portal) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from chatnode.client.feed import Live, Pushed, Reset
 from chatnode.embed import NodeGone, Refusal, StartError
-from chatnode.embed.threads import Caller, Node
+from chatnode.embed.threads import BlockingCaller, Node
 
 from .nodes import CONFIG, PATIENCE, sessions, until
 
@@ -31,8 +31,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Generator[Node]:
 class Talk:
     """A conversation of two."""
 
-    ann: Caller
-    bob: Caller
+    ann: BlockingCaller
+    bob: BlockingCaller
     id: str
 
     def post(self, text: str) -> int:

@@ -1,0 +1,106 @@
+"""One call into a trio run: begun on the trio thread, answered once, cancelled from wherever it was made."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import outcome
+import trio
+
+from chatnode.errors import NodeGone
+
+Result = outcome.Outcome[Any]
+Start = Callable[..., object]
+"""Begins to carry out a call, on the trio thread. Gets the `Call`, which it answers, now or later, and arguments. Must
+not block; what it raises is the answer."""
+
+
+class _Carrier(Protocol):
+    """What a call is made through: a portal."""
+
+    def call_soon(self, function: Callable[..., object], *args: Any) -> None: ...
+    def start_task(self, function: Callable[..., Awaitable[object]], *args: Any) -> None: ...
+    def forget(self, call: Call) -> bool: ...
+
+
+class Call:
+    """A call on its way. `deliver` hands the result to who waits: it is called in any thread, and must not raise."""
+
+    __slots__ = ("_portal", "_scope", "deliver")
+
+    def __init__(self, portal: _Carrier, deliver: Callable[[Result], object]) -> None:
+        self._portal = portal
+        self._scope: trio.CancelScope | None = None
+        self.deliver = deliver
+
+    def begin(self, start: Start, *args: Any) -> None:
+        """On the trio thread."""
+        try:
+            start(self, *args)
+        except BaseException as error:
+            self.answer(outcome.Error(error))
+
+    def answer(self, result: Result) -> None:
+        """On the trio thread. Only the first answer counts."""
+        if self._portal.forget(self):
+            self.deliver(result)
+
+    def run_in_task(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """A `Start`: answer with what an async function returns or raises, in a task that `cancel` cancels."""
+        self._scope = trio.CancelScope()
+        self._portal.start_task(self._run, self._scope, function, args)
+
+    async def _run(
+        self, scope: trio.CancelScope, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+    ) -> None:
+        """If it is not the scope that is cancelled, the run is ending, and will answer with its reason."""
+        result: Result = outcome.Value(None)  # if the scope is cancelled, which nobody waits for
+        try:
+            with scope:
+                result = outcome.Value(await function(*args))
+        except (Exception, SystemExit) as error:  # SystemExit is the caller's, and must not end the run
+            result = outcome.Error(error)
+        self.answer(result)
+
+    def cancel(self) -> None:
+        """Nobody waits any more. From any thread, once the call was handed over."""
+        with contextlib.suppress(NodeGone):
+            self._portal.call_soon(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+
+
+class CallFuture(Future[Any]):
+    """The result of a call, for threads."""
+
+    call: Call | None = None
+
+    def settle(self, result: Result) -> None:
+        if self.set_running_or_notify_cancel():
+            if isinstance(result, outcome.Error):
+                self.set_exception(result.error)
+            else:
+                self.set_result(result.unwrap())
+
+    def cancel(self) -> bool:
+        cancelled = super().cancel()
+        if cancelled and self.call is not None:
+            self.call.cancel()
+        return cancelled
+
+
+def at_once(call: Call, function: Callable[..., object], *args: Any) -> None:
+    """A `Start`: answer with what a plain function returns or raises."""
+    call.answer(outcome.capture(function, *args))
+
+
+def running_future() -> Future[Any]:
+    """One that nobody who waits for it can cancel."""
+    future = Future[Any]()
+    future.set_running_or_notify_cancel()
+    return future

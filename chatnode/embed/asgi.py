@@ -20,9 +20,9 @@ from chatnode.embed.lifespan import Startable, serve_lifespan
 from chatnode.embed.portal import NodePortal
 from chatnode.errors import NodeGone, Refusal
 from chatnode.logs import get_logger
+from chatnode.portal.calls import Call, Result
 from chatnode.portal.loops import LoopPortal
 from chatnode.portal.pipe import Pipe, PipeBroken, on_loop, on_trio
-from chatnode.portal.thread import Call, Result
 from chatnode.transport.exchange import Application, ClientGone, Message, Receive, Send
 from chatnode.transport.mount import Doorman, MountedNode, below_root, inner_scope, refuse
 

@@ -17,7 +17,7 @@ from chatnode.errors import Refusal
 from chatnode.model.people import Person
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import identities, people, sessions
-from chatnode.storage.people.identities import Identity
+from chatnode.storage.people.identities import ProgramUser
 
 MOST_TOKENS = 10_000
 """Tokens that are kept; a user without one gets another."""
@@ -32,7 +32,7 @@ class Profile(TypedDict, total=False):
     name: str
 
 
-def read_identity(text: str) -> Identity:
+def read_identity(text: str) -> ProgramUser:
     """`app:42` as an identity. Raises `ValueError`."""
     source, _, name = text.partition(":")
     if not _SOURCE.fullmatch(source) or not 0 < len(name) <= _MOST_NAME or not name.isprintable():
@@ -40,7 +40,7 @@ def read_identity(text: str) -> Identity:
             f"{text!r} names no user; identify must return None, or a word, a colon and what tells the program's users "
             "apart, such as app:42"
         )
-    return Identity(source, name)
+    return ProgramUser(source, name)
 
 
 class Vouching:
@@ -48,10 +48,10 @@ class Vouching:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._tokens: OrderedDict[Identity, str] = OrderedDict()
+        self._tokens: OrderedDict[ProgramUser, str] = OrderedDict()
         self._signing_in = KeyedLocks()
 
-    async def token(self, identity: Identity, profile: Profile) -> str:
+    async def token(self, identity: ProgramUser, profile: Profile) -> str:
         """A token of the user, who is made if they are not known. Raises `Refusal`, as `identities.admit`."""
         if (token := await self._good_token(identity)) is not None:
             return token
@@ -71,12 +71,12 @@ class Vouching:
                 self._tokens.popitem(last=False)
             return token
 
-    async def admit(self, identity: Identity, profile: Profile) -> Person:
+    async def admit(self, identity: ProgramUser, profile: Profile) -> Person:
         """The user, who is made if they are not known. Raises `Refusal`, as `identities.admit`."""
         handle, shown = profile.get("handle"), profile.get("name")
         return await self._core.db.write(lambda tx: people.public(identities.admit(tx, identity, handle, shown)))
 
-    async def _good_token(self, identity: Identity) -> str | None:
+    async def _good_token(self, identity: ProgramUser) -> str | None:
         """The token that is kept, unless its session was signed out."""
         token = self._tokens.get(identity)
         if token is None:

@@ -24,7 +24,7 @@ from chatnode.errors import Refusal
 from chatnode.logs import get_logger, kinds_of
 from chatnode.protocol import codec
 from chatnode.services.vouching import Profile, Vouching, read_identity
-from chatnode.storage.people.identities import Identity
+from chatnode.storage.people.identities import ProgramUser
 from chatnode.transport.connection import GONE
 from chatnode.transport.exchange import NO_APPLICATION, HttpServer, Message, Receive, Send
 from chatnode.transport.failures import unexpected_refusal
@@ -46,7 +46,7 @@ _MOST_SEEN = 10_000
 class Vouched:
     """A user whom the program vouches for."""
 
-    identity: Identity
+    identity: ProgramUser
     profile: Profile
 
 
@@ -56,7 +56,7 @@ class Doorman:
     def __init__(self, identify: Identify | None, profile: AskProfile | None) -> None:
         self._identify = identify
         self._profile = profile
-        self._seen: set[Identity] = set()
+        self._seen: set[ProgramUser] = set()
 
     async def who(self, scope: Mapping[str, Any]) -> Vouched | None:
         """Raises what the functions raise, and `ValueError` if they return something else than they should."""

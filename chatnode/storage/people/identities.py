@@ -27,7 +27,7 @@ _STEM = 60
 
 
 @attrs.frozen
-class Identity:
+class ProgramUser:
     """Who a user is in the program: `name`, as it calls them, of a `source`."""
 
     source: str
@@ -37,7 +37,7 @@ class Identity:
         return f"{self.source}:{self.name}"
 
 
-def admit(tx: Transaction, identity: Identity, handle: str | None, shown: str | None) -> Account:
+def admit(tx: Transaction, identity: ProgramUser, handle: str | None, shown: str | None) -> Account:
     """The account of this user. One who is not known gets it now, with this handle and name if they are given and free.
 
     Raises `Refusal`: `forbidden` for a deactivated account, `invalid` for a handle or name that cannot be one.
@@ -57,7 +57,7 @@ def admit(tx: Transaction, identity: Identity, handle: str | None, shown: str | 
     return account
 
 
-def sign_in(tx: Transaction, identity: Identity, account: Account, token_hash: bytes, days: int) -> None:
+def sign_in(tx: Transaction, identity: ProgramUser, account: Account, token_hash: bytes, days: int) -> None:
     """Let the token stand for this user, who was admitted; one that stood for them before does not any more."""
     renewed = tx.execute(
         "UPDATE sessions SET token_hash = ?, expires_at = ? WHERE person = ? AND key = "
@@ -72,7 +72,7 @@ def sign_in(tx: Transaction, identity: Identity, account: Account, token_hash: b
         )
 
 
-def _create(tx: Transaction, identity: Identity, handle: str | None, shown: str | None) -> Account:
+def _create(tx: Transaction, identity: ProgramUser, handle: str | None, shown: str | None) -> Account:
     """Tries several handles: one that another user already has must not keep this one out."""
     asked = codec.structure({"handle": handle or _handle_of(identity), "name": shown}, CreatePerson)
     for number in range(1, _TRIES + 1):
@@ -88,7 +88,7 @@ def _create(tx: Transaction, identity: Identity, handle: str | None, shown: str 
     raise AssertionError("the last handle was refused without an error")
 
 
-def _handle_of(identity: Identity) -> str:
+def _handle_of(identity: ProgramUser) -> str:
     """A handle for somebody of whom only the identity is known."""
     letters = re.sub(r"[^a-z0-9._-]+", "-", str(identity).lower())[:_STEM].strip("._-")
     return letters if re.fullmatch(HANDLE_FORM, letters) else identity.source

@@ -111,8 +111,9 @@ async def test_a_user_of_the_program_keeps_their_account(tmp_path: Path) -> None
         assert await node.admit("app:1", {"handle": "other"}) == first
         assert (await node.admit("app:Zoë & co")).handle == "app-zo-co"
         assert (await node.admit("app:…")).handle == "app"
-        with pytest.raises(Refusal, match="handle"):
-            await node.admit("app:2", {"handle": "not a handle"})
+        assert (await node.admit("app:2", {"handle": "Ann.Smith@Example.org"})).handle == "ann.smith-example.org"
+        with pytest.raises(Refusal, match="name"):
+            await node.admit("app:3", {"name": ""})
         await node.call("people.deactivate", person="ann-2")
         with pytest.raises(Refusal, match="deactivated"):
             await node.admit("app:1")

@@ -38,9 +38,10 @@ class ProgramUser:
 
 
 def admit(tx: Transaction, identity: ProgramUser, handle: str | None, shown: str | None) -> Account:
-    """The account of this user. One who is not known gets it now, with this handle and name if they are given and free.
+    """The account of this user. One who is not known gets it now, with this name, and a handle as this one is, if
+    they are given.
 
-    Raises `Refusal`: `forbidden` for a deactivated account, `invalid` for a handle or name that cannot be one.
+    Raises `Refusal`: `forbidden` for a deactivated account, `invalid` for a name that is none.
     """
     row = tx.execute(
         "SELECT person FROM identities WHERE source = ? AND name = ?", (identity.source, identity.name)
@@ -74,7 +75,9 @@ def sign_in(tx: Transaction, identity: ProgramUser, account: Account, token_hash
 
 def _create(tx: Transaction, identity: ProgramUser, handle: str | None, shown: str | None) -> Account:
     """Tries several handles: one that another user already has must not keep this one out."""
-    asked = codec.structure({"handle": handle or _handle_of(identity), "name": shown}, CreatePerson)
+    asked = codec.structure(
+        {"handle": _as_handle(handle or str(identity), identity.source), "name": shown}, CreatePerson
+    )
     for number in range(1, _TRIES + 1):
         tried = asked.handle if number == 1 else f"{asked.handle[:_STEM].rstrip('._-')}-{number}"
         try:
@@ -88,10 +91,10 @@ def _create(tx: Transaction, identity: ProgramUser, handle: str | None, shown: s
     raise AssertionError("the last handle was refused without an error")
 
 
-def _handle_of(identity: ProgramUser) -> str:
-    """A handle for somebody of whom only the identity is known."""
-    letters = re.sub(r"[^a-z0-9._-]+", "-", str(identity).lower())[:_STEM].strip("._-")
-    return letters if re.fullmatch(HANDLE_FORM, letters) else identity.source
+def _as_handle(text: str, otherwise: str) -> str:
+    """A handle that is like a text, such as a name or an address of mail."""
+    letters = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:_STEM].strip("._-")
+    return letters if re.fullmatch(HANDLE_FORM, letters) else otherwise
 
 
 TABLES = (

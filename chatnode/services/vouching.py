@@ -26,7 +26,8 @@ _MOST_NAME = 200
 
 
 class Profile(TypedDict, total=False):
-    """How a user who is not known yet is shown. A handle that is taken gets a number."""
+    """How a user who is not known yet is shown. The handle is made to fit: other characters become -, and one that is
+    taken gets a number."""
 
     handle: str
     name: str

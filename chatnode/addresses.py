@@ -22,6 +22,9 @@ CLIENT_BITS = 64
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _URL = re.compile(r"(https?)://(\[[^\[\]/?#@]*\]|[^\[\]/?#@:]*)(?::([0-9]{0,5}))?((?:/[^?#]*)?)", re.IGNORECASE)
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+)+")
+_OWN_PATHS = ("v1", "plugins", "items", "health", "metrics")
+"""What paths of the node itself begin with."""
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 _BIND = re.compile(r"(?:(\[[^\[\]]*\]|[^\[\]:]*):)?([0-9]{1,5})")
@@ -173,9 +176,33 @@ def read_public_url(text: str) -> str:
     address = parse_address(url.host)
     if address is not None and address.is_unspecified:
         raise ValueError("browsers cannot open this address; use the name that users type")
-    if re.search(r"[\s\\\"<>]", url.path):
-        raise ValueError("the path has a character that is not allowed in a URL")
+    read_base_path(url.path)
     return str(url)
+
+
+def read_base_path(text: str) -> str:
+    """A path below which the node is served, without a slash at its end; empty for the root."""
+    path = text.strip().rstrip("/")
+    if not path:
+        return ""
+    if not _PATH.fullmatch(path) or any(part in (".", "..") for part in path.split("/")):
+        raise ValueError("a base path begins with a slash and has letters, digits and . _ ~ - only, as in /chat")
+    if (first := path.split("/")[1]) in _OWN_PATHS:
+        raise ValueError(f"the node's own paths begin with /{first}; choose another one, such as /chat")
+    return path
+
+
+def is_base_path(text: str) -> bool:
+    """Whether `read_base_path` takes it as it is."""
+    try:
+        return bool(text) and read_base_path(text) == text
+    except ValueError:
+        return False
+
+
+def below(path: str, base: str) -> str:
+    """A request's path as the node knows it: without `base`, if it is there. Of `base` itself nothing is left."""
+    return path[len(base) :] if base and (path == base or path.startswith(f"{base}/")) else path
 
 
 def parse_host(host: str, scheme: str = "http") -> Url:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import attrs
 
 from chatnode.addresses import (
+    parse_url,
+    read_base_path,
     read_bind,
     read_directory,
     read_domain,
@@ -24,6 +26,7 @@ from chatnode.addresses import (
     read_proxy,
     read_public_url,
 )
+from chatnode.errors import StartError
 from chatnode.settings import read_section, setting
 
 T = TypeVar("T")
@@ -54,6 +57,11 @@ class Server:
         "URL at which users reach the node, e.g. https://chat.example.org. Links begin with it, and its pages may use the session cookie. Empty: the bind address.",
         read=read_public_url,
     )
+    base_path: str = setting(
+        "",
+        "Path below which users reach the node, e.g. /chat, if it shares its host with other programs; public_url may name it instead. Requests are served with and without it, so a proxy may pass it on or strip it.",
+        read=read_base_path,
+    )
     origins: tuple[str, ...] = setting(
         (),
         "Other origins whose pages may use the session cookie, e.g. https://app.example.org.",
@@ -61,7 +69,7 @@ class Server:
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
-        "Addresses and networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto headers are trusted, e.g. 10.0.0.0/8.",
+        "Addresses and networks of reverse proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Ingress-Path headers are trusted, e.g. 10.0.0.0/8.",
         read=read_network,
     )
     shutdown_seconds: float = setting(
@@ -77,6 +85,14 @@ class Server:
         "Seconds without a TCP acknowledgement from the peer after which a connection is dropped (TCP_USER_TIMEOUT).",
         minimum=1,
     )
+
+    def __attrs_post_init__(self) -> None:
+        path = parse_url(self.public_url).path if self.public_url else ""
+        if self.base_path and path not in ("", self.base_path):
+            raise StartError(
+                f"server.base_path is {self.base_path!r}, but server.public_url has the path {path!r}; "
+                "set only one of them"
+            )
 
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"

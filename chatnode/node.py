@@ -24,7 +24,7 @@ from chatnode.concurrency import raise_single
 from chatnode.config import Config
 from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.dispatch.acting import AsOperator
-from chatnode.dispatch.core import Core
+from chatnode.dispatch.core import Core, public_url_of
 from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
@@ -42,6 +42,7 @@ from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
 from chatnode.hooks.works import Works
 from chatnode.logs import get_logger
+from chatnode.model.people import Person
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.mail import Mailer
 from chatnode.routing.presence import PresenceBoard
@@ -49,6 +50,7 @@ from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import SUBJECTS, health
 from chatnode.services.invocations import Invocations
+from chatnode.services.vouching import Profile, Vouching, read_identity
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
@@ -63,6 +65,7 @@ from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import Application, HttpServer
 from chatnode.transport.listener import Listener
+from chatnode.transport.mount import AskProfile, Doorman, Identify, MountedNode, TrioApp
 from chatnode.transport.plain_port import PlainPort
 from chatnode.transport.ports import Ports, base_url, open_ports
 from chatnode.transport.sockets import ClientSockets
@@ -92,6 +95,8 @@ class Node:
     jobs: JobRunner
     _health: health.Health
     _serving: bool = attrs.field(init=False, default=False)
+    mounted: MountedNode | None = attrs.field(init=False, default=None)
+    """What answers requests to programs that the node is mounted in, while it runs."""
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command as the operator of the node; gives its result as plain values.
@@ -159,6 +164,22 @@ class Node:
         self._refuse_second()
         await self._run(None, task_status)
 
+    async def admit(self, identity: str, profile: Profile | None = None) -> Person:
+        """The account of a user of the program that the node is mounted in, by what `identify` calls them: `app:42`.
+
+        It is made if they have not come yet. Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for
+        another form of identity.
+        """
+        return await self.core.part(Vouching).admit(read_identity(identity), profile or {})
+
+    def asgi(self, identify: Identify | None = None, profile: AskProfile | None = None) -> TrioApp:
+        """An ASGI application for a server in the same trio run, such as hypercorn's. The node must be running: with
+        `run`, or with `serve` for a port of its own besides.
+
+        `identify` and `profile` as in `chatnode.embed.aio.Node`.
+        """
+        return TrioApp(lambda: self.mounted, Doorman(identify, profile))
+
     def _refuse_second(self) -> None:
         if self._serving:
             where = f" at {self.core.base_url}" if self.core.base_url else ""
@@ -167,16 +188,17 @@ class Node:
     async def _run(self, ports: Ports | None, task_status: trio.TaskStatus[str]) -> None:
         self._serving = True
         config = self.core.config
+        public_url = public_url_of(config.server)
         url = "" if ports is None else ports.url(config)
         try:
             serving, stopping = trio.Event(), trio.Event()
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._serve_until, serving, stopping, ports)
-                self.core.base_url = config.server.public_url or url
+                self.core.base_url = public_url or url
                 if ports is not None:
                     ports.warn(config)
                 serving.set()
-                task_status.started(url or config.server.public_url)
+                task_status.started(url or public_url)
                 try:
                     await trio.sleep_forever()
                 finally:
@@ -202,6 +224,7 @@ class Node:
                 background.start_soon(self.core.part(Mailer).run)
                 background.start_soon(self.core.part(Invocations).run)
                 http = HttpServer(self._make_app)
+                mounted = self.mounted = MountedNode(self.core, sockets, http)
 
                 async def stop_sessions() -> None:
                     sockets.close()
@@ -220,6 +243,8 @@ class Node:
                     if ports is not None and ports.plain:
                         plugins.start_soon(self._redirect, ports, stopping)
                     await listener.serve([] if ports is None else ports.main, stopping, task_status)
+                    self.mounted = None
+                    mounted.cut()
                     plugins.cancel_scope.cancel()
                 await self.plugins.tell("node_stopping")
                 background.cancel_scope.cancel()
@@ -234,10 +259,11 @@ class Node:
         # a fifth of the start and of the memory, and a node may serve client sockets for days without them.
         with _whole_imports():
             from chatnode.transport.http import make_app
+            from chatnode.transport.rooted import Rooted
             from chatnode.transport.streams import PluginRoutes, RouteTable
 
         framework = make_app(self.core, self.table, self.sessions, self.health, self.plugins)
-        return PluginRoutes(self.core, RouteTable(self.plugins), framework)
+        return Rooted(self.core, PluginRoutes(self.core, RouteTable(self.plugins), framework))
 
     async def _run_plugins(self, serving: trio.Event) -> None:
         """Run the consumers, tasks and works of plugins, once the node serves and `node_started` was called."""
@@ -328,7 +354,7 @@ async def build(
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
     outbound = Outbound(config.outbound, core.metrics)
     core.add(outbound, Mailer(config.mail, core.metrics), NodeCertificate(config, directory, db, outbound))
-    core.add(SlashCommands(plugins), Invocations(core))
+    core.add(SlashCommands(plugins), Invocations(core), Vouching(core))
     plugins.add_to(core)
     consumers, tasks, works = Consumers(db, plugins), Tasks(plugins), Works(core, plugins)
     growth, accounts = LogGrowth(), KnownAccounts(db)

@@ -10,14 +10,17 @@ from hypothesis import strategies as st
 
 from chatnode.addresses import (
     Bind,
+    below,
     client_key,
     is_among,
+    is_base_path,
     is_loopback,
     is_same_host,
     parse_address,
     parse_bind,
     parse_hop,
     parse_url,
+    read_base_path,
     read_network,
     read_origin,
     read_public_url,
@@ -213,6 +216,33 @@ def test_a_public_url_may_have_a_path() -> None:
     for text in ("chat.example.org", "https://example.org/?a=b", "https://example.org/a b", "http://0.0.0.0:8008"):
         with pytest.raises(ValueError, match=r"\w"):
             read_public_url(text)
+
+
+def test_a_base_path_is_a_path_that_is_not_the_nodes_own() -> None:
+    assert [read_base_path(text) for text in ("", "/", " /chat/ ", "/a/b-c.d_e~f", "/%D1%87")] == [
+        "", "", "/chat", "/a/b-c.d_e~f", "/%D1%87",
+    ]  # fmt: skip
+    for text in (
+        "chat",
+        "/a b",
+        "/a//b",
+        "/a;b",
+        "/../x",
+        "/.",
+        "//",
+        "/a?b",
+        "/ä",
+        "/%d",
+        "/v1",
+        "/plugins/x",
+        "/health",
+    ):
+        assert not is_base_path(text), text
+    with pytest.raises(ValueError, match="the node's own paths begin with /v1"):
+        read_public_url("https://example.org/v1")
+    assert [below(path, "/chat") for path in ("/chat", "/chat/", "/chat/x", "/chatter", "/x/chat", "/")] == [
+        "", "/", "/x", "/chatter", "/x/chat", "/",
+    ]  # fmt: skip
 
 
 def test_the_host_of_a_request_is_that_of_its_page() -> None:

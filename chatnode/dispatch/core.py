@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from chatnode.addresses import parse_url
-from chatnode.config import Config
+from chatnode.config import Config, Server
 from chatnode.dispatch.limits import KeyedLocks, Rate, Turns
 from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
@@ -25,6 +25,16 @@ RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing"
 """The rate limits that the node's own commands use."""
 LONG_READS = 2
 """Snapshots that may be open at a time (`Caller.snapshot`)."""
+
+
+def base_path_of(server: Server) -> str:
+    """The path below which users reach the node, without a slash at its end; empty for the root."""
+    return server.base_path or (parse_url(server.public_url).path if server.public_url else "")
+
+
+def public_url_of(server: Server) -> str:
+    """`server.public_url` with the base path; empty if it is not set."""
+    return server.public_url and parse_url(server.public_url).origin + base_path_of(server)
 
 
 @attrs.define
@@ -51,6 +61,8 @@ class Core:
     """The same for bots, which have some limits of their own."""
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     slow_seconds: float = attrs.field(init=False)
+    base_path: str = attrs.field(init=False)
+    """The path below which users reach the node; a proxy may name another one."""
     own_origins: frozenset[str] = attrs.field(init=False)
     """Origins whose pages may use the cookie, whatever Host a request names."""
     metrics: Metrics = attrs.field(factory=Metrics)
@@ -86,6 +98,7 @@ class Core:
         self.long_reads = trio.CapacityLimiter(LONG_READS)
         self.hashers = trio.CapacityLimiter(self.config.accounts.password_hashers)
         self.slow_seconds = self.config.logs.slow_ms / 1000 or inf
+        self.base_path = base_path_of(self.config.server)
         public = self.config.server.public_url
         self.own_origins = frozenset([*self.config.server.origins, *([parse_url(public).origin] if public else [])])
 
@@ -123,7 +136,9 @@ class Core:
         """A link to the node's page with a code. Raises `Refusal` while the node's URL is unknown."""
         if not self.base_url:
             raise Refusal(
-                "unavailable", "no links before the node serves, because its port is unknown; set server.public_url"
+                "unavailable",
+                "no links, because the node's URL is unknown before it serves, and where it is mounted; "
+                "set server.public_url",
             )
         return f"{self.base_url}/#{kind}={code}"
 

@@ -15,7 +15,8 @@ carried out. Every call raises `Refusal` if the node refuses it, and `NodeGone` 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -34,11 +35,16 @@ from chatnode.protocol import codec
 if TYPE_CHECKING:
     from chatnode.client.feed import Pushed
     from chatnode.config import Config
+    from chatnode.embed.asgi import MountedApp, WrappedApp
     from chatnode.embed.callers import EmbeddedCaller
     from chatnode.embed.consumer import ConsumerBatch, ProgramConsumer
     from chatnode.embed.portal import LocalItem
     from chatnode.model.commands.resume import Cursor
+    from chatnode.model.people import Person
+    from chatnode.services.vouching import Profile
     from chatnode.storage.engine.transaction import Write
+    from chatnode.transport.exchange import Application
+    from chatnode.transport.mount import AskProfile, Identify
 
 T = TypeVar("T")
 logger = get_logger("embed")
@@ -50,6 +56,11 @@ class Node:
     Without `config`, the directory's own config.toml and the environment are read. `plugins` are modules or objects
     with hooks, besides those that are installed. With `serve`, an address such as `127.0.0.1:0`, clients can connect,
     at `url`.
+
+    Where the node is mounted (`asgi`, `wrap`), `identify` says who is signed in to the program, by a request's ASGI
+    scope: `app:42`, or None for nobody. Such a user needs no other sign-in, and gets an account with the first request.
+    `profile` says how they are then shown, by what follows the colon: {"handle": …, "name": …}; without it, the handle
+    is app-42. Both may be async, and run in the program's loop.
     """
 
     def __init__(
@@ -60,9 +71,42 @@ class Node:
         plugins: Iterable[Any] = (),
         serve: str = "",
         start_seconds: float = START_SECONDS,
+        identify: Identify | None = None,
+        profile: AskProfile | None = None,
     ) -> None:
         self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds)
+        self._identify, self._profile = identify, profile
         self._crossing: LoopPortal | None = None
+
+    # ---- in a web framework
+
+    def asgi(self) -> MountedApp:
+        """The node as an ASGI application: `app.mount("/chat", node.asgi())`. See `lifespan`."""
+        return self._mounted("")
+
+    def wrap(self, app: Application, prefix: str) -> WrappedApp:
+        """`app` with the node below a path such as `/chat`. It starts and closes the node as the server starts and
+        stops, and passes these events on: `app` starts after the node, and stops before it.
+
+        Raises `ValueError` for a prefix that is no path.
+        """
+        from chatnode.embed.asgi import WrappedApp, base_of_wrap
+
+        base = base_of_wrap(prefix)
+        return WrappedApp(app, self._mounted(base), self, base)
+
+    def _mounted(self, base: str) -> MountedApp:
+        from chatnode.embed.asgi import MountedApp
+        from chatnode.transport.mount import Doorman
+
+        return MountedApp(self, self._inside, Doorman(self._identify, self._profile), base)
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncGenerator[None]:
+        """The node is open within it: `FastAPI(lifespan=node.lifespan)`. Frameworks tell only the outermost application
+        that the server starts and stops, and not one that is mounted."""
+        async with self:
+            yield
 
     # ---- start and end
 
@@ -144,6 +188,14 @@ class Node:
         Calls raise `Refusal("conflict")` if the handle is that of a user.
         """
         return AsyncCaller(self._loops, self._inside.node.bot(handle, create))
+
+    async def admit(self, identity: str, profile: Profile | None = None) -> Person:
+        """The account of a user of the program, by what `identify` calls them: `app:42`. It is made if they have not
+        come yet, and shown as `profile` says: {"handle": …, "name": …}.
+
+        Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for another form of identity.
+        """
+        return await self._loops.run(self._inside.node.admit, identity, profile)
 
     def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> AsyncConsumer:
         """A durable reader of the log: `async for batch in node.consumer("orders", {"message.posted"})`.

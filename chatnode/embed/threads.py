@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from chatnode.embed.consumer import ConsumerBatch, ProgramConsumer
     from chatnode.embed.portal import LocalItem
     from chatnode.model.commands.resume import Cursor
+    from chatnode.model.people import Person
+    from chatnode.services.vouching import Profile
     from chatnode.storage.engine.transaction import Write
 
 T = TypeVar("T")
@@ -138,6 +140,14 @@ class Node:
         Calls raise `Refusal("conflict")` if the handle is that of a user.
         """
         return BlockingCaller(self._inside.portal, self._inside.node.bot(handle, create))
+
+    def admit(self, identity: str, profile: Profile | None = None) -> Person:
+        """The account of a user of the program, by what the program calls them: a word, a colon and a name of theirs,
+        such as `app:42`. It is made if there is none. `profile` says how they are shown: {"handle": …, "name": …}.
+
+        Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for another form of identity.
+        """
+        return _run(self._inside.portal, self._inside.node.admit, identity, profile)
 
     def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> BlockingConsumer:
         """A durable reader of the log: `for batch in node.consumer("orders", {"message.posted"})`.

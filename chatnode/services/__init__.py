@@ -38,6 +38,7 @@ from chatnode.services import (
     search,
     sign_in,
     slash,
+    vouching,
     work,
 )
 from chatnode.storage.engine.additions import Additions, CoreTable
@@ -46,6 +47,7 @@ from chatnode.storage.filters.collection import Collection
 SUBJECTS: tuple[Subject, ...] = (
     sign_in.SUBJECT,
     accounts.SUBJECT,
+    vouching.SUBJECT,
     administration.SUBJECT,
     roles.SUBJECT,
     conversations.SUBJECT,

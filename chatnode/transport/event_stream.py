@@ -28,6 +28,8 @@ COMMENT_SECONDS = 20.0
 """Interval of comments that keep proxies from closing a quiet stream."""
 RETRY_MS = 2_000
 PART_BYTES = 16_384
+_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
+"""Proxies and middleware are not to collect it, nor to compress it."""
 
 
 class StreamSession(OpenSession):
@@ -142,7 +144,7 @@ async def event_stream(
         finally:
             registry.detach(session)
 
-    response = Response(body(), content_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+    response = Response(body(), content_type=EVENT_STREAM, headers=_HEADERS)
     response.timeout = None
     return response
 

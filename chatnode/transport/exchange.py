@@ -12,7 +12,8 @@ fast as it is taken, and a response goes as fast as the client takes it. What is
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -34,6 +35,9 @@ DRAIN_BYTES = 65_536
 """So much of a body that nobody wanted is read, to keep the connection."""
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+NO_APPLICATION = "the node cannot answer HTTP requests now; its log says why"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -213,26 +217,33 @@ class HttpServer:
         self._app: Application | None = None
         self._making = trio.Lock()
         self._answering = 0
-        self._stopping = trio.Event()
+        self.stopping = trio.Event()
+        """Set when the node stops."""
         self._idle = Signal()
 
     async def serve(self, connection: Connection, head: Head) -> bool:
         """A handler of the listener."""
         connection.hold_little()
-        self._answering += 1
-        try:
-            exchange = Exchange(connection, head, self._stopping)
-            app = self._app or await self._made_app()
+        with self.answering():
+            exchange = Exchange(connection, head, self.stopping)
+            app = self._app or await self.application()
             if app is None:
-                await exchange.refuse(503, "the node cannot answer HTTP requests now; its log says why")
+                await exchange.refuse(503, NO_APPLICATION)
                 return False
             return await exchange.run(app)
+
+    @contextmanager
+    def answering(self) -> Generator[None]:
+        """Around each request: `stop` waits for it."""
+        self._answering += 1
+        try:
+            yield
         finally:
             self._answering -= 1
             if not self._answering:
                 self._idle.give()
 
-    async def _made_app(self) -> Application | None:
+    async def application(self) -> Application | None:
         """The application; None if it cannot be made. Making it is not cancellable once begun: if the request is
         cancelled, the application serves later ones."""
         async with self._making:
@@ -247,6 +258,6 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Keep no connection any more; returns when all requests in hand are answered."""
-        self._stopping.set()
+        self.stopping.set()
         while self._answering:
             await self._idle.wait()

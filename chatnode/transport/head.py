@@ -59,6 +59,13 @@ class Head:
     def query(self) -> bytes:
         return self.target.partition(b"?")[2]
 
+    def below(self, base: bytes) -> Head:
+        """The same request without `base`, if its path begins with it. Of `base` itself nothing is left."""
+        path = self.path
+        if path == base or path.startswith(base + b"/"):
+            return attrs.evolve(self, target=self.target[len(base) :])
+        return self
+
     def field(self, name: bytes) -> str:
         """A field's value; those of several fields of this name are joined by commas. Empty without one."""
         return self._joined.get(name, b"").decode("ascii")

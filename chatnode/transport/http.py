@@ -88,10 +88,7 @@ class _Answers:
     # ---- who asks
 
     def credentials(self) -> Credentials:
-        headers, client = request.headers, request.scope["client"]
-        return Credentials.of_fields(
-            client[0] if client else "", lambda name: ",".join(headers.getlist(name)), self._core
-        )
+        return Credentials.of_scope(request.scope, self._core)
 
     async def context(self) -> Caller:
         """Whose token the request brings. Raises `Refusal("unauthenticated")`."""
@@ -127,7 +124,9 @@ class _Answers:
         return response
 
     async def openapi_document(self) -> ResponseReturnValue:
-        return Response(codec.encode(self._document), content_type=JSON)
+        prefix = self.credentials().prefix
+        servers = {"servers": [{"url": prefix}]} if prefix else {}
+        return Response(codec.encode(self._document | servers), content_type=JSON)
 
     async def events(self) -> ResponseReturnValue:
         context = await self.context()
@@ -185,7 +184,7 @@ async def _harden(response: Response) -> Response:
 async def _body_fields(core: Core, credentials: Credentials) -> dict[str, Any]:
     # A form of another site can be posted with a cookie; JSON cannot, without leave of the node's own page.
     is_json = request.mimetype == JSON
-    if not is_json and (request.mimetype or credentials.by_cookie):
+    if not is_json and (request.mimetype or credentials.by_browser):
         raise _not_json()
     body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
     if body and not is_json:

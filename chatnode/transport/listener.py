@@ -25,6 +25,7 @@ import trio
 
 from chatnode.addresses import ANY, Bind, client_key, is_among
 from chatnode.config import Config
+from chatnode.dispatch.core import base_path_of
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.transport.connection import LINGER_SECONDS, Connection
@@ -61,6 +62,7 @@ class Listener:
         stop_sessions: Callable[[], Awaitable[None]],
     ) -> None:
         self._config = config
+        self._base = base_path_of(config.server).encode()
         self._tls = tls
         self._on_socket = on_socket
         self._on_http = on_http
@@ -253,7 +255,8 @@ class Listener:
         if end < 0 or end > most:
             raise BadRequest(431, f"the request's head is larger than {most} bytes")
         connection.buffered = bytes(data[end:])
-        return parse_head(bytes(data[:end]))
+        head = parse_head(bytes(data[:end]))
+        return head.below(self._base) if self._base else head
 
     @staticmethod
     async def _skip_empty_line(connection: Connection, data: bytearray) -> bytearray:

@@ -24,7 +24,15 @@ from chatnode.transport import metrics
 
 Health = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
 JSON = "application/json"
-_FORWARDED = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
+_FORWARDED = {
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-ingress-path",
+    "x-real-ip",
+}
 
 
 def add_routes(

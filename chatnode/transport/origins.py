@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import attrs
 
-from chatnode.addresses import DEFAULT_PORTS, is_among, is_same_host, parse_address, parse_hop, parse_host, parse_url
+from chatnode.addresses import (
+    DEFAULT_PORTS,
+    is_among,
+    is_base_path,
+    is_same_host,
+    parse_address,
+    parse_hop,
+    parse_host,
+    parse_url,
+)
 from chatnode.dispatch.core import Core
 from chatnode.transport.connection import Connection
 from chatnode.transport.head import Head
@@ -26,33 +38,76 @@ class Credentials:
     """Whether the browser speaks TLS, as far as is known: with the node, or with a proxy before it."""
     cookie_name: str
     """The name that a cookie for this browser has."""
+    prefix: str = ""
+    """The path below which the browser sees the node."""
     cookie: str | None = None
     """The name of the cookie that the token came in."""
+    vouched: bool = False
+    """The token is of a user whom the program vouches for that the node is mounted in. Nobody else knows it."""
 
     @property
     def by_cookie(self) -> bool:
         return self.cookie is not None
 
+    @property
+    def by_browser(self) -> bool:
+        """Whether a page of another site may have made the browser send it."""
+        return self.by_cookie or self.vouched
+
     @classmethod
     def of_upgrade(cls, head: Head, connection: Connection, core: Core) -> Credentials:
         """The credentials of a client socket's upgrade."""
-        return cls.of_fields(connection.address, lambda name: head.field(name.encode()), core)
+        return cls._of_fields(connection.address, lambda name: head.field(name.encode()), core)
 
     @classmethod
-    def of_fields(cls, peer: str, field: Callable[[str], str], core: Core) -> Credentials:
+    def of_scope(cls, scope: Mapping[str, Any], core: Core) -> Credentials:
+        """The credentials of an ASGI request."""
+        client, fields = scope["client"], fields_of(scope)
+        mounted: Mount | None = scope["state"].get("mount")
+        return cls._of_fields(client[0] if client else "", lambda name: fields.get(name, ""), core, mounted)
+
+    @classmethod
+    def _of_fields(cls, peer: str, field: Callable[[str], str], core: Core, mount: Mount | None = None) -> Credentials:
         """`field` gives the value of a header field by its name in lower case, empty for none; values of several fields
         with a comma between them."""
         trusted = core.config.server.trusted_proxies
         address = client_address(peer, field("x-forwarded-for"), trusted)
         secure = core.base_url.startswith("https:") or core.config.speaks_tls
-        if is_among(peer, trusted) and nearest(field("x-forwarded-proto")).lower() == "https":
-            secure = True
+        prefix = core.base_path
+        if is_among(peer, trusted):
+            secure |= nearest(field("x-forwarded-proto")).lower() == "https"
+            ingress = field("x-ingress-path").rstrip("/")
+            prefix = ingress if is_base_path(ingress) else prefix
+        if mount is not None:
+            secure, prefix = secure or mount.secure, mount.prefix
         own_page = may_use_cookie(field("origin"), field("host"), core)
-        name, cookie = cookie_name(field("host")), None
-        token = bearer(field("authorization"))
+        name = cookie_name(field("host"))
+        made = partial(cls, address, own_page=own_page, secure=secure, cookie_name=name, prefix=prefix)
+        if mount is not None and mount.token is not None and own_page:
+            return made(mount.token, vouched=True)
+        token, cookie = bearer(field("authorization")), None
         if token is None and own_page:
             token, cookie = _of_cookies(field("cookie"), name)
-        return cls(address, token, own_page, secure, name, cookie)
+        return made(token, cookie=cookie)
+
+
+@attrs.frozen
+class Mount:
+    """What is known of a request to a program that the node is mounted in: the path of the mount, whether the browser
+    speaks TLS, and the token of the user whom the program vouches for, if it does."""
+
+    prefix: str
+    secure: bool
+    token: str | None = None
+
+
+def fields_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The header fields of an ASGI request by name; values of several with a comma between them, of cookies with a
+    semicolon."""
+    values: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in scope["headers"]:
+        values[name.decode("latin-1")].append(value.decode("latin-1"))
+    return {name: ("; " if name == "cookie" else ", ").join(found) for name, found in values.items()}
 
 
 def bearer(authorization: str) -> str | None:
@@ -121,7 +176,8 @@ def clear_cookie(credentials: Credentials) -> str:
 
 def _cookie(name: str, value: str, seconds: int, credentials: Credentials) -> str:
     secure = "; Secure" if credentials.secure else ""
-    return f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
+    path = credentials.prefix or "/"
+    return f"{name}={value}; Max-Age={seconds}; Path={path}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _of_cookies(header: str, name: str) -> tuple[str | None, str | None]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from math import inf
-from typing import Any
 
 import trio
 
 from chatnode.errors import Refusal
 from chatnode.hooks.routes import FilePart, Response
 from chatnode.protocol import codec
+from chatnode.transport.exchange import Send
 
 PIECE_BYTES = 262_144
 _PATIENT_BYTES = 65_536
@@ -37,7 +37,6 @@ HARDENING = {
 }
 """Header fields of every response that does not set them itself."""
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _NO_BODY = (204, 304)
 
 

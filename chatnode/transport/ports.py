@@ -9,6 +9,7 @@ import attrs
 from chatnode.addresses import Bind, is_loopback, parse_bind
 from chatnode.certificates import wanted
 from chatnode.config import Config
+from chatnode.dispatch.core import base_path_of, public_url_of
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
 from chatnode.transport.listener import listen
@@ -30,7 +31,7 @@ class Ports:
 
     def url(self, config: Config) -> str:
         """Where the node's port is."""
-        return self.bind.url(_scheme(config), self.port)
+        return self.bind.url(_scheme(config), self.port) + base_path_of(config.server)
 
     def warn(self, config: Config) -> None:
         """Log what is probably not meant."""
@@ -64,8 +65,9 @@ def open_ports(config: Config, bind: str | None) -> Ports:
 
 def base_url(config: Config) -> str:
     """How people reach the node, as far as the settings tell before it serves; empty while the port is not known."""
-    bind = _bind(config.server.bind)
-    return config.server.public_url or (bind.url(_scheme(config), bind.port) if bind.port else "")
+    server, bind = config.server, _bind(config.server.bind)
+    own = bind.url(_scheme(config), bind.port) + base_path_of(server) if bind.port else ""
+    return public_url_of(server) or own
 
 
 def _scheme(config: Config) -> str:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from math import inf
+from typing import Any, Protocol
 
 import trio
+from websockets.frames import CloseCode
 
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import CommandTable
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import COMMANDS
+from chatnode.transport.asgi_socket import AsgiCarrier, AsgiSocket
 from chatnode.transport.carrier import Carrier
 from chatnode.transport.close_codes import STOP_SIGNED_OUT
 from chatnode.transport.connection import Connection
+from chatnode.transport.dialogue import Dialogue
+from chatnode.transport.exchange import Receive, Send
 from chatnode.transport.head import Head
 from chatnode.transport.hub import Hub
 from chatnode.transport.origins import Credentials
@@ -22,6 +27,15 @@ from chatnode.transport.requests import SocketBackend
 from chatnode.transport.socket import ClientSocket
 
 WATCH_SECONDS = 1.0
+
+
+class _Carried(Protocol):
+    """A client socket with its carrier, whatever kind they are."""
+
+    @property
+    def socket(self) -> Dialogue: ...
+
+    def stop(self) -> None: ...
 
 
 class ClientSockets:
@@ -34,7 +48,7 @@ class ClientSockets:
         repeatable = sorted(each.name for each in table if each.repeatable and each.name not in ours)
         self._backend = SocketBackend(core, table, registry, nursery.start_soon, repeatable, core.config.limits)
         self._nursery = nursery
-        self._carriers: set[Carrier] = set()
+        self._carriers: set[_Carried] = set()
         self.hub = Hub(core.db)
         self.stopping = False
         nursery.start_soon(self.hub.run)
@@ -58,6 +72,19 @@ class ClientSockets:
             if not connection.kept:
                 self.forget(carrier)
         return False
+
+    async def serve_mounted(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve a client socket of a program that the node is mounted in, until its end."""
+        if self.stopping:
+            await send({"type": "websocket.close", "code": CloseCode.TRY_AGAIN_LATER})
+            return
+        credentials = Credentials.of_scope(scope, self._backend.core)
+        carrier = AsgiCarrier(lambda carrier: AsgiSocket(self._backend, credentials, receive, send, carrier))
+        self._carriers.add(carrier)
+        try:
+            await carrier.run()
+        finally:
+            self._carriers.discard(carrier)
 
     async def watch(self) -> None:
         """Run forever: ping silent clients, and close dead connections and those whose token has expired."""

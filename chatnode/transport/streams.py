@@ -12,7 +12,6 @@ nothing is held in memory. What is promised:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,19 +22,17 @@ from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.routes import READING_METHODS, Disconnected, Request, Response, Route
 from chatnode.transport.callers import caller_of, check_signed_in
-from chatnode.transport.exchange import Application, ClientGone
+from chatnode.transport.exchange import Application, ClientGone, Receive, Send
 from chatnode.transport.failures import unexpected_refusal
 from chatnode.transport.incoming import RequestBody
-from chatnode.transport.origins import Credentials
-from chatnode.transport.outgoing import JSON, ResponseSender, Send, refusal_response
+from chatnode.transport.origins import Credentials, fields_of
+from chatnode.transport.outgoing import JSON, ResponseSender, refusal_response
 from chatnode.transport.route_table import Destination, RouteTable
 
 FLUSH_SECONDS = 5.0
 """Time for a handler to store what arrived of a body, once no more comes."""
 REFUSAL_SECONDS = 10.0
 """Time for a client to take a refusal that comes before the handler."""
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class PluginRoutes:
@@ -64,7 +61,7 @@ class _RouteExchange:
         self._receive = receive
         self._send = send
         self._method: str = scope["method"]
-        self._headers = _joined(scope["headers"])
+        self._headers = fields_of(scope)
         self._further: dict[str, str] = {}
         """Header fields that the node adds to the response."""
         self._working = trio.CancelScope()
@@ -125,13 +122,10 @@ class _RouteExchange:
 
     async def _admit(self, route: Route) -> Caller:
         """The requester, if the route is for them. Raises `Refusal`."""
-        client = self._scope["client"]
-        credentials = Credentials.of_fields(
-            client[0] if client else "", lambda name: self._headers.get(name, ""), self._core
-        )
+        credentials = Credentials.of_scope(self._scope, self._core)
         caller = await self._caller(route, credentials)
         self._core.requests.take(caller.payer)
-        if credentials.by_cookie and self._method not in READING_METHODS:
+        if credentials.by_browser and self._method not in READING_METHODS:
             self._check_not_forged()
         if route.limit is not None:
             caller.rates[route.limit].take(caller.payer)
@@ -213,17 +207,6 @@ class _RouteExchange:
             if not sender.begun:
                 await sender.send(refusal_response(refusal), {})
         return False
-
-
-def _joined(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The request's header fields by name."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in fields:
-        name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
-        if name in headers:
-            value = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{value}"
-        headers[name] = value
-    return headers
 
 
 def _query(scope: Any) -> dict[str, str]:

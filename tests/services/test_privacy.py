@@ -98,6 +98,7 @@ ROWS = {
     "contacts_labels.contact": None,
     "contacts_requests.sender": "contacts_requests",
     "contacts_requests.receiver": "contacts_requests",
+    "identities.person": "identity",
     "import_authors.person": "author",
     "bots.person": None,  # only bots have a row
     "work.owner": "work",
@@ -272,6 +273,11 @@ async def test_no_table_that_names_people_is_forgotten(node: Node, root: User, c
     await token_of(cay)
     await root.call("people.reset_link", person="cay")
     await node.core.db.write(lambda tx: tx.execute("INSERT INTO bots VALUES ('demo', 'cay', ?, 0)", (cay.account.key,)))
+    await node.core.db.write(
+        lambda tx: tx.execute(
+            "INSERT INTO identities (source, name, person) VALUES ('app', '1', ?)", (cay.account.key,)
+        )
+    )
     await stored_work(node, cay)
     await as_owner_and_as_bot(node, root, cay, room)
 

@@ -27,6 +27,7 @@ OTHERWISE = {
     "people.password": "a secret",
     "people.source_name": "not used any more: the names are authors",
     "sessions.token_hash": "a secret",
+    "identities.session": "a number of this database's own",
     "invites.code_hash": "a secret",
     "members.joined_gid": "a place in the log, which is not exported",
     "members.left_gid": "told as left",
@@ -74,6 +75,7 @@ async def said(node: Node, ann: User, bob: User) -> dict[str, str]:
     await bob.call("messages.report", message=first["message"], reason="other", note="a joke")
     await bob.call("tokens.create", label="phone", scopes=["chat:read"])
     await node.call("invites.create")
+    await node.admit("app:42")
     await (await User.new(node, "root", admin=True)).call("bots.create", handle="ci")
     await (await User.of(node, "ci")).call("bots.commands.set", commands=[DEPLOY])
     await ann.says(await ann.direct(ann), "note to self")

@@ -257,11 +257,19 @@ class EventStream(Http):
 
     @classmethod
     async def open(  # type: ignore[override]
-        cls, address: Address, token: str, last: str | None = None, *, query: str = "", **options: Any
+        cls,
+        address: Address,
+        token: str | None = None,
+        last: str | None = None,
+        *,
+        query: str = "",
+        path: str = "/v1/events",
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> EventStream:
         stream = cls(await open_wire(address, **options))
-        headers = bearer(token) | ({"Last-Event-ID": last} if last is not None else {})
-        await stream.send(head("GET", "/v1/events" + query, headers=headers))
+        fields = bearer(token) | ({"Last-Event-ID": last} if last is not None else {}) | dict(headers or {})
+        await stream.send(head("GET", path + query, headers=fields))
         status, stream.headers, _ = await stream.response_head()
         if status != 200:
             raise AssertionError(f"no stream but {status}")
@@ -331,7 +339,7 @@ class ChatSocket(Wire):
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         super().__init__(stream)
-        self.protocol = ClientProtocol(parse_uri("ws://localhost/v1/socket"), max_size=None)
+        self.protocol = self._protocol("/v1/socket")
         self.pushes: deque[Json] = deque()
         self.frames: deque[Json] = deque()
         self.replies: dict[int | str | None, Json] = {}
@@ -339,10 +347,22 @@ class ChatSocket(Wire):
         self._fragments: list[bytes] = []
         self._count = 0
 
+    @staticmethod
+    def _protocol(path: str) -> ClientProtocol:
+        return ClientProtocol(parse_uri(f"ws://localhost{path}"), max_size=None)
+
     @classmethod
-    async def open(cls, address: Address, *, headers: Mapping[str, str] | None = None, **options: Any) -> ChatSocket:
+    async def open(
+        cls,
+        address: Address,
+        *,
+        headers: Mapping[str, str] | None = None,
+        path: str = "/v1/socket",
+        **options: Any,
+    ) -> ChatSocket:
         """Connect and upgrade; raises `NotUpgraded`."""
         chat = cls(await open_wire(address, **options))
+        chat.protocol = cls._protocol(path)
         request = chat.protocol.connect()
         for name, value in (headers or {}).items():
             request.headers[name] = value

@@ -43,7 +43,7 @@ async def test_a_stream_begins_with_what_there_is_and_goes_on_with_what_happens(
     async with await EventStream.open(address, bobs) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         assert stream.headers["x-accel-buffering"] == "no"
-        assert stream.headers["cache-control"] == "no-store"
+        assert stream.headers["cache-control"] == "no-store, no-transform"
         welcome = await stream.next()
         assert welcome is not None
         assert (welcome.event, welcome.data["mode"], welcome.data["me"]["handle"]) == ("welcome", "reset", "bob")

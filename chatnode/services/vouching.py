@@ -1,0 +1,96 @@
+"""Signing in users whom the program vouches for that the node is mounted in.
+
+To the rest of the node such a user has a session with a token, like a browser with the cookie: it is listed among their
+devices, and signing it out ends its connections. Only the token is made and kept here, and given to nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from typing import TypedDict
+
+from chatnode.dispatch.core import Core
+from chatnode.dispatch.limits import KeyedLocks
+from chatnode.dispatch.subject import Subject
+from chatnode.errors import Refusal
+from chatnode.model.people import Person
+from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.people import identities, people, sessions
+from chatnode.storage.people.identities import ProgramUser
+
+MOST_TOKENS = 10_000
+"""Tokens that are kept; a user without one gets another."""
+_SOURCE = re.compile(r"[a-z][a-z0-9]{0,15}")
+_MOST_NAME = 200
+
+
+class Profile(TypedDict, total=False):
+    """How a user who is not known yet is shown. The handle is made to fit: other characters become -, and one that is
+    taken gets a number."""
+
+    handle: str
+    name: str
+
+
+def read_identity(text: str) -> ProgramUser:
+    """`app:42` as an identity. Raises `ValueError`."""
+    source, _, name = text.partition(":")
+    if not _SOURCE.fullmatch(source) or not 0 < len(name) <= _MOST_NAME or not name.isprintable():
+        raise ValueError(
+            f"{text!r} names no user; identify must return None, or a word, a colon and what tells the program's users "
+            "apart, such as app:42"
+        )
+    return ProgramUser(source, name)
+
+
+class Vouching:
+    """The tokens of the users who are vouched for."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._tokens: OrderedDict[ProgramUser, str] = OrderedDict()
+        self._signing_in = KeyedLocks()
+
+    async def token(self, identity: ProgramUser, profile: Profile) -> str:
+        """A token of the user, who is made if they are not known. Raises `Refusal`, as `identities.admit`."""
+        if (token := await self._good_token(identity)) is not None:
+            return token
+        async with self._signing_in.take(identity):  # another request may have been quicker
+            if (token := await self._good_token(identity)) is not None:
+                return token
+            token, token_hash = sessions.new_secret()
+            days = self._core.config.accounts.session_days
+
+            def write(tx: Transaction) -> None:
+                account = identities.admit(tx, identity, profile.get("handle"), profile.get("name"))
+                identities.sign_in(tx, identity, account, token_hash, days)
+
+            await self._core.db.write(write)
+            self._tokens[identity] = token
+            if len(self._tokens) > MOST_TOKENS:
+                self._tokens.popitem(last=False)
+            return token
+
+    async def admit(self, identity: ProgramUser, profile: Profile) -> Person:
+        """The user, who is made if they are not known. Raises `Refusal`, as `identities.admit`."""
+        handle, shown = profile.get("handle"), profile.get("name")
+        return await self._core.db.write(lambda tx: people.public(identities.admit(tx, identity, handle, shown)))
+
+    async def _good_token(self, identity: ProgramUser) -> str | None:
+        """The token that is kept, unless its session was signed out."""
+        token = self._tokens.get(identity)
+        if token is None:
+            return None
+        try:
+            await self._core.db.read(lambda reader: sessions.authenticate(reader, token))
+        except Refusal as refusal:
+            if refusal.code != "unauthenticated":
+                raise
+            del self._tokens[identity]
+            return None
+        self._tokens.move_to_end(identity)
+        return token
+
+
+SUBJECT = Subject(tables=identities.TABLES)

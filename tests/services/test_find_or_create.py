@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import trio
 
@@ -11,6 +14,11 @@ from chatnode.node import Node
 from chatnode.testing import User, configured
 
 ORDER = ("order", "7")
+
+
+@pytest.fixture
+def only_plugins() -> Sequence[Any]:
+    return ()
 
 
 @pytest.fixture

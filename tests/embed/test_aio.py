@@ -149,6 +149,18 @@ def test_several_loops_use_one_node(node: Node) -> None:
     assert found == [[str(number)] * 30 for number in range(6)]
 
 
+def test_a_loop_that_is_blocked_does_not_block_the_node(node: Node) -> None:
+    async def main() -> None:
+        two = await talk(node)
+        elsewhere = threading.Thread(target=asyncio.run, args=(two.post("meanwhile"),))
+        elsewhere.start()
+        elsewhere.join(PATIENCE)  # in the loop's thread
+        assert not elsewhere.is_alive()
+        assert await two.texts() == ["meanwhile"]
+
+    asyncio.run(main())
+
+
 # ---- cancelling
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from chatnode import control_socket
 from chatnode.client.feed import Live, Pushed, Reset
 from chatnode.embed import NodeGone, Refusal, StartError
 from chatnode.embed.threads import BlockingCaller, Node
@@ -150,6 +151,14 @@ def test_a_call_from_the_nodes_own_thread_is_refused(node: Node, talk: Talk) -> 
 
     with pytest.raises(RuntimeError, match="trio run"):
         node._inside.portal.submit(blocking).result(PATIENCE)
+
+
+def test_the_command_line_reaches_a_node_without_a_port(node: Node, talk: Talk) -> None:
+    connected = control_socket.connect(node._inside.data)
+    assert connected is not None
+    with connected:
+        assert connected.call("node.info")["version"]
+    assert node.url == ""
 
 
 def test_start_and_end(tmp_path: Path) -> None:

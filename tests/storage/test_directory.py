@@ -129,10 +129,8 @@ from chatnode.storage.engine.directory import DataDirectory
 directory = DataDirectory(Path({str(tmp_path)!r}))
 directory.claim()
 if os.fork() == 0:
-    time.sleep(60)
-else:
     print("forked", flush=True)
-    time.sleep(60)
+time.sleep(60)
 """
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True

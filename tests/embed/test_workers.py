@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+import trio
 
 from chatnode.embed import InUse
 from chatnode.embed.threads import Node
 from tests.blackbox.node_process import NodeProcess
 
 from .processes import Gunicorn, Script, gunicorn, until
+from .programs import Visitor, running
 
 pytestmark = pytest.mark.slow
 
@@ -246,3 +248,34 @@ def test_a_child_of_a_killed_owner_does_not_keep_others_from_taking_over(tmp_pat
             assert time.monotonic() - began <= TAKEN_OVER_SECONDS
             assert owner_of(data) == other.process.pid
             assert other.end() == 0
+
+
+# ---- a mounted node
+
+
+async def test_the_chat_of_an_attached_program_outlives_the_owner(tmp_path: Path) -> None:
+    """Its client sockets end, and may resume; requests are answered by the program itself from then on."""
+    (tmp_path / "owner").mkdir()
+    settings = {"CHAT_ATTACH": "auto", "CHAT_DATA": str(tmp_path / "data")}
+    async with (
+        running(tmp_path / "owner", "tests.embed.host", "uvicorn", "PORT", **settings) as owner,
+        running(tmp_path, "tests.embed.host", "uvicorn", "PORT", **settings) as program,
+    ):
+        assert owner_of(program.data) == owner.process.pid
+        ann = Visitor(program.address, {"X-User": "ann"})
+        group = (await ann.call("conversations.create", title="room"))["conversation"]
+        async with await ann.socket() as chat:
+            await ann.call("messages.post", conversation=group, text="hello", cid="1")
+            await chat.push("message.posted")
+            owner.process.kill()
+            began = trio.current_time()
+            assert (await chat.closed()).code not in range(4000, 4100)
+        while (answer := await ann.request("GET", "/v1/people.me")).status == 503:  # noqa: ASYNC110 - nothing tells of it
+            await trio.sleep(0.1)
+        assert answer.json["person"]["handle"] == "ann"
+        assert trio.current_time() - began <= TAKEN_OVER_SECONDS
+        assert owner_of(program.data) == program.process.pid
+        page = await ann.call("messages.list", conversation=group)
+        assert [each["text"] for each in page["messages"]] == ["hello"]
+        async with await ann.socket():
+            pass

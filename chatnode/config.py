@@ -213,6 +213,16 @@ class Limits:
     invocations_per_minute: int = setting(
         60, "Maximum number of slash commands and buttons a user may use per minute.", minimum=0
     )
+    attached_calls: int = setting(
+        256,
+        "Maximum number of concurrent calls of one process that is attached to the node; further calls wait in the socket.",
+        minimum=0,
+    )
+    attached_connections: int = setting(
+        1_000,
+        "Maximum number of connections of attached processes: one for calls, and one for each reader of events, each consumer, and each request to a mounted node.",
+        minimum=0,
+    )
 
 
 @attrs.frozen

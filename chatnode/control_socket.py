@@ -1,4 +1,4 @@
-"""The client side of the control socket, for the command line. It imports little, to start quickly."""
+"""The control socket's place, and its client side for the command line. It imports little, to start quickly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from chatnode.errors import STATUS, Refusal, StartError
 
 NAME = "control.sock"
 """In the data directory."""
+ATTACH = "attach"
+"""The `op` of the first line of an attached process; no command. What follows is in `chatnode/embed/frames.py`."""
 
 
 _OF_REQUESTS = {"id", "op"}

@@ -67,6 +67,21 @@ class StartError(Exception):
     """The node or a command-line tool cannot start; the message names the place and the fix."""
 
 
+class InUse(StartError):
+    """Another process owns the data directory. `process` is its number, None where it is not known."""
+
+    def __init__(
+        self, directory: object, process: int | None, remedy: str = "stop it, or choose another --data"
+    ) -> None:
+        super().__init__(str(directory), process, remedy)  # what it is made of, so that it pickles
+        self.directory = str(directory)
+        self.process = process
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.directory}: in use by another chatnode (process {self.process or 'unknown'}); {self.remedy}"
+
+
 class NodeGone(Exception):
     """The node behind this handle is not there: not yet, not any more, or it ended with the error that is the cause.
 

@@ -45,6 +45,7 @@ from chatnode.logs import get_logger
 from chatnode.model.people import Person
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.mail import Mailer
+from chatnode.protocol.envelopes import RequestFrame
 from chatnode.routing.presence import PresenceBoard
 from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
@@ -64,6 +65,7 @@ from chatnode.storage.search.indexer import Indexer
 from chatnode.storage.upkeep.upgrading import upgrade
 from chatnode.transport.control import serve_control
 from chatnode.transport.exchange import Application, HttpServer
+from chatnode.transport.lines import LineReader
 from chatnode.transport.listener import Listener
 from chatnode.transport.mount import AskProfile, Doorman, Identify, MountedNode, TrioApp
 from chatnode.transport.plain_port import PlainPort
@@ -216,7 +218,8 @@ class Node:
         """Shielded from cancellation, so that stopping takes its order, and its time limit."""
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as background:
-                await background.start(serve_control, self.core, self.table, self.directory.control_socket)
+                path = self.directory.control_socket
+                await background.start(serve_control, self.core, self.table, path, self._serve_attached)
                 sockets = ClientSockets(self.core, self.table, self.sessions, background)
                 background.start_soon(sockets.watch)
                 background.start_soon(self.jobs.run_forever)
@@ -253,6 +256,13 @@ class Node:
         """Serve the plain port."""
         port = PlainPort(self.core.config, self.core.part(NodeCertificate).challenges, ports.port)
         await Listener(self.core.config, None, port.serve, port.serve, _no_sessions).serve(ports.plain, stopping)
+
+    async def _serve_attached(
+        self, stream: trio.SocketStream, reader: LineReader, request: RequestFrame, stopping: trio.Event
+    ) -> None:
+        from chatnode.embed.serving import AttachedProcesses
+
+        await AttachedProcesses(self).serve(stream, reader, request, stopping)
 
     def _make_app(self) -> Application:
         # Imported with the first HTTP request (docs/adr/0030-what-is-imported-when.md): quart and its dependencies take

@@ -16,9 +16,10 @@ import trio
 
 from chatnode import control_socket
 from chatnode.cli.remote import BlockingCall, OperatorCall, remote
+from chatnode.errors import InUse
 from chatnode.logs import get_logger
 from chatnode.node import open_node
-from chatnode.storage.engine.directory import DataDirectory, InUse
+from chatnode.storage.engine.directory import DataDirectory
 
 T = TypeVar("T")
 

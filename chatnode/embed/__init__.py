@@ -16,13 +16,17 @@ TYPE_CHECKING = False  # as in `typing`, which takes its time to import
 if TYPE_CHECKING:
     from chatnode.embed.callers import EmbeddedCaller
     from chatnode.embed.reading import reader
-    from chatnode.errors import NodeGone, Refusal, StartError
+    from chatnode.errors import ConnectionLost, InUse, NodeGone, Refusal, StartError
     from chatnode.node import Node, open_node
 
-__all__ = ["EmbeddedCaller", "Node", "NodeGone", "Refusal", "StartError", "open_node", "reader"]
+__all__ = [
+    "ConnectionLost", "EmbeddedCaller", "InUse", "Node", "NodeGone", "Refusal", "StartError", "open_node", "reader",
+]  # fmt: skip
 
 _PLACES = {
+    "ConnectionLost": "chatnode.errors",
     "EmbeddedCaller": "chatnode.embed.callers",
+    "InUse": "chatnode.errors",
     "Node": "chatnode.node",
     "NodeGone": "chatnode.errors",
     "Refusal": "chatnode.errors",

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import attrs
 
 from chatnode.embed._calls import AsyncCalls
-from chatnode.embed.portal import START_SECONDS, NodePortal, begin_command, size_of
+from chatnode.embed.portal import START_SECONDS, Attach, NodePortal, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
 from chatnode.portal.loops import LoopPortal, wait_for
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     from chatnode.client.feed import Pushed
     from chatnode.config import Config
     from chatnode.embed.asgi import MountedApp, WrappedApp
-    from chatnode.embed.callers import EmbeddedCaller
-    from chatnode.embed.consumer import ConsumerBatch, ProgramConsumer
-    from chatnode.embed.portal import LocalItem
+    from chatnode.embed.portal import Acting, LocalItem, Read, Reading
     from chatnode.model.commands.resume import Cursor
     from chatnode.model.people import Person
     from chatnode.services.vouching import Profile
@@ -57,6 +55,12 @@ class Node:
     with hooks, besides those that are installed. With `serve`, an address such as `127.0.0.1:0`, clients can connect,
     at `url`.
 
+    `attach` says what to do while another process owns the directory. "never": `start` raises `InUse`. "auto": the
+    first process owns it, and serves; the others attach to it, with the same calls, and one of them takes over when it
+    ends. "only": attach to a process, such as `chatnode serve`, which may come within `start_seconds`. In an attached
+    process a call raises `ConnectionLost` if the owner ended and it is not known whether the call was carried out, and
+    `Refusal("unavailable")` if no process has taken over for a while.
+
     Where the node is mounted (`asgi`, `wrap`), `identify` says who is signed in to the program, by a request's ASGI
     scope: `app:42`, or None for nobody. Such a user needs no other sign-in, and gets an account with the first request.
     `profile` says how they are then shown, by what follows the colon: {"handle": …, "name": …}; without it, the handle
@@ -70,11 +74,12 @@ class Node:
         config: Config | None = None,
         plugins: Iterable[Any] = (),
         serve: str = "",
+        attach: Attach = "never",
         start_seconds: float = START_SECONDS,
         identify: Identify | None = None,
         profile: AskProfile | None = None,
     ) -> None:
-        self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds)
+        self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds, attach)
         self._identify, self._profile = identify, profile
         self._crossing: LoopPortal | None = None
 
@@ -216,7 +221,7 @@ class AsyncCaller(AsyncCalls):
 
     __slots__ = ("_acting", "_loops")
 
-    def __init__(self, loops: LoopPortal, acting: EmbeddedCaller) -> None:
+    def __init__(self, loops: LoopPortal, acting: Acting) -> None:
         super().__init__(partial(loops.ask, begin_command, acting))
         self._loops = loops
         self._acting = acting
@@ -258,7 +263,7 @@ class AsyncBatch:
 
     events: list[Pushed]
     _loops: LoopPortal
-    _batch: ConsumerBatch
+    _batch: Read
 
     async def done(self, write: Write[T] | None = None) -> T | None:
         """Store that the batch is dealt with; returns when that is on disk.
@@ -278,7 +283,7 @@ class AsyncConsumer:
     with `aclose`, or use `async with`; one that nobody refers to any more is closed too.
     """
 
-    def __init__(self, loops: LoopPortal, reading: ProgramConsumer) -> None:
+    def __init__(self, loops: LoopPortal, reading: Reading) -> None:
         self._loops = loops
         self._reading = reading
 

@@ -24,7 +24,7 @@ from chatnode.portal.calls import Call, Result
 from chatnode.portal.loops import LoopPortal
 from chatnode.portal.pipe import Pipe, PipeBroken, on_loop, on_trio
 from chatnode.transport.exchange import Application, ClientGone, Message, Receive, Send
-from chatnode.transport.mount import Doorman, MountedNode, below_root, inner_scope, refuse
+from chatnode.transport.mount import Doorman, below_root, inner_scope, refuse
 
 logger = get_logger("mount")
 
@@ -118,7 +118,7 @@ class _Crossing:
 
     # ---- in the server's loop
 
-    async def run(self, mounted: MountedNode | None, receive: Receive, send: Send) -> None:
+    async def run(self, mounted: Application | None, receive: Receive, send: Send) -> None:
         """Until it is answered, or the server cancels it. Raises what `send` raises, unless the client has gone."""
         try:
             call = self._portal.hand_over(self._ended, Call.run_in_task, self._answer, mounted)
@@ -178,7 +178,7 @@ class _Crossing:
 
     # ---- in the node's thread
 
-    async def _answer(self, mounted: MountedNode | None) -> None:
+    async def _answer(self, mounted: Application | None) -> None:
         if mounted is None:
             raise NodeGone("the node is not running")
         await mounted(self._scope, self._receive, self._send)

@@ -47,7 +47,8 @@ class ConsumerBatch:
 
     events: list[Pushed]
     _consumer: ProgramConsumer
-    _upto: int
+    upto: int
+    """Everything up to this gid is in the batch, or not wanted."""
 
     async def done(self, write: Write[T] | None = None) -> T | None:
         """Store that the batch is dealt with; returns when that is on disk.
@@ -57,7 +58,7 @@ class ConsumerBatch:
         if the stored position is not where the batch was read: then nothing of `write` is kept, and the next batch
         begins there. Raises `RuntimeError` for a batch that is done, or that has come again meanwhile.
         """
-        return await self._consumer.dealt_with(self, self._upto, write)
+        return await self._consumer.dealt_with(self, self.upto, write)
 
 
 class ProgramConsumer:
@@ -161,6 +162,16 @@ class ProgramConsumer:
         self._backoff.reset()
         self._programs.reached(self._name, upto)
         return result
+
+    async def skip_to(self, upto: int) -> None:
+        """Store that everything up to `upto` is dealt with; nothing if that is stored already."""
+        if self._stored is None:
+            await self._begin()
+        assert self._stored is not None
+        if upto > self._stored:
+            await self._move(upto, None)
+            self._undone = None
+            self._programs.reached(self._name, upto)
 
     async def _move(self, upto: int, write: Write[T] | None) -> T | None:
         """Store the position, together with what `write` does."""

@@ -26,7 +26,7 @@ import attrs
 import trio
 
 from chatnode.embed._calls import BlockingCalls
-from chatnode.embed.portal import START_SECONDS, NodePortal, begin_command, size_of
+from chatnode.embed.portal import START_SECONDS, Attach, NodePortal, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
 from chatnode.portal.stream import BlockingStream
@@ -36,9 +36,7 @@ from chatnode.protocol import codec
 if TYPE_CHECKING:
     from chatnode.client.feed import Pushed
     from chatnode.config import Config
-    from chatnode.embed.callers import EmbeddedCaller
-    from chatnode.embed.consumer import ConsumerBatch, ProgramConsumer
-    from chatnode.embed.portal import LocalItem
+    from chatnode.embed.portal import Acting, LocalItem, Read, Reading
     from chatnode.model.commands.resume import Cursor
     from chatnode.model.people import Person
     from chatnode.services.vouching import Profile
@@ -55,6 +53,12 @@ class Node:
     Without `config`, the directory's own config.toml and the environment are read. `plugins` are modules or objects
     with hooks, besides those that are installed. With `serve`, an address such as `127.0.0.1:0`, clients can connect,
     at `url`.
+
+    `attach` says what to do while another process owns the directory. "never": `start` raises `InUse`. "auto": the
+    first process owns it, and serves; the others attach to it, with the same calls, and one of them takes over when it
+    ends. "only": attach to a process, such as `chatnode serve`, which may come within `start_seconds`. In an attached
+    process a call raises `ConnectionLost` if the owner ended and it is not known whether the call was carried out, and
+    `Refusal("unavailable")` if no process has taken over for a while.
     """
 
     def __init__(
@@ -64,9 +68,10 @@ class Node:
         config: Config | None = None,
         plugins: Iterable[Any] = (),
         serve: str = "",
+        attach: Attach = "never",
         start_seconds: float = START_SECONDS,
     ) -> None:
-        self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds)
+        self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds, attach)
 
     # ---- start and end
 
@@ -168,7 +173,7 @@ class BlockingCaller(BlockingCalls):
 
     __slots__ = ("_acting", "_portal")
 
-    def __init__(self, portal: Portal, acting: EmbeddedCaller) -> None:
+    def __init__(self, portal: Portal, acting: Acting) -> None:
         super().__init__(partial(_command, portal, acting))
         self._portal = portal
         self._acting = acting
@@ -214,7 +219,7 @@ class BlockingBatch:
 
     events: list[Pushed]
     _portal: Portal
-    _batch: ConsumerBatch
+    _batch: Read
 
     def done(self, write: Write[T] | None = None) -> T | None:
         """Store that the batch is dealt with; returns when that is on disk.
@@ -234,7 +239,7 @@ class BlockingConsumer:
     with `close`, or use `with`; one that nobody refers to any more is closed too.
     """
 
-    def __init__(self, portal: Portal, reading: ProgramConsumer) -> None:
+    def __init__(self, portal: Portal, reading: Reading) -> None:
         self._portal = portal
         self._reading = reading
 
@@ -269,7 +274,7 @@ def refuse_on_loop() -> None:
         raise RuntimeError("this would block the trio run of this thread; use chatnode.embed.open_node here")
 
 
-def _command(portal: Portal, caller: EmbeddedCaller, name: str, fields: dict[str, Any]) -> Any:
+def _command(portal: Portal, caller: Acting, name: str, fields: dict[str, Any]) -> Any:
     refuse_on_loop()
     return _result(portal.ask(begin_command, caller, name, fields))
 

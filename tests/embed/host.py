@@ -52,7 +52,14 @@ async def elsewhere(scope: Any, receive: Any, send: Any) -> None:
 
 
 def made(data: str) -> Any:
-    return Node(data, config=CONFIG, identify=who, profile=profile).wrap(elsewhere, "/chat")
+    attach: Any = os.environ.get("CHAT_ATTACH", "never")
+    return Node(data, config=CONFIG, identify=who, profile=profile, attach=attach).wrap(elsewhere, "/chat")
+
+
+async def only_serve(data: str, bind: str) -> None:
+    """The node alone, for programs to attach to."""
+    async with open_node(data, CONFIG) as node:
+        await node.serve(bind)
 
 
 async def with_trio(data: str, config: hypercorn.Config) -> None:
@@ -78,8 +85,10 @@ def main(server: str, port: str, data: str) -> None:
         uvicorn.run(made(data), port=int(port), timeout_graceful_shutdown=2)
     elif server == "hypercorn":
         asyncio.run(hypercorn.asyncio.serve(made(data), config))
-    else:
+    elif server == "trio":
         trio.run(with_trio, data, config)
+    else:
+        trio.run(only_serve, data, f"127.0.0.1:{port}")
 
 
 if __name__ == "__main__":

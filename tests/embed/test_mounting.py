@@ -20,9 +20,18 @@ TUS = {"Tus-Resumable": "1.0.0"}
 PART = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
 
 
-@pytest.fixture(params=["uvicorn", "hypercorn", "trio"])
+@pytest.fixture(params=["uvicorn", "hypercorn", "trio", "attached"])
 async def program(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Program]:
-    async with running(tmp_path, "tests.embed.host", request.param, "PORT") as program:
+    if request.param != "attached":
+        async with running(tmp_path, "tests.embed.host", request.param, "PORT") as program:
+            yield program
+        return
+    folder, data = tmp_path / "owner", tmp_path / "data"
+    folder.mkdir()
+    async with (
+        running(folder, "tests.embed.host", "alone", "PORT", CHAT_DATA=str(data)),
+        running(tmp_path, "tests.embed.host", "uvicorn", "PORT", CHAT_ATTACH="only") as program,
+    ):
         yield program
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import signal
 import stat
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chatnode.errors import StartError
+from chatnode.errors import InUse, StartError
 from chatnode.storage.engine.directory import DataDirectory
 
 OWNER = """
@@ -117,3 +118,40 @@ def test_the_directory_says_where_its_files_are(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path)
     names = [path.name for path in (directory.database, directory.config, directory.control_socket)]
     assert names == ["chatnode.sqlite3", "config.toml", "control.sock"]
+
+
+def test_the_lock_does_not_pass_to_children_that_are_forked(tmp_path: Path) -> None:
+    """Else nobody could take over from a program that was killed while a child of it is still there."""
+    code = f"""
+import os, time
+from pathlib import Path
+from chatnode.storage.engine.directory import DataDirectory
+directory = DataDirectory(Path({str(tmp_path)!r}))
+directory.claim()
+if os.fork() == 0:
+    print("forked", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "forked\n"
+            with pytest.raises(InUse) as refused:
+                DataDirectory(tmp_path).claim()
+            assert refused.value.process == process.pid
+            process.kill()
+            process.wait()
+            directory = DataDirectory(tmp_path)
+            directory.claim()
+            directory.release()
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_what_is_said_of_the_owner_can_be_pickled(tmp_path: Path) -> None:
+    error = InUse(tmp_path, 12, "wait")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.directory, again.process) == (str(error), str(tmp_path), 12)
+    assert str(error) == f"{tmp_path}: in use by another chatnode (process 12); wait"

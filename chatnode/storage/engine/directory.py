@@ -6,22 +6,19 @@ import fcntl
 import os
 from pathlib import Path
 
-from chatnode import control_socket
-from chatnode.errors import StartError
+from chatnode import control_socket, forking
+from chatnode.errors import InUse, StartError
 from chatnode.storage.engine.file_owners import fault, give, make_directory
 
 SITE = "site"
 """The name that no plugin can have, as what stands among their directories is something else."""
 
 
-class InUse(StartError):
-    """Another process owns the data directory."""
-
-
 class DataDirectory:
     """Holds the directory's lock from `claim` to `release`; while it does, no other process writes here.
 
-    The lock is the kernel's (flock) and goes with the process, so that a killed node leaves none behind.
+    The lock is the kernel's (flock) and goes with the process, so that a killed node leaves none behind. A child that
+    the process forks does not hold it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,11 +99,9 @@ class DataDirectory:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+            owner = os.read(lock, 32).strip()
             os.close(lock)
-            raise InUse(
-                f"{self.path}: in use by another chatnode (process {owner}); stop it, or choose another --data"
-            ) from None
+            raise InUse(self.path, int(owner) if owner.isdigit() else None) from None
         try:
             os.truncate(lock, 0)
             os.write(lock, f"{os.getpid()}\n".encode())
@@ -114,9 +109,11 @@ class DataDirectory:
             os.close(lock)
             raise self._unusable(error) from None
         self._lock = lock
+        forking.keep_from_children(lock)
 
     def release(self) -> None:
         if self._lock is not None:
+            forking.forget(self._lock)
             os.close(self._lock)
             self._lock = None
 

@@ -1,0 +1,142 @@
+"""Durable consumers in a process that shares the node: see `attaching.py`."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import attrs
+import trio
+
+from chatnode.client.feed import Pushed
+from chatnode.embed.frames import ConsumerWanted
+from chatnode.embed.link import NoOwner
+from chatnode.embed.owners import Batches, HasOwner
+from chatnode.errors import ConnectionLost, Refusal
+
+STANDBY_SECONDS = 0.5
+"""How often a consumer looks whether another process has left its name."""
+
+
+@attrs.define(eq=False)
+class SharedBatch:
+    """Events in the order of the log, as in `chatnode.embed.consumer.ConsumerBatch`. Deal with them, then call
+    `done`."""
+
+    events: list[Pushed]
+    _consumer: SharedConsumer
+    _upto: int
+
+    async def done(self, write: Any = None) -> None:
+        """Store that the batch is dealt with; returns when that is on disk.
+
+        Raises `ConnectionLost` if another process has taken the consumer over meanwhile: the batch may have come again
+        there. Raises `RuntimeError` for a batch that is done, or that has come again here, and `Refusal` for a `write`:
+        it would have to run in the owner's process.
+        """
+        if write is not None:
+            raise Refusal(
+                "invalid",
+                'done(write=…) runs where the node is, and needs attach="never"; do what you do so that it may happen '
+                "twice, by the gid of each event, and call done() without it",
+                path="write",
+            )
+        await self._consumer.dealt_with(self, self._upto)
+
+
+class SharedConsumer:
+    """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
+
+    Of all processes that open a consumer with the same name, one gets the batches; the others wait, and one of them
+    goes on where it stopped. Within a process, the second one raises `Refusal("conflict")`.
+    """
+
+    def __init__(self, node: HasOwner, wanted: ConsumerWanted) -> None:
+        self._node = node
+        self._wanted = wanted
+        self._batches: Batches | None = None
+        self._undone: SharedBatch | None = None
+        self._named = False
+
+    def __aiter__(self) -> SharedConsumer:
+        return self
+
+    async def __aenter__(self) -> SharedConsumer:
+        """From here on its position is stored, and nothing is missed."""
+        await self._begin()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let another consumer have the name. Closing twice does nothing."""
+        self._forget_name()
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            await batches.aclose()
+
+    def __del__(self) -> None:
+        self._forget_name()
+
+    def _forget_name(self) -> None:
+        if self._named:
+            self._named = False
+            self._node.names.discard(self._wanted.name)
+
+    async def __anext__(self) -> SharedBatch:
+        self._undone = None
+        while True:
+            batches = await self._begin()
+            try:
+                events, upto = await batches.next()
+            except NoOwner:
+                self._batches = None
+                continue
+            self._undone = SharedBatch(events, self, upto)
+            return self._undone
+
+    async def _begin(self) -> Batches:
+        """Take the name, once no other process has it."""
+        if not self._named:
+            if self._wanted.name in self._node.names:
+                raise Refusal("conflict", f"a consumer {self._wanted.name} is running already", path="name")
+            self._node.names.add(self._wanted.name)
+            self._named = True
+        while self._batches is None:
+            try:
+                self._batches = await self._open()
+            except Refusal as refusal:
+                if (refusal.code, refusal.path) != ("conflict", "name"):
+                    raise
+                await trio.sleep(STANDBY_SECONDS)
+        return self._batches
+
+    async def _open(self) -> Batches | None:
+        owner = await self._node.owner()
+        try:
+            return await owner.consumer(self._wanted)
+        except NoOwner:
+            await self._node.wait_changed(owner)
+            return None
+
+    async def dealt_with(self, batch: SharedBatch, upto: int) -> None:
+        """`SharedBatch.done`."""
+        if batch is not self._undone:
+            raise RuntimeError("this batch is done already, or has come again meanwhile")
+        while True:
+            try:
+                while self._batches is None:
+                    self._batches = await self._open()
+                await self._batches.done(upto)
+            except NoOwner:
+                self._batches = None  # what was stored is asked of the next owner
+                continue
+            except Refusal as refusal:
+                if (refusal.code, refusal.path) == ("conflict", "name"):
+                    raise ConnectionLost(f"another process has taken the consumer {self._wanted.name} over") from None
+                raise
+            self._undone = None
+            return

@@ -36,7 +36,7 @@ from chatnode.hooks.files import tell_restored
 from chatnode.hooks.growth import LogGrowth
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.programs import Programs
-from chatnode.hooks.site import Site
+from chatnode.hooks.site import PluginSite
 from chatnode.hooks.slash_commands import SlashCommands
 from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
@@ -322,7 +322,7 @@ async def open_node(
         if config is None:
             config = config_file.load(directory.config if directory.config.exists() else None)
         upgrade(directory, config)
-        Site(data).use()
+        PluginSite(data).use()
         manager = Manager(config, SUBJECTS)
         manager.load(choose(plugins, only), directory)
         db = Database(directory.database, config.storage, inline=inline, additions=manager.additions)

@@ -127,9 +127,9 @@ def cli(context: click.Context, data: Path) -> None:
 def main() -> None:
     """Entry point: errors that name a place and a fix are printed as they are, and exit with 1."""
     if bundle.ROOT is not None:
-        from chatnode.hooks.site import Site
+        from chatnode.hooks.site import PluginSite
 
-        Site(_data_of(sys.argv[1:])).use()
+        PluginSite(_data_of(sys.argv[1:])).use()
     try:
         cli(prog_name="chatnode")
     except (StartError, Refusal, ConnectionLost, UnicodeEncodeError) as error:

@@ -21,7 +21,7 @@ def acme() -> None:
 @acme.command("status")
 @click.pass_obj
 def status(data: Path) -> None:
-    """Print the certificate of the node's port and when it is renewed; exit with 1 if it needs attention."""
+    """Print the certificate; exit with 1 if it needs attention."""
     found = run_operator_command(data, "certificate.status")
     if found["source"] == "none":
         click.echo("no certificate: the port does not speak TLS")

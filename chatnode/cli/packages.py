@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from chatnode import bundle
 from chatnode.errors import StartError
-from chatnode.hooks.site import PYTHON, Site
+from chatnode.hooks.site import PYTHON, PluginSite
 from chatnode.logs import get_logger
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.file_owners import make_directory
@@ -37,7 +37,7 @@ def add(data: Path, what: str) -> None:
         raise StartError(f"{what} is no wheel, and there is no Python here to build one; run `pip wheel` elsewhere")
     else:
         DataDirectory(data).require_node()
-        _add_to_site(Site(data), str(path or what))
+        _add_to_site(PluginSite(data), str(path or what))
 
 
 def remove(data: Path, distribution: str) -> None:
@@ -45,22 +45,22 @@ def remove(data: Path, distribution: str) -> None:
     if bundle.ROOT is None:
         _pip_beside("uninstall", "--yes", "--quiet", distribution)
     else:
-        Site(data).remove(distribution)
+        PluginSite(data).remove(distribution)
 
 
 def renew(data: Path) -> None:
-    """In a bundle, install anew what was installed for another Python. What cannot be had now stays as it is: it runs
+    """In a bundle, install again what was installed for another Python. What cannot be had now stays as it is: it runs
     all the same, or is a broken plugin."""
-    site = Site(data)
+    site = PluginSite(data)
     for each in site.requirements() if bundle.ROOT is not None else ():
         if each.python == PYTHON:
             continue
-        logger.info("installing %s anew: it was installed for %s, this is %s", each, each.python, PYTHON)
+        logger.info("installing %s again: it was installed for %s, this is %s", each, each.python, PYTHON)
         try:
             with _workplace(site) as work:
                 _install(site, work, _IMPATIENT, [str(each)])
         except StartError as error:
-            logger.warning("%s was not installed anew: %s", each, error)
+            logger.warning("%s was not installed again: %s", each, error)
 
 
 def _pip_beside(verb: str, *arguments: str) -> None:
@@ -73,7 +73,7 @@ def _pip_beside(verb: str, *arguments: str) -> None:
     _run(verb, [sys.executable, "-m", "pip", verb, *arguments])
 
 
-def _add_to_site(site: Site, what: str) -> None:
+def _add_to_site(site: PluginSite, what: str) -> None:
     """What the bundle has is never installed a second time: pip sees it, and may choose no other version of it."""
     with _workplace(site) as work:
         fixed = work / "fixed.txt"
@@ -86,21 +86,21 @@ def _add_to_site(site: Site, what: str) -> None:
             _install(site, work, (), wanted)
 
 
-def _install(site: Site, work: Path, options: tuple[str, ...], wanted: list[str]) -> None:
+def _install(site: PluginSite, work: Path, options: tuple[str, ...], wanted: list[str]) -> None:
     new = work / "site"
     _pip(site, *_WHEELS, *options, "--no-deps", "--target", str(new), *wanted)
     site.add(new)
 
 
 @contextmanager
-def _workplace(site: Site) -> Generator[Path]:
+def _workplace(site: PluginSite) -> Generator[Path]:
     """A directory beside the site, for what may fail."""
     make_directory(site.path.parent)
     with TemporaryDirectory(dir=site.path.parent, prefix=".install-") as work:
         yield Path(work)
 
 
-def _pip(site: Site, *arguments: str) -> None:
+def _pip(site: PluginSite, *arguments: str) -> None:
     _run("install", [sys.executable, "-I", "-c", _RUN_PIP, str(site.path), "install", *arguments])
 
 

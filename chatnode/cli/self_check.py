@@ -95,8 +95,8 @@ def _refusal(attempt: Callable[[], object]) -> str:
 
 
 def _installed_into(data: Path) -> Iterator[Finding]:
-    from chatnode.hooks.site import PYTHON, Site
+    from chatnode.hooks.site import PYTHON, PluginSite
 
-    site = Site(data)
+    site = PluginSite(data)
     for each in site.requirements() if bundle.ROOT is not None else ():
         yield f"{site.path}: {each}", "" if each.python == PYTHON else f"installed for {each.python}, this is {PYTHON}"

@@ -19,8 +19,8 @@ from chatnode.concurrency import Backoff, Signal, raise_single
 from chatnode.embed._calls import AsyncCalls
 from chatnode.embed.frames import OPERATOR, ConsumerWanted, EventsWanted, Who, bot, person
 from chatnode.embed.kinds import words
-from chatnode.embed.link import Link, NoOwner, connect
-from chatnode.embed.owners import Attached, Owned, Owner
+from chatnode.embed.link import NoOwner, OwnerLink, connect
+from chatnode.embed.owners import Attached, NodeOwner, Owned
 from chatnode.embed.shared_consumer import SharedConsumer
 from chatnode.embed.shared_events import SharedEvents
 from chatnode.errors import ConnectionLost, InUse, Refusal, StartError
@@ -76,7 +76,7 @@ class SharedNode:
     def __init__(self, data: Path, own: Own | None) -> None:
         self._data = data
         self._own = own
-        self._owner: Owner | None = None
+        self._owner: NodeOwner | None = None
         self._changed = Signal()
         self.names: set[str] = set()
 
@@ -131,7 +131,7 @@ class SharedNode:
         """`EmbeddedCaller.begin`; None if another process has to be asked."""
         return self._owner.begin(who, name, fields) if isinstance(self._owner, Owned) else None
 
-    async def ask(self, ask: Callable[[Owner], Awaitable[T]], command: str | None = None) -> T:
+    async def ask(self, ask: Callable[[NodeOwner], Awaitable[T]], command: str | None = None) -> T:
         """Ask whichever process owns the node, and again if it ends before it answers, unless that could carry
         `command` out twice."""
         while True:
@@ -145,7 +145,7 @@ class SharedNode:
                     raise
             await self.wait_changed(owner)
 
-    async def owner(self) -> Owner:
+    async def owner(self) -> NodeOwner:
         """The owner, once there is one. Raises `Refusal("unavailable")` after `OWNER_SECONDS`."""
         if self._owner is None:
             with trio.move_on_after(OWNER_SECONDS):
@@ -155,13 +155,13 @@ class SharedNode:
             raise Refusal("unavailable", f"no process owns the node in {self._data} now; try again", retry_after=1.0)
         return self._owner
 
-    async def wait_changed(self, owner: Owner) -> None:
+    async def wait_changed(self, owner: NodeOwner) -> None:
         """This owner did not answer: wait for another, or a moment."""
         with trio.move_on_after(RETRY_SECONDS):
             while self._owner is owner:
                 await self._changed.wait()
 
-    def _use(self, owner: Owner | None) -> None:
+    def _use(self, owner: NodeOwner | None) -> None:
         self._owner = owner
         self._changed.give()
 
@@ -175,7 +175,7 @@ class SharedNode:
         waits = Backoff(first=0.05, most=0.5)
         started = False
 
-        def use(owner: Owner) -> None:
+        def use(owner: NodeOwner) -> None:
             nonlocal started
             self._use(owner)
             waits.reset()
@@ -202,7 +202,7 @@ class SharedNode:
                 raise self._too_late(why) from None
             await trio.sleep(waits.next_wait())
 
-    async def _own_or_attach(self, use: Callable[[Owner], None]) -> None:
+    async def _own_or_attach(self, use: Callable[[NodeOwner], None]) -> None:
         """Returns when the owner has ended. Raises `InUse` if there is one that cannot be attached to yet."""
         in_use: InUse | None = None
         if self._own is not None:
@@ -215,7 +215,7 @@ class SharedNode:
                 in_use = error
         try:
             async with await connect(self._data, "calls") as connection:
-                link = Link(connection)
+                link = OwnerLink(connection)
                 use(Attached(self._data, link))
                 logger.info("attached to the node in %s, which process %d owns", self._data, connection.process)
                 await link.run()

@@ -113,7 +113,7 @@ async def _connect(data: Path) -> trio.SocketStream:
     try:
         directory = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            await connection.connect(address(directory))
+            await connection.connect(address(directory, data))
         finally:
             os.close(directory)
     except OSError as error:
@@ -158,7 +158,7 @@ class _Call:
         self.done.set()
 
 
-class Link:
+class OwnerLink:
     """A connection for calls, as many at a time as are made. `run` carries it; calls made before wait for it."""
 
     def __init__(self, connection: OwnerConnection) -> None:

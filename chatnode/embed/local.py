@@ -55,7 +55,7 @@ async def open_batches(node: Node, wanted: ConsumerWanted) -> LocalBatches:
 
 
 class LocalBatches:
-    """`chatnode.embed.owners.Batches` over a consumer."""
+    """`chatnode.embed.owners.ConsumerBatches` over a consumer."""
 
     def __init__(self, consumer: ProgramConsumer) -> None:
         self._consumer = consumer

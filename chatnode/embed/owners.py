@@ -14,7 +14,7 @@ from chatnode.client.feed import Pushed
 from chatnode.embed.events import LocalItem
 from chatnode.embed.exchanges import forward, scope_fields
 from chatnode.embed.frames import NODE, ConsumerWanted, EventsWanted, Who, batch_of, item_of
-from chatnode.embed.link import Link, NoOwner, OwnerConnection, connect
+from chatnode.embed.link import NoOwner, OwnerConnection, OwnerLink, connect
 from chatnode.embed.local import begin_events, caller_of, open_batches, repeatable
 from chatnode.errors import Refusal
 from chatnode.model.people import Person
@@ -36,7 +36,7 @@ class Events(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Batches(Protocol):
+class ConsumerBatches(Protocol):
     """The batches of a consumer. Both raise `NoOwner` if the owner ends."""
 
     async def next(self) -> tuple[list[Pushed], int]:
@@ -56,12 +56,12 @@ class HasOwner(Protocol):
     names: set[str]
     """Of the consumers that this process has opened."""
 
-    async def owner(self) -> Owner: ...
+    async def owner(self) -> NodeOwner: ...
 
-    async def wait_changed(self, owner: Owner) -> None: ...
+    async def wait_changed(self, owner: NodeOwner) -> None: ...
 
 
-class Owner(Protocol):
+class NodeOwner(Protocol):
     """The process that owns the node.
 
     Besides `Refusal`, everything raises `NoOwner` if the owner ended before it began this, and `ConnectionLost` if that
@@ -90,7 +90,7 @@ class Owner(Protocol):
         """A user's events; the session is there."""
         ...
 
-    async def consumer(self, wanted: ConsumerWanted) -> Batches:
+    async def consumer(self, wanted: ConsumerWanted) -> ConsumerBatches:
         """Raises `Refusal("conflict", path="name")` while another process has the name."""
         ...
 
@@ -127,7 +127,7 @@ class Owned:
     async def events(self, wanted: EventsWanted) -> Events:
         return await begin_events(self._node, wanted)
 
-    async def consumer(self, wanted: ConsumerWanted) -> Batches:
+    async def consumer(self, wanted: ConsumerWanted) -> ConsumerBatches:
         return await open_batches(self._node, wanted)
 
     async def answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -145,7 +145,7 @@ class Owned:
 class Attached:
     """Another process is the owner."""
 
-    def __init__(self, data: Path, link: Link) -> None:
+    def __init__(self, data: Path, link: OwnerLink) -> None:
         self._data = data
         self._link = link
         self.url: str = link.welcome["url"]
@@ -162,7 +162,7 @@ class Attached:
     async def events(self, wanted: EventsWanted) -> Events:
         return AttachedEvents(await self._ready("events", wanted.as_fields()))
 
-    async def consumer(self, wanted: ConsumerWanted) -> Batches:
+    async def consumer(self, wanted: ConsumerWanted) -> ConsumerBatches:
         return AttachedBatches(await self._ready("consumer", attrs.asdict(wanted)))
 
     async def answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Connection:
+class AttachedConnection:
     """A connection of an attached process. `stopping` is set when the owner ends."""
 
     stream: trio.SocketStream
@@ -43,7 +43,7 @@ class AttachedProcesses:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._most_calls = node.core.config.limits.attached_calls
-        self._purposes: dict[str, Callable[[Connection, dict[str, Any]], Awaitable[None]]] = {
+        self._purposes: dict[str, Callable[[AttachedConnection, dict[str, Any]], Awaitable[None]]] = {
             "calls": self._serve_calls,
             "events": self._serve_events,
             "consumer": self._serve_consumer,
@@ -62,15 +62,15 @@ class AttachedProcesses:
             await send_lines(stream, [error_reply(request.id, refusal)])
             return
         await send_lines(stream, [ok_reply(request.id, self._welcome())])
-        await serve(Connection(stream, reader, stopping), fields)
+        await serve(AttachedConnection(stream, reader, stopping), fields)
 
     def _welcome(self) -> dict[str, Any]:
         return {"url": self._node.core.base_url, "repeatable": repeatable(self._node)}
 
-    async def _serve_calls(self, connection: Connection, fields: dict[str, Any]) -> None:
+    async def _serve_calls(self, connection: AttachedConnection, fields: dict[str, Any]) -> None:
         await _Calls(self._node, connection, self._most_calls).run()
 
-    async def _serve_events(self, connection: Connection, fields: dict[str, Any]) -> None:
+    async def _serve_events(self, connection: AttachedConnection, fields: dict[str, Any]) -> None:
         tell = partial(self._tell, LineSender(connection.stream), EventsWanted.of_fields(fields))
         await first_of(connection.gone, connection.stopping.wait, tell)
 
@@ -90,10 +90,10 @@ class AttachedProcesses:
             await sender.wait_sent()
             nursery.cancel_scope.cancel()
 
-    async def _serve_consumer(self, connection: Connection, fields: dict[str, Any]) -> None:
+    async def _serve_consumer(self, connection: AttachedConnection, fields: dict[str, Any]) -> None:
         await first_of(connection.stopping.wait, partial(self._consume, connection, fields))
 
-    async def _consume(self, connection: Connection, fields: dict[str, Any]) -> None:
+    async def _consume(self, connection: AttachedConnection, fields: dict[str, Any]) -> None:
         stream = connection.stream
         try:
             batches = await open_batches(
@@ -113,7 +113,7 @@ class AttachedProcesses:
         finally:
             await batches.aclose()
 
-    async def _serve_exchange(self, connection: Connection, fields: dict[str, Any]) -> None:
+    async def _serve_exchange(self, connection: AttachedConnection, fields: dict[str, Any]) -> None:
         mounted = self._node.mounted
         if mounted is not None:
             exchange = ForwardedExchange(connection.stream, connection.reader, scope_of(fields))
@@ -142,7 +142,7 @@ class _Calls:
     What is read and not answered yet is bounded by that limit; further calls wait in the kernel, and their callers.
     """
 
-    def __init__(self, node: Node, connection: Connection, most: int) -> None:
+    def __init__(self, node: Node, connection: AttachedConnection, most: int) -> None:
         self._node = node
         self._connection = connection
         self._most = most

@@ -11,7 +11,7 @@ import trio
 from chatnode.client.feed import Pushed
 from chatnode.embed.frames import ConsumerWanted
 from chatnode.embed.link import NoOwner
-from chatnode.embed.owners import Batches, HasOwner
+from chatnode.embed.owners import ConsumerBatches, HasOwner
 from chatnode.errors import ConnectionLost, Refusal
 
 STANDBY_SECONDS = 0.5
@@ -54,7 +54,7 @@ class SharedConsumer:
     def __init__(self, node: HasOwner, wanted: ConsumerWanted) -> None:
         self._node = node
         self._wanted = wanted
-        self._batches: Batches | None = None
+        self._batches: ConsumerBatches | None = None
         self._undone: SharedBatch | None = None
         self._named = False
 
@@ -98,7 +98,7 @@ class SharedConsumer:
             self._undone = SharedBatch(events, self, upto)
             return self._undone
 
-    async def _begin(self) -> Batches:
+    async def _begin(self) -> ConsumerBatches:
         """Take the name, once no other process has it."""
         if not self._named:
             if self._wanted.name in self._node.names:
@@ -114,7 +114,7 @@ class SharedConsumer:
                 await trio.sleep(STANDBY_SECONDS)
         return self._batches
 
-    async def _open(self) -> Batches | None:
+    async def _open(self) -> ConsumerBatches | None:
         owner = await self._node.owner()
         try:
             return await owner.consumer(self._wanted)

@@ -38,7 +38,7 @@ class Requirement:
         return f"{self.name}=={self.version}"
 
 
-class Site:
+class PluginSite:
     """The third-party plugins of one data directory."""
 
     def __init__(self, data: Path | str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from chatnode.hooks.site import PYTHON, Site
+from chatnode.hooks.site import PYTHON, PluginSite
 
 
 def unpacked(place: Path, name: str, version: str, **files: str) -> Path:
@@ -21,12 +21,12 @@ def unpacked(place: Path, name: str, version: str, **files: str) -> Path:
     return place
 
 
-def there(site: Site) -> list[str]:
+def there(site: PluginSite) -> list[str]:
     return sorted(str(each.relative_to(site.path)) for each in site.path.rglob("*.py"))
 
 
 def test_a_version_is_replaced_and_others_stay(tmp_path: Path) -> None:
-    site = Site(tmp_path / "data")
+    site = PluginSite(tmp_path / "data")
     assert site.requirements() == []
     site.add(unpacked(tmp_path / "one", "polls", "1.0", shared__polls="", old__module=""))
     site.add(unpacked(tmp_path / "two", "reminders", "2.0", shared__reminders=""))
@@ -45,7 +45,7 @@ def test_a_version_is_replaced_and_others_stay(tmp_path: Path) -> None:
 
 
 def test_what_is_removed_leaves_nothing_and_touches_nothing_else(tmp_path: Path) -> None:
-    site = Site(tmp_path / "data")
+    site = PluginSite(tmp_path / "data")
     site.add(unpacked(tmp_path / "one", "polls", "1.0", shared__polls=""))
     site.add(unpacked(tmp_path / "two", "reminders", "2.0", shared__reminders=""))
     outside = site.path.parent / "outside"
@@ -60,7 +60,7 @@ def test_what_is_removed_leaves_nothing_and_touches_nothing_else(tmp_path: Path)
 
 
 def test_it_is_not_looked_at_where_pip_installs_plugins(tmp_path: Path) -> None:
-    site = Site(tmp_path / "data")
+    site = PluginSite(tmp_path / "data")
     site.add(unpacked(tmp_path / "one", "polls", "1.0", polls=""))
     before = list(sys.path)
     site.use()

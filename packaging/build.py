@@ -131,7 +131,7 @@ def describe(python: Path, work: Path, to: Path) -> None:
          "--output-reproducible", "--output-format", "JSON", "--output-file", to, python],
     )  # fmt: skip
     bill: dict[str, Any] = json.loads(to.read_text(encoding="utf-8"))
-    libraries = (work / "freezing" / "libraries.txt").read_text(encoding="utf-8").splitlines()
+    libraries = (work / "freezing" / "chatnode" / "libraries.txt").read_text(encoding="utf-8").splitlines()
     others = [("Python", platform.python_version(), "generic/python")]
     others += [(name, version, f"deb/debian/{name}") for name, version in sorted(debian_packages(libraries))]
     for name, version, kind in others:

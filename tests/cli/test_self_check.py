@@ -1,4 +1,4 @@
-"""`chatnode self check`, where chatnode is installed by pip; tests/packaging has it in a bundle."""
+"""`chatnode self check`, where chatnode is installed by pip; tests/packages has it in a bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The site of a bundle: what is taken over, replaced and removed. tests/packaging installs into one by pip."""
+"""The site of a bundle: what is taken over, replaced and removed. tests/packages installs into one by pip."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from .building import Built
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 VARIABLES = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "PIP_NO_INDEX": "1"}
 """Nothing of this machine's environment; and nothing is fetched."""
 

@@ -220,8 +220,11 @@ class Limits:
     )
     attached_connections: int = setting(
         1_000,
-        "Maximum number of connections of attached processes: one for calls, and one for each reader of events, each consumer, and each request to a mounted node.",
+        "Maximum number of connections of attached processes: one for calls, and one for each reader of events and each consumer.",
         minimum=0,
+    )
+    attached_requests: int = setting(
+        1_000, "Maximum number of requests and client sockets that attached processes pass on at a time.", minimum=0
     )
 
 

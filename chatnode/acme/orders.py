@@ -144,7 +144,7 @@ class _Waits:
     async def wait(self, reply: Reply) -> None:
         said, own = reply.retry_after, self._next
         self._next = min(2 * own, _MOST_WAIT)
-        await trio.sleep(own if said is None else said)
+        await trio.sleep(own if said is None else max(own, said))  # some say 0
 
 
 def _status(found: dict[str, Any]) -> str:

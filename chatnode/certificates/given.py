@@ -55,8 +55,13 @@ class GivenFiles:
                 logger.info("%s has changed and is in use", self._certificate)
 
     def _load(self) -> None:
+        """Raises `StartError`."""
         context = contexts.of_files(self._certificate, self._key)
-        self._in_use.take(context, Path(self._certificate).read_bytes())
+        try:
+            chain = Path(self._certificate).read_bytes()
+        except OSError as error:  # it was there a moment ago
+            raise StartError(f"server.tls_certificate {self._certificate} cannot be read: {error.strerror}") from None
+        self._in_use.take(context, chain)
 
     def _stamp(self) -> _Stamp:
         return tuple(_stamp(path) for path in (self._certificate, self._key))

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import outcome
 from websockets.frames import CloseCode
@@ -95,7 +96,7 @@ def base_of_wrap(prefix: str) -> str:
 
 
 def _is_below(scope: Mapping[str, Any], base: str) -> bool:
-    path = below_root(scope)
+    path, base = below_root(scope), unquote(base)
     return path == base or path.startswith(f"{base}/")
 
 
@@ -115,6 +116,8 @@ class _Crossing:
         """Whether the node has given all of its answer."""
         self._gone = False
         """The node has ended, and may not have answered."""
+        self._refusal = Refusal("unavailable", "the chat node is stopping", retry_after=1)
+        """What the client is told then."""
 
     # ---- in the server's loop
 
@@ -123,7 +126,7 @@ class _Crossing:
         try:
             call = self._portal.hand_over(self._ended, Call.run_in_task, self._answer, mounted)
         except NodeGone:
-            await refuse(self._scope, send, _stopped())
+            await refuse(self._scope, send, self._refusal)
             return
         feeding = asyncio.create_task(self._feed(receive))
         giving = self._giving = asyncio.create_task(self._give(send))
@@ -144,7 +147,7 @@ class _Crossing:
         if error is not None and not isinstance(error, OSError):
             raise error
         if self._gone and not self._begun:
-            await refuse(self._scope, send, _stopped())
+            await refuse(self._scope, send, self._refusal)
 
     async def _feed(self, receive: Receive) -> None:
         """Pass on what the server has received, as far as there is room."""
@@ -201,6 +204,8 @@ class _Crossing:
     def _ended(self, result: Result) -> None:
         """In any thread."""
         self._gone = isinstance(result, outcome.Error)
+        if isinstance(result, outcome.Error) and isinstance(result.error, Refusal):
+            self._refusal = result.error
         self._outwards.end()
         if not self._complete and (self._begun or not self._gone):
             self._queue.call_soon(self._cut)
@@ -208,7 +213,3 @@ class _Crossing:
 
 def _size(message: Message) -> int:
     return len(message.get("body") or message.get("text") or message.get("bytes") or b"")
-
-
-def _stopped() -> Refusal:
-    return Refusal("unavailable", "the chat node is stopping", retry_after=1)

@@ -106,13 +106,17 @@ class SharedNode:
     async def mounted(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request to the program that the node is mounted in, as `chatnode.transport.mount.MountedNode`.
 
-        Raises `ConnectionLost` if the owner ends before it has answered."""
+        Raises `ConnectionLost` if the owner ends before it has answered, and `Refusal("unavailable")` if none does in
+        `OWNER_SECONDS`."""
+        deadline = trio.current_time() + OWNER_SECONDS
         while True:
             owner = await self.owner()
             try:
                 await owner.answer(scope, receive, send)
                 return
             except NoOwner:
+                if trio.current_time() >= deadline:
+                    raise self._unavailable() from None
                 await self.wait_changed(owner)
 
     @property
@@ -152,8 +156,13 @@ class SharedNode:
                 while self._owner is None:
                     await self._changed.wait()
         if self._owner is None:
-            raise Refusal("unavailable", f"no process owns the node in {self._data} now; try again", retry_after=1.0)
+            raise self._unavailable()
         return self._owner
+
+    def _unavailable(self) -> Refusal:
+        return Refusal(
+            "unavailable", f"no process answers for the node in {self._data} now; try again", retry_after=1.0
+        )
 
     async def wait_changed(self, owner: NodeOwner) -> None:
         """This owner did not answer: wait for another, or a moment."""

@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 from collections import deque
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -167,6 +168,8 @@ class OwnerLink:
         self._calls: dict[int, _Call] = {}
         self._count = 0
         self._lost = False
+        # So that the owner takes each call at once: the word that one is cancelled must not wait behind another.
+        self._turns = trio.CapacityLimiter(connection.welcome["most_calls"] or inf)
 
     @property
     def process(self) -> int:
@@ -184,6 +187,10 @@ class OwnerLink:
         Raises the owner's `Refusal`, `NoOwner` if the owner ended before it began the call, and `ConnectionLost` if
         that is not known.
         """
+        async with self._turns:
+            return await self._call(who, name, fields)
+
+    async def _call(self, who: Who, name: str, fields: dict[str, Any]) -> Any:
         await self._sender.wait_room()
         if self._lost:
             raise NoOwner("the connection to the owner is lost")

@@ -222,9 +222,9 @@ class AttachedBatches(_Held):
         self._asked = False
 
     async def next(self) -> tuple[list[Pushed], int]:
-        if not self._asked:  # else asking was cancelled, and the batch is on its way
+        if not self._asked:  # else waiting was cancelled, and the batch is on its way
+            await self._send({"next": True})
             self._asked = True
-            await self._connection.send({"next": True})
         try:
             frame = await self._wait_for("batch")
         except Refusal:
@@ -234,8 +234,13 @@ class AttachedBatches(_Held):
         return batch_of(frame)
 
     async def done(self, upto: int) -> None:
-        await self._connection.send({"done": upto})
+        await self._send({"done": upto})
         await self._wait_for("done")
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        """Not cancellable: half a line would spoil the connection. The owner reads a few lines at any time."""
+        with trio.CancelScope(shield=True):
+            await self._connection.send(frame)
 
     async def _wait_for(self, key: str) -> dict[str, Any]:
         """The frame with this key; what was cancelled before is answered first."""

@@ -22,6 +22,9 @@ from chatnode.transport.lines import LineReader, LineSender, send_lines
 if TYPE_CHECKING:
     from chatnode.node import Node
 
+_MOST_AHEAD = 16
+"""Lines that may come while the one before is answered: what asked for that one was cancelled."""
+
 
 @attrs.frozen
 class AttachedConnection:
@@ -32,9 +35,15 @@ class AttachedConnection:
     stopping: trio.Event
 
     async def gone(self) -> None:
-        """Until the other end closes the connection. For while it sends nothing."""
-        while await self.reader.read():
-            pass
+        """Until the other end closes the connection, or sends far more than it may meanwhile. What it sends is kept for
+        the next to read."""
+        kept: list[bytes] = []
+        try:
+            while len(kept) < _MOST_AHEAD and (lines := await self.reader.read()):
+                kept += lines
+        finally:
+            if kept:
+                self.reader.put_back(kept)
 
 
 class AttachedProcesses:
@@ -65,7 +74,7 @@ class AttachedProcesses:
         await serve(AttachedConnection(stream, reader, stopping), fields)
 
     def _welcome(self) -> dict[str, Any]:
-        return {"url": self._node.core.base_url, "repeatable": repeatable(self._node)}
+        return {"url": self._node.core.base_url, "repeatable": repeatable(self._node), "most_calls": self._most_calls}
 
     async def _serve_calls(self, connection: AttachedConnection, fields: dict[str, Any]) -> None:
         await _Calls(self._node, connection, self._most_calls).run()

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import invalidate_caches
 from importlib.metadata import Distribution, distributions
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import attrs
 
@@ -82,14 +82,20 @@ class PluginSite:
 
     def _remove_files(self, name: str) -> None:
         for found in list(distributions(path=[str(self.path)], name=name)):
-            files = {self.path / each for each in found.files or () if ".." not in each.parts}
+            files = {file for each in found.files or () if (file := self._file(each)) is not None}
             for file in files:
-                file.unlink(missing_ok=True)
+                with suppress(IsADirectoryError):
+                    file.unlink(missing_ok=True)
             for folder in sorted({parent for file in files for parent in self._within(file)}, reverse=True):
                 shutil.rmtree(folder / "__pycache__", ignore_errors=True)
                 with suppress(OSError):  # something else is in it
                     folder.rmdir()
         invalidate_caches()
+
+    def _file(self, listed: PurePath) -> Path | None:
+        """Where a file is that a distribution lists as its own; None if that is not in the site."""
+        file = self.path / listed
+        return file if ".." not in file.parts and file.is_relative_to(self.path) and file != self.path else None
 
     def _within(self, file: Path) -> Iterator[Path]:
         """The directories of the site that a file is in."""

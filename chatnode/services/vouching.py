@@ -87,9 +87,11 @@ class Vouching:
         except Refusal as refusal:
             if refusal.code != "unauthenticated":
                 raise
-            del self._tokens[identity]
+            if self._tokens.get(identity) == token:  # else another request has signed in meanwhile
+                del self._tokens[identity]
             return None
-        self._tokens.move_to_end(identity)
+        if identity in self._tokens:
+            self._tokens.move_to_end(identity)
         return token
 
 

@@ -24,6 +24,7 @@ from chatnode.transport.requests import SocketBackend, SocketCarrier
 logger = get_logger("socket")
 
 MOST_HELD = 65_536
+_TEXT_BYTES = 64  # what a text costs beside its bytes: there may be very many that are empty
 
 
 class AsgiWire:
@@ -120,7 +121,7 @@ class AsgiSocket(Dialogue):
                 self.close(CloseCode.MESSAGE_TOO_BIG, f"more than {most} bytes")
                 return
             self._texts.append(data)
-            self._held += len(data)
+            self._held += len(data) + _TEXT_BYTES
             self._changed.give()
             while self._held > MOST_HELD:
                 await self._changed.wait()

@@ -11,6 +11,7 @@ import contextlib
 import os
 import socket
 import stat
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
@@ -68,6 +69,7 @@ async def serve_control(
                 task_status.started()
                 await trio.sleep_forever()
             finally:
+                forking.forget(descriptor)  # it is closed by now, and its number may be another file's
                 with trio.CancelScope(shield=True):
                     await server.stop()
                 connections.cancel_scope.cancel()
@@ -116,7 +118,8 @@ class _Server:
         self._core = core
         self._table = table
         self._serve_attached = attached
-        self._attached = 0
+        self._attached = Counter[bool]()
+        """Connections of attached processes; True: those of requests and sockets of their clients."""
         self._detached = Signal()
         self._stopping = trio.Event()
 
@@ -135,7 +138,7 @@ class _Server:
         """Let attached processes go, once what they asked is answered, or `STOP_SECONDS` are over."""
         self._stopping.set()
         with trio.move_on_after(STOP_SECONDS):
-            while self._attached:
+            while self._attached.total():
                 await self._detached.wait()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
@@ -160,18 +163,18 @@ class _Server:
 
     async def _attach(self, stream: trio.SocketStream, reader: LineReader, request: RequestFrame) -> None:
         """Raises `Refusal` if there are too many; then the connection may go on."""
-        most = self._core.config.limits.attached_connections
-        if most and self._attached >= most:
-            raise Refusal(
-                "unavailable", f"attached processes have {most} connections open already: limits.attached_connections"
-            )
-        self._attached += 1
+        limits, mounted = self._core.config.limits, request.fields.get("for") == "exchange"
+        most = limits.attached_requests if mounted else limits.attached_connections
+        if most and self._attached[mounted] >= most:
+            setting = "limits.attached_requests" if mounted else "limits.attached_connections"
+            raise Refusal("unavailable", f"attached processes have {most} connections open already: {setting}")
+        self._attached[mounted] += 1
         try:
             error = await behind_barrier(
                 partial(self._serve_attached, stream, reader, request, self._stopping), failures=(Exception,)
             )
         finally:
-            self._attached -= 1
+            self._attached[mounted] -= 1
             self._detached.give()
         if error is not None and not _is_gone(error):
             logger.error("a connection of an attached process failed", exc_info=error)

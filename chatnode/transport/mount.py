@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import attrs
 import trio
@@ -39,7 +39,8 @@ AskProfile = Callable[[str], "Profile | Awaitable[Profile | None] | None"]
 """How a user is shown who comes for the first time, by what follows the colon in what `identify` returned."""
 _SOCKET_PATH = "/v1/socket"
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH", "DELETE"))
-_MOST_SEEN = 10_000
+_MOST_KEPT = 10_000
+"""Profiles; past that, the program is asked again."""
 
 
 @attrs.define
@@ -56,7 +57,7 @@ class Doorman:
     def __init__(self, identify: Identify | None, profile: AskProfile | None) -> None:
         self._identify = identify
         self._profile = profile
-        self._seen: set[ProgramUser] = set()
+        self._profiles: dict[ProgramUser, Profile] = {}
 
     async def who(self, scope: Mapping[str, Any]) -> Vouched | None:
         """Raises what the functions raise, and `ValueError` if they return something else than they should."""
@@ -66,14 +67,16 @@ class Doorman:
         if said is None:
             return None
         identity = read_identity(said)
-        if self._profile is None or identity in self._seen:
+        if self._profile is None:
             return Vouched(identity, {})
+        if (kept := self._profiles.get(identity)) is not None:  # it is needed until there is an account
+            return Vouched(identity, kept)
         profile = self._profile(identity.name)
         if isinstance(profile, Awaitable):
             profile = await profile
-        if len(self._seen) >= _MOST_SEEN:
-            self._seen.clear()
-        self._seen.add(identity)
+        if len(self._profiles) >= _MOST_KEPT:
+            self._profiles.clear()
+        self._profiles[identity] = profile or {}
         return Vouched(identity, profile or {})
 
 
@@ -84,11 +87,13 @@ def inner_scope(scope: Mapping[str, Any], vouched: Vouched | None, base: str = "
     is that of a mount which the framework knows nothing of.
     """
     root: str = scope.get("root_path", "").rstrip("/")
-    path = below(below_root(scope), base)
+    path = below(below_root(scope), unquote(base))
     headers = [(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]]
     names = {name for name, _ in headers}
     if not names & {b"content-length", b"transfer-encoding"} and scope.get("method") in _WITH_BODY:
         headers.append((b"transfer-encoding", b"chunked"))  # HTTP/2 and 3 need neither to send a body
+    # Browsers send paths quoted; and a mount may have a part that the visitor has written.
+    mount = Mount(quote(root, safe="/~-._") + base, scope.get("scheme") in ("https", "wss"))
     client, server = scope.get("client"), scope.get("server")
     kept = {name: scope[name] for name in ("type", "http_version", "method", "subprotocols") if name in scope}
     return kept | {
@@ -101,7 +106,7 @@ def inner_scope(scope: Mapping[str, Any], vouched: Vouched | None, base: str = "
         "headers": headers,
         "client": tuple(client) if client else None,
         "server": tuple(server) if server else None,
-        "state": {"mount": Mount(root + base, scope.get("scheme") in ("https", "wss")), "vouched": vouched},
+        "state": {"mount": mount, "vouched": vouched},
         "extensions": {},
     }
 

@@ -91,16 +91,15 @@ class AsOperator:
     _depth: int = 0
     _plugin: str | None = None
 
-    def begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
-        """The first half of `run`, which does not wait. Raises `Refusal`."""
-        return _begin(self._caller(), name, fields)
-
     async def run(self, name: str, fields: dict[str, Any]) -> Any:
         """Run a command with plain values as `fields`; returns an object of its reply class. Raises `Refusal`."""
         return await _run(self._caller(), name, fields)
 
     def _caller(self) -> Caller:
         return Caller(self._core, operator=True, depth=self._depth + 1, plugin=self._plugin)
+
+    def _begin(self, name: str, fields: dict[str, Any]) -> BegunRequest:
+        return _begin(self._caller(), name, fields)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command; returns its result as plain values. Raises `Refusal`."""
@@ -136,18 +135,22 @@ class AsPerson:
         """
         return await _run(self._caller(await self.account()), name, fields)
 
-    def begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
-        """The first half of `run`, which does not wait; None if the account has to be looked up. Raises `Refusal`."""
+    def _caller(self, account: Account) -> Caller:
+        depth = self._depth + 1
+        return Caller(self._core, account=account, depth=depth, plugin=self._plugin, limited=self.limited)
+
+    def _begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
         account = self._core.part(KnownAccounts).kept(self._who)
         if account is None:
             return None
         people.check_reachable(account)
         return _begin(self._caller(account), name, fields)
 
-    def _caller(self, account: Account) -> Caller:
-        depth = self._depth + 1
-        return Caller(self._core, account=account, depth=depth, plugin=self._plugin, limited=self.limited)
-
     async def call(self, name: str, /, **fields: Any) -> Any:
         """`run`, but returns plain values."""
         return codec.to_plain(await self.run(name, fields))
+
+
+def begin(acting: AsOperator | AsPerson, name: str, fields: dict[str, Any]) -> BegunRequest | None:
+    """The first half of `run`, which does not wait; None if the account has to be looked up. Raises `Refusal`."""
+    return acting._begin(name, fields)  # pyright: ignore[reportPrivateUsage] - not for plugins, who have the classes

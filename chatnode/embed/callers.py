@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from chatnode.dispatch import acting
 from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.core import Core
@@ -31,10 +32,10 @@ class EmbeddedCaller(AsyncCalls):
 
     __slots__ = ("_acting", "_core")
 
-    def __init__(self, core: Core, acting: AsOperator | AsPerson) -> None:
-        super().__init__(acting.run)
+    def __init__(self, core: Core, requester: AsOperator | AsPerson) -> None:
+        super().__init__(requester.run)
         self._core = core
-        self._acting = acting
+        self._acting = requester
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Run a command by its name, with plain values; returns its result as plain values."""
@@ -46,7 +47,7 @@ class EmbeddedCaller(AsyncCalls):
 
     def begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
         """The first half of `run`, if that needs no waiting: then no task is needed for a plan. Raises `Refusal`."""
-        return self._acting.begin(name, fields)
+        return acting.begin(self._acting, name, fields)
 
     def events(
         self,
@@ -103,9 +104,9 @@ class _AsBot(AsPerson):
             raise Refusal("conflict", f"{found.handle} is the account of a user, not of a bot", path="handle")
         return await super().account()
 
-    def begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
+    def _begin(self, name: str, fields: dict[str, Any]) -> BegunRequest | None:
         known = self._core.part(KnownAccounts).kept(self._who)
-        return super().begin(name, fields) if known is not None and known.bot else None
+        return super()._begin(name, fields) if known is not None and known.bot else None
 
     async def _made(self, accounts: KnownAccounts) -> Account:
         try:

@@ -407,7 +407,7 @@ def test_settings_that_cannot_be_are_named(data: Path, text: str, parts: list[st
 def test_settings_of_the_environment_are_named(data: Path) -> None:
     done = run(data, "serve", "--bind", "127.0.0.1:0", LIMIT__PAGE_ITEMS="3")
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith("chatnode: environment: no section [LIMIT]; sections are server, limits")
+    assert done.err.startswith("chatnode: environment: no section [LIMIT]; sections are server, acme, limits")
 
 
 def test_an_address_that_is_taken_is_named(data: Path, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ async def test_a_64_of_ipv6_and_an_ipv4_address_have_so_many_connections(
         forged.listen()
         forged.setblocking(False)
         forged.peers = peers + peers[:3]
-        monkeypatch.setattr("chatnode.node.listen", lambda _, forged=forged: [forged])
+        monkeypatch.setattr("chatnode.transport.ports.listen", lambda _, forged=forged: [forged])
         async with serving(node) as address:
             async with contextlib.AsyncExitStack() as held:
                 for _ in range(2):

@@ -328,3 +328,25 @@ def test_without_a_start_the_answer_says_what_is_missing(tmp_path: Path) -> None
     asyncio.run(run())
     assert sent[0]["status"] == 503
     assert b"lifespan=chat.lifespan" in sent[1]["body"]
+
+
+async def test_a_user_who_was_signed_out_is_signed_in_once(tmp_path: Path) -> None:
+    """Requests that come together after the sign-out get one and the same token."""
+    from chatnode.node import open_node
+    from chatnode.services.vouching import Vouching
+
+    async with open_node(tmp_path / "data", only=()) as node:
+        vouching, user = node.core.part(Vouching), read_identity("app:1")
+        before = await vouching.token(user, {"handle": "ann"})
+        for session in (await node.person("ann").sessions.list()).sessions:
+            await node.person("ann").sessions.revoke(session=session.session)
+        tokens: set[str] = set()
+
+        async def ask() -> None:
+            tokens.add(await vouching.token(user, {}))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(ask)
+        assert len(tokens) == 1
+        assert before not in tokens

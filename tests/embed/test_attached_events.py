@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 
@@ -14,7 +15,8 @@ from chatnode.embed.attaching import SharedNode, open_shared
 from chatnode.embed.shared_events import SharedEvents
 from chatnode.errors import Refusal
 
-from .owners import Owners
+from .owners import Owners, opener
+from .plugins import Waiting
 
 UNLIMITED = Limits(posts_per_minute=0, requests_per_minute=0, changes_per_minute=0)
 
@@ -220,3 +222,46 @@ async def test_a_consumer_that_waits_can_be_cancelled_and_asked_again(attached: 
             batch = await anext(consumer)
         assert [each.fields["message"]["text"] for each in batch.events] == ["one"]
         await batch.done()
+
+
+async def test_what_a_consumer_asks_may_be_cancelled_at_any_moment(attached: SharedNode, room: str) -> None:
+    """Before anything is sent, or while the owner stores what was done: it goes on all the same."""
+    async with attached.consumer("orders", {"message.posted"}) as consumer:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await anext(consumer)
+        assert scope.cancelled_caught
+        for number in range(20):
+            await post(attached, room, f"{number} comes")
+            with trio.fail_after(10):
+                batch = await anext(consumer)
+                while batch.events[-1].fields["message"]["text"] != f"{number} comes":
+                    batch = await anext(consumer)
+            with trio.move_on_after(number * 0.0002):
+                await batch.done()
+        await post(attached, room, "last")
+        with trio.fail_after(10):
+            async for batch in consumer:
+                await batch.done()
+                if batch.events[-1].fields["message"]["text"] == "last":
+                    break
+
+
+async def test_cancelled_calls_make_room_at_the_limit(tmp_path: Path) -> None:
+    """The word that a call is cancelled is not behind a call that waits for its turn."""
+    plugin = Waiting()
+    config = Config(server=Server(shutdown_seconds=0.5), limits=attrs.evolve(UNLIMITED, attached_calls=2))
+    async with (
+        opener(tmp_path / "data", config, plugin)(),
+        open_shared(tmp_path / "data", None, start_seconds=10) as shared,
+    ):
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(shared.operator.call, "waiting.wait")
+            with trio.fail_after(10):
+                while plugin.under_way < 2:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+        with trio.fail_after(10):
+            await shared.operator.call("node.info")
+        assert plugin.under_way == 0

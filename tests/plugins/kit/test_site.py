@@ -59,6 +59,19 @@ def test_what_is_removed_leaves_nothing_and_touches_nothing_else(tmp_path: Path)
     assert list(site.path.iterdir()) == []
 
 
+def test_a_distribution_cannot_name_files_of_others_as_its_own(tmp_path: Path) -> None:
+    site = PluginSite(tmp_path / "data")
+    database = tmp_path / "data/chatnode.sqlite3"
+    new = unpacked(tmp_path / "one", "polls", "1.0", polls="")
+    with (new / "polls-1.0.dist-info/RECORD").open("a") as record:
+        record.write(f"{database},,\n.,,\npolls-1.0.dist-info,,\n")
+    site.add(new)
+    database.touch()
+    site.remove("polls")
+    assert database.exists()
+    assert there(site) == []
+
+
 def test_it_is_not_looked_at_where_pip_installs_plugins(tmp_path: Path) -> None:
     site = PluginSite(tmp_path / "data")
     site.add(unpacked(tmp_path / "one", "polls", "1.0", polls=""))

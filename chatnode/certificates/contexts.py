@@ -15,12 +15,16 @@ def of_files(certificate: str, key: str) -> ssl.SSLContext:
     """Of the files that settings name. Raises `StartError`, also if certificate and key do not belong together."""
     context = _new("http/1.1")
     try:
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(certificate, key, password=_no_passphrase)  # else OpenSSL asks for one at the terminal
     except (OSError, ssl.SSLError) as error:
         raise StartError(
             f"server.tls_certificate {certificate} and server.tls_key {key} cannot be used: {error}"
         ) from None
     return context
+
+
+def _no_passphrase() -> str:
+    return ""
 
 
 def of_pem(pem: bytes, protocol: str = "http/1.1") -> ssl.SSLContext:

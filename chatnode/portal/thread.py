@@ -252,6 +252,8 @@ class Portal:
         self._queue.clear()
         self.ended = running_future()
         self.ended.set_result(self.gone())
+        if not self.ready.done():
+            self.ready.set_exception(self.gone())
 
 
 def _single(error: BaseException) -> BaseException:

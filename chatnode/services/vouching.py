@@ -38,8 +38,8 @@ def read_identity(text: str) -> ProgramUser:
     source, _, name = text.partition(":")
     if not _SOURCE.fullmatch(source) or not 0 < len(name) <= _MOST_NAME or not name.isprintable():
         raise ValueError(
-            f"{text!r} names no user; identify must return None, or a word, a colon and what tells the program's users "
-            "apart, such as app:42"
+            "what identify returned names no user; it must return None, or a word, a colon and what tells the program's "
+            "users apart, such as app:42"  # not the text itself, which may be a secret by mistake
         )
     return ProgramUser(source, name)
 

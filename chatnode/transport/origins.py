@@ -83,9 +83,9 @@ class Credentials:
         own_page = may_use_cookie(field("origin"), field("host"), core)
         name = cookie_name(field("host"))
         made = partial(cls, address, own_page=own_page, secure=secure, cookie_name=name, prefix=prefix)
-        if mount is not None and mount.token is not None and own_page:
-            return made(mount.token, vouched=True)
         token, cookie = bearer(field("authorization")), None
+        if token is None and mount is not None and mount.token is not None and own_page:
+            return made(mount.token, vouched=True)
         if token is None and own_page:
             token, cookie = _of_cookies(field("cookie"), name)
         return made(token, cookie=cookie)

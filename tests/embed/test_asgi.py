@@ -330,6 +330,17 @@ def test_without_a_start_the_answer_says_what_is_missing(tmp_path: Path) -> None
     assert b"lifespan=chat.lifespan" in sent[1]["body"]
 
 
+async def test_a_token_in_the_request_goes_before_the_programs_user(tmp_path: Path) -> None:
+    from chatnode.node import open_node
+    from chatnode.transport.origins import Credentials, Mount
+
+    async with open_node(tmp_path / "data", only=()) as node:
+        state = {"mount": Mount("/chat", secure=True, token="of the program")}
+        for headers, token in (([], "of the program"), ([(b"authorization", b"Bearer of a bot")], "of a bot")):
+            scope = {"client": None, "headers": headers, "state": state}
+            assert Credentials.of_scope(scope, node.core).token == token
+
+
 async def test_a_user_who_was_signed_out_is_signed_in_once(tmp_path: Path) -> None:
     """Requests that come together after the sign-out get one and the same token."""
     from chatnode.node import open_node

@@ -37,9 +37,9 @@ def read_identity(text: str) -> ProgramUser:
     """`app:42` as an identity. Raises `ValueError`."""
     source, _, name = text.partition(":")
     if not _SOURCE.fullmatch(source) or not 0 < len(name) <= _MOST_NAME or not name.isprintable():
-        raise ValueError(
-            "what identify returned names no user; it must return None, or a word, a colon and what tells the program's "
-            "users apart, such as app:42"  # not the text itself, which may be a secret by mistake
+        raise ValueError(  # without the text, which may be a secret by mistake
+            "what identify returned names no user; it must return None, or a word, a colon and what tells the users of "
+            "the program apart, such as app:42"
         )
     return ProgramUser(source, name)
 

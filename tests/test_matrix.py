@@ -12,7 +12,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -474,6 +474,9 @@ def addresses(node: Node, targets: list[Target]) -> Iterator[str]:
 
 
 async def collect(source: ChatSocket | EventStream, into: list[bytes]) -> None:
-    """Keep everything that comes, until it ends."""
-    while data := await source.raw():
-        into.append(data)
+    """Keep everything that comes, until it ends; for long, nothing may."""
+    while True:
+        with suppress(trio.TooSlowError):
+            if not (data := await source.raw()):
+                return
+            into.append(data)

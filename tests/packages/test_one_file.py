@@ -116,7 +116,7 @@ def test_what_a_bundle_cannot_do_it_says(built: Built, machine: Machine) -> None
     assert "longer than a socket's path may be" in machine.run(*program[:1], "--data", long, "serve", status=1)
 
 
-def test_a_plugin_of_another_python_is_installed_anew(built: Built, machine: Machine) -> None:
+def test_a_plugin_of_another_python_is_installed_again(built: Built, machine: Machine) -> None:
     """As after an upgrade to a bundle with a newer Python. What cannot be had stays, and the node runs."""
     program = install_directory(built, machine)
     machine.run(*program, "setup")
@@ -131,7 +131,7 @@ def test_a_plugin_of_another_python_is_installed_anew(built: Built, machine: Mac
     assert "installed for Python 3.9, this is Python 3." in machine.run(*program, "self", "check", status=1)
 
     with serving(machine, *program) as node:
-        assert "chatnode-hello==1.0 was not installed anew" in node.log.read_text()
+        assert "chatnode-hello==1.0 was not installed again" in node.log.read_text()
         listed = machine.run(*program, "plugin", "list")
         assert "hello            1.0        broken" in listed
         assert "made for Python 3.9" in listed

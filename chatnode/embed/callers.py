@@ -74,7 +74,7 @@ class EmbeddedCaller(AsyncCalls):
 
 
 def operator(core: Core) -> EmbeddedCaller:
-    """The operator, who may run every command but takes part in nothing."""
+    """The operator, who may run every command but is a member of no conversation."""
     return EmbeddedCaller(core, AsOperator(core))
 
 

@@ -3,7 +3,7 @@
     async with chatnode.embed.reader("chat-data") as db:
         rows = await db.execute_fetchall("SELECT handle FROM v1_people WHERE bot = 0")
 
-It knows no permissions: whoever holds it reads everything. It is for the operator's own code.
+It checks no permissions and reads everything: it is for the operator's own code.
 """
 
 from __future__ import annotations

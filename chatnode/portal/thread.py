@@ -142,7 +142,7 @@ class Portal:
         return self.ask(Call.run_in_task, function, *args)
 
     def forget(self, call: Call) -> bool:
-        """Whether the call was still to be answered: whoever is told so answers it."""
+        """Whether the call was still to be answered; then the caller of this answers it."""
         try:
             self._calls.remove(call)
         except KeyError:
@@ -240,7 +240,7 @@ class Portal:
         elif error is not None:
             logger.critical("the thread of %s ended with an error", self.name, exc_info=error)
         while self._calls:
-            with contextlib.suppress(KeyError):  # whoever handed it over has seen the end, too
+            with contextlib.suppress(KeyError):  # the task that handed it over has seen the end, too
                 self._calls.pop().deliver(outcome.Error(self.gone()))
         self.ended.set_result(self.gone() if error is not None else None)
 

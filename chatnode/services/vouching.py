@@ -26,7 +26,7 @@ _MOST_NAME = 200
 
 
 class Profile(TypedDict, total=False):
-    """How a user who is not known yet is shown. The handle is made to fit: other characters become -, and one that is
+    """How a new user is shown. The handle is made to fit: other characters become -, and one that is
     taken gets a number."""
 
     handle: str
@@ -53,7 +53,7 @@ class Vouching:
         self._signing_in = KeyedLocks()
 
     async def token(self, identity: ProgramUser, profile: Profile) -> str:
-        """A token of the user, who is made if they are not known. Raises `Refusal`, as `identities.admit`."""
+        """A token of the user, whose account is created if need be. Raises `Refusal`, as `identities.admit`."""
         if (token := await self._good_token(identity)) is not None:
             return token
         async with self._signing_in.take(identity):  # another request may have been quicker
@@ -73,7 +73,7 @@ class Vouching:
             return token
 
     async def admit(self, identity: ProgramUser, profile: Profile) -> Person:
-        """The user, who is made if they are not known. Raises `Refusal`, as `identities.admit`."""
+        """The user, whose account is created if need be. Raises `Refusal`, as `identities.admit`."""
         handle, shown = profile.get("handle"), profile.get("name")
         return await self._core.db.write(lambda tx: people.public(identities.admit(tx, identity, handle, shown)))
 

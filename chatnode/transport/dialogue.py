@@ -96,7 +96,7 @@ class Dialogue(ABC):
 
     @abstractmethod
     def check_alive(self, now: float, idle_seconds: float) -> None:
-        """End a client that was silent for too long, if whoever carries the socket does not see to it."""
+        """End a client that was silent for too long, unless the carrier of the socket sees to it."""
 
     def close(self, code: int, reason: str, *, now: bool = False) -> None:
         """Send a close frame, take and send nothing more."""

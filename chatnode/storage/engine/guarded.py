@@ -169,7 +169,7 @@ class TimedCursor(sqlite3.Cursor):
         return row
 
     def stop(self) -> None:
-        """Let go of the database; whoever fetches more is told why there is none."""
+        """Let go of the database. Fetching more raises an error that says why there is none."""
         self._stopped, self.ends = True, math.inf
         super().close()
 

@@ -111,7 +111,7 @@ class Node:
 
     @property
     def operator(self) -> EmbeddedCaller:
-        """The operator of the node, who may run every command. The operator is no user and a member of no conversation."""
+        """The operator of the node: may run every command, but is no user and a member of no conversation."""
         from chatnode.embed import callers
 
         return callers.operator(self.core)

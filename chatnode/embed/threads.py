@@ -128,7 +128,7 @@ class Node:
 
     @property
     def operator(self) -> BlockingCaller:
-        """The operator of the node, who may run every command. The operator is no user and a member of no conversation."""
+        """The operator of the node: may run every command, but is no user and a member of no conversation."""
         return BlockingCaller(self._inside.portal, self._inside.node.operator)
 
     def person(self, who: str, limits: bool = True) -> BlockingCaller:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from importlib import invalidate_caches
 from importlib.metadata import Distribution, distributions
 from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 
 import attrs
 
@@ -67,13 +68,20 @@ class PluginSite:
 
     def add(self, new: Path) -> None:
         """Take over what `pip install --target` has put into `new`, in place of other versions of the same."""
-        for each in distributions(path=[str(new)]):
-            self._remove_files(each.name)
+        found = [*distributions(path=[str(new)])]
         shutil.rmtree(new / "bin", ignore_errors=True)  # programs, for a Python that is not here
         make_directory(self.path)
-        shutil.copytree(new, self.path, dirs_exist_ok=True)
+        # Copied while the old version is whole, and then only renamed: a disk that is full takes nothing away.
+        with TemporaryDirectory(dir=self.path.parent, prefix=".site-") as beside:
+            copied = Path(shutil.copytree(new, Path(beside, "new")))
+            for each in found:
+                self._remove_files(each.name)
+            for file in [path for path in copied.rglob("*") if not path.is_dir()]:
+                place = self.path / file.relative_to(copied)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(place)
         self._give_all()
-        self._note([*distributions(path=[str(new)])])
+        self._note(found)
 
     def remove(self, name: str) -> None:
         """Remove a distribution, but not what it requires. One that is not there is no error."""

@@ -168,7 +168,7 @@ class RunningConsumer:
         self._caught_up = False
         most = 1 if self.cursor < self._alone_until else self.consumer.most
         wanted = self.consumer
-        find = partial(storage.pending, cursor=self.cursor, kinds=wanted.kinds, most=most, among=wanted.conversations)
+        find = partial(storage.pending, cursor=self.cursor, kinds=wanted.kinds, most=most, where=wanted.where)
         batch = await self._db.read(find)
         self.newest = batch.head
         if batch.rows:

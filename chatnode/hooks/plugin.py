@@ -116,9 +116,10 @@ class Consumer:
     from_start: bool = False
     """Whether a new consumer starts with the first row of the log, or with rows written after the plugin was first
     loaded."""
-    conversations: str | None = None
-    """A SELECT of the keys of conversations: it gets the rows of these only, and those of others cost next to nothing.
-    It is asked at each read, so a conversation that comes to it later is wanted from then on."""
+    where: str | None = None
+    """A condition in SQL on the row of the log, such as `log.conversation IN (SELECT ...)`: it gets only the rows that
+    meet it when they are read, and the others cost next to nothing. Columns are `gid`, `conversation` (its key, or
+    NULL), `kind`, `subject`, `actor` and `at` of `log`."""
     repeatable: bool = False
     """Whether rows for which `consume` returned None may be read again after a crash, since that does no more than
     reading them once. Then the cursor is not stored for each batch of them, only every 10,000 rows, and when the node

@@ -82,5 +82,12 @@ def _entries(reader: Reader, conversations: list[int]) -> list[tuple[int, int, i
 
 
 CONSUMER = Consumer(
-    "interactions", consume, frozenset({MessagePosted.name}), most=1_000, pause=2.0, repeatable=True
-)  # under load: few, large batches
+    "interactions",
+    consume,
+    frozenset({MessagePosted.name}),
+    most=1_000,
+    pause=2.0,  # under load: few, large batches
+    where="EXISTS (SELECT 1 FROM contacts_entries e WHERE e.owner = log.actor) "
+    "OR EXISTS (SELECT 1 FROM contacts_entries e WHERE e.contact = log.actor)",
+    repeatable=True,
+)

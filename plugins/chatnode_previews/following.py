@@ -54,4 +54,11 @@ def _is_wanted(ctx: Context, message: LinkedMessage) -> bool:
     return message.enabled and now_ms() - message.at < _OLDEST_MS
 
 
-CONSUMER = Consumer("links", follow, frozenset(("message.posted", "message.edited")), pause=0.2, repeatable=True)
+CONSUMER = Consumer(
+    "links",
+    follow,
+    frozenset(("message.posted", "message.edited")),
+    pause=0.2,
+    where=storage.MAY_HAVE_LINKS,
+    repeatable=True,
+)

@@ -50,17 +50,24 @@ class LinkedMessage:
     enabled: bool = attrs.field(converter=bool)
 
 
+_OR_HAD = "(m.text LIKE '%://%' OR EXISTS (SELECT 1 FROM previews_links l WHERE l.message = m.key))"
+MAY_HAVE_LINKS = (
+    "EXISTS (SELECT 1 FROM messages m "  # noqa: S608 -- constants
+    f"WHERE m.conversation = log.conversation AND m.seq = log.subject AND {_OR_HAD})"
+)
+"""A condition on rows of the log about messages."""
+
+
 def messages_of(reader: Reader, rows: Iterable[Row]) -> list[LinkedMessage]:
     """The messages of rows of the log that may have links, or had some; each once, and none that is deleted."""
     places = orjson.dumps([[row.conversation_key, row.subject] for row in rows]).decode()
     found = reader.execute(
-        "SELECT DISTINCT m.key, m.text, m.sender, m.at, c.kind, "
+        "SELECT DISTINCT m.key, m.text, m.sender, m.at, c.kind, "  # noqa: S608 -- constants
         "NOT EXISTS (SELECT 1 FROM previews_people_off o WHERE o.person = m.sender) "
         "AND NOT EXISTS (SELECT 1 FROM previews_conversations_off o WHERE o.conversation = m.conversation) "
         "FROM json_each(?) i JOIN messages m ON m.conversation = json_extract(i.value, '$[0]') "
         "AND m.seq = json_extract(i.value, '$[1]') JOIN conversations c ON c.key = m.conversation "
-        "WHERE m.deleted_at IS NULL AND m.kind <> 'system' AND (m.text LIKE '%://%' "
-        "OR EXISTS (SELECT 1 FROM previews_links l WHERE l.message = m.key)) ORDER BY m.key",
+        f"WHERE m.deleted_at IS NULL AND m.kind <> 'system' AND {_OR_HAD} ORDER BY m.key",
         (places,),
     )
     return [LinkedMessage(*row) for row in found.fetchall()]

@@ -5,6 +5,10 @@ from __future__ import annotations
 IN_ORDER = "CROSS JOIN"
 """A join for which SQLite's planner keeps the tables in the order written; in other databases an ordinary JOIN."""
 
+BY_ITS_KEY = "NOT INDEXED"
+"""After the name of a table: it is read by its primary key, whatever else the conditions suggest; in other databases
+nothing."""
+
 
 def greatest(*terms: str) -> str:
     """The greatest of several numbers. None may be NULL, because databases treat that differently."""

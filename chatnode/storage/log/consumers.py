@@ -11,6 +11,7 @@ from chatnode.model.plugins import SetAside
 from chatnode.model.times import rfc3339
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Querying, Reader
+from chatnode.storage.engine.dialect import BY_ITS_KEY
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.log import log
@@ -66,28 +67,28 @@ def begin(tx: Transaction, consumers: Mapping[Name, bool]) -> dict[Name, Consume
     return {name: found[name] for name in consumers}
 
 
-_COLUMNS = "l.gid, l.conversation, coalesce(c.id, ''), l.kind, l.subject, l.actor, l.at"
-_FROM = "FROM log l LEFT JOIN conversations c ON c.key = l.conversation"
+_COLUMNS = "log.gid, log.conversation, coalesce(c.id, ''), log.kind, log.subject, log.actor, log.at"
+_FROM = f"FROM log {BY_ITS_KEY} LEFT JOIN conversations c ON c.key = log.conversation"
 
 
 def pending(
-    reader: Querying, cursor: int, kinds: Collection[str] | None, most: int, among: str | None = None
+    reader: Querying, cursor: int, kinds: Collection[str] | None, most: int, where: str | None = None
 ) -> RowBatch:
-    """Up to `most` rows after the cursor, of these kinds or of all; `among` is a SELECT of the keys of conversations,
-    if only their rows are wanted."""
+    """Up to `most` rows after the cursor, of these kinds or of all, that meet a condition on `log`, if there is
+    one."""
     head = log.head(reader)
     first = reader.execute("SELECT min(gid) FROM log WHERE gid > ?", (cursor,)).fetchone()[0]
     if first is None:
         return RowBatch([], cursor, head)
     upto = min(first - 1 + SCAN_GIDS, head)
     wanted = sorted(kinds) if kinds is not None else []
-    term = f"AND l.kind IN ({', '.join('?' * len(wanted))}) " if kinds is not None else ""
-    if among is not None:
-        term += f"AND +l.conversation IN ({among}) "  # the plus keeps the log read by its own key
+    term = f"AND log.kind IN ({', '.join('?' * len(wanted))}) " if kinds is not None else ""
+    if where is not None:
+        term += f"AND ({where}) "
     rows = [
         Row(*row)
         for row in reader.execute(
-            f"SELECT {_COLUMNS} {_FROM} WHERE l.gid > ? AND l.gid <= ? {term}ORDER BY l.gid LIMIT ?",
+            f"SELECT {_COLUMNS} {_FROM} WHERE log.gid > ? AND log.gid <= ? {term}ORDER BY log.gid LIMIT ?",
             (cursor, upto, *wanted, most),
         )
     ]
@@ -96,7 +97,7 @@ def pending(
 
 def row_at(reader: Reader, gid: int) -> Row | None:
     """The row of the log; None if it was removed, as by retention."""
-    row = reader.execute(f"SELECT {_COLUMNS} {_FROM} WHERE l.gid = ?", (gid,)).fetchone()
+    row = reader.execute(f"SELECT {_COLUMNS} {_FROM} WHERE log.gid = ?", (gid,)).fetchone()
     return Row(*row) if row is not None else None
 
 

@@ -133,6 +133,6 @@ CONSUMER = Consumer(
     follow_answers,
     frozenset({MessagePosted.name}),
     pause=0.2,
-    conversations="SELECT conversation FROM crm_talks",
+    where="log.conversation IN (SELECT conversation FROM crm_talks)",
     repeatable=True,
 )

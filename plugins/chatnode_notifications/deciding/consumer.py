@@ -49,4 +49,4 @@ def _write(drafts: Sequence[BundleDraft], later: Sequence[Share], tx: Transactio
     fanning.put_off(tx, later)
 
 
-CONSUMER = Consumer("deciding", decide, frozenset({MessagePosted.name}), most=500, pause=2.0, repeatable=True)
+CONSUMER = Consumer("deciding", decide, frozenset({MessagePosted.name}), most=2_000, pause=2.0, repeatable=True)

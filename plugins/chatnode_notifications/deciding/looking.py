@@ -16,7 +16,7 @@ from chatnode.api import MessagePosted, Querying, Reader, Recipient, Row, recipi
 from chatnode_notifications.preferences.model import Preferences
 from chatnode_notifications.preferences.stored import preferences_of
 
-MOST_PAIRS = 500
+MOST_PAIRS = 1_000
 """Users of conversations that are judged together."""
 MOST_LOOKS = 2_000
 """The same, times the messages that must be judged for each by themselves."""

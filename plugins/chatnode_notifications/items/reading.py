@@ -100,5 +100,13 @@ def apply_marks(tx: Transaction, marks: Marks) -> None:
 
 
 CONSUMER = Consumer(
-    "reading", follow_reading, frozenset({ReceiptRead.name, MessagePosted.name}), most=500, pause=0.5, repeatable=True
+    "reading",
+    follow_reading,
+    frozenset({ReceiptRead.name, MessagePosted.name}),
+    most=2_000,
+    pause=0.5,
+    where="EXISTS (SELECT 1 FROM notifications_items item WHERE item.person = log.actor "
+    "AND item.conversation = log.conversation AND item.read_at IS NULL) OR EXISTS (SELECT 1 "
+    "FROM notifications_bundles b WHERE b.person = log.actor AND b.conversation = log.conversation)",
+    repeatable=True,
 )

@@ -110,11 +110,11 @@ async def test_a_consumer_of_a_rare_kind_reads_the_log_in_stretches(
         assert (batch.rows, batch.reached, batch.head) == ([], 10, await head(node))
 
 
-async def test_a_consumer_may_want_the_rows_of_some_conversations_only(tmp_path: Path) -> None:
+async def test_a_consumer_may_want_rows_that_meet_a_condition(tmp_path: Path) -> None:
     noting = Noting()
     some = attrs.evolve(
         noting.declared(kinds=frozenset({"message.posted"}), from_start=True),
-        conversations="SELECT key FROM conversations WHERE title = 'read me'",
+        where="log.conversation IN (SELECT key FROM conversations WHERE title = 'read me')",
     )
     async with node_with(tmp_path, made(consumers=[some])) as node:
         ann, notes_of_ann = await talk_of(node)
@@ -142,15 +142,15 @@ async def test_holes_in_the_log_are_stepped_over(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("kinds", [None, {"message.pinned"}, {"message.posted", "message.edited"}])
-@pytest.mark.parametrize("among", [None, "SELECT key FROM conversations"])
-async def test_the_log_is_read_by_its_key(node: Node, kinds: set[str] | None, among: str | None) -> None:
+@pytest.mark.parametrize("where", [None, "log.conversation IN (SELECT key FROM conversations)"])
+async def test_the_log_is_read_by_its_key(node: Node, kinds: set[str] | None, where: str | None) -> None:
     """Never as a whole, and without sorting."""
     traced: list[str] = []
 
     def plans(reader: sqlite3.Connection) -> list[str]:
         reader.execute("SELECT 1")
         reader.set_trace_callback(traced.append)
-        storage.pending(reader, 1, kinds, 10, among)
+        storage.pending(reader, 1, kinds, 10, where)
         reader.set_trace_callback(None)
         return [row[3] for sql in traced for row in reader.execute(f"EXPLAIN QUERY PLAN {sql}")]
 

@@ -5,6 +5,7 @@ import os
 import time
 from statistics import mean, median
 
+import trio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -16,11 +17,13 @@ from benchmarks.scenario import Figures, Metric, Scenario, Trial
 from benchmarks.scenarios.pairs import post_in_pairs
 from benchmarks.scenarios.webhooks import Receivers, receiving
 from benchmarks.servers import Server
+from chatnode.client import connect
 
 CASES = ("off", "nobody", "everybody")
 ORDER = (*CASES, *reversed(CASES))
 """Drift of the machine meets all alike."""
-PUSHES_PER_PERSON = 10
+PUSHES_PER_PERSON = 20
+ASKED_AT_A_TIME = 32
 ALONE = 20
 """Messages that are timed one by one."""
 WITHOUT = {"CHATNODE_PLUGINS__DISABLED": "notifications"}
@@ -103,22 +106,34 @@ def _pushing(trial: Trial, receivers: Receivers) -> Figures:
         for number, person in enumerate(people):
             with server.client(person.token) as client:
                 register(client, receivers, number)
-        return {**_many(server, admin, receivers, people), **_alone(server, receivers, people)}
+        return {**_many(server, root, receivers, people), **_alone(server, receivers, people)}
 
 
-def _many(server: Server, admin: HttpClient, receivers: Receivers, people: list[Person]) -> Figures:
+def _many(server: Server, root: str, receivers: Receivers, people: list[Person]) -> Figures:
     """Until all that was sent to everybody has come."""
     before = receivers.count()
     wanted = PUSHES_PER_PERSON * len(people)
     cpu, began = cpu_seconds_of(server.pid), time.perf_counter()
-    for number in range(PUSHES_PER_PERSON):
-        for person in people:
-            admin.call("notifications.send", person=person.handle, title="Benchmark", body=f"number {number}")
+    trio.run(_ask, f"http://127.0.0.1:{server.port}", root, people)
     while (count := receivers.count() - before) < wanted:
         time.sleep(0.02)
     took, used = time.perf_counter() - began, cpu_seconds_of(server.pid) - cpu
     require(count == wanted, f"{count} pushes came of {wanted}")
     return {"pushes": wanted / took, "push_cpu_us": used / wanted * 1e6}
+
+
+async def _ask(url: str, root: str, people: list[Person]) -> None:
+    """Ask for all pushes, over one socket."""
+    async with connect(url, root, events=False) as admin, trio.open_nursery() as nursery:
+        at_a_time = trio.CapacityLimiter(ASKED_AT_A_TIME)
+
+        async def ask(person: Person, number: int) -> None:
+            async with at_a_time:
+                await admin.call("notifications.send", person=person.handle, title="Benchmark", body=f"number {number}")
+
+        for number in range(PUSHES_PER_PERSON):
+            for person in people:
+                nursery.start_soon(ask, person, number)
 
 
 def _alone(server: Server, receivers: Receivers, people: list[Person]) -> Figures:

@@ -40,11 +40,14 @@ class Decision:
 
 @record
 class Claims:
-    """Values of the unique field that is not matched by: who has them, and what the rows before have made of that."""
+    """What rows before have claimed. Of the unique field that is not matched by: who has its values, and what those
+    rows have made of that."""
 
     holders: Mapping[str, int]
     taken: set[str] = attrs.field(factory=set[str])
     released: set[str] = attrs.field(factory=set[str])
+    completed: set[str] = attrs.field(factory=set[str])
+    """What new contacts are matched by that plugins have completed: perhaps those of rows that have an heir."""
 
     def is_free(self, value: str, contact: int | None) -> bool:
         if value in self.taken:

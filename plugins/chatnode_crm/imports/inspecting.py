@@ -17,7 +17,7 @@ from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.progress import MEANING, applied_rows, faults_of, kept_rows, letters_of
 from chatnode_crm.imports.rows import ImportRow, find_import
 from chatnode_crm.imports.setup import stored_options
-from chatnode_crm.imports.staged import READY, StagedRow, StagedRows, numbers_with
+from chatnode_crm.imports.staged import HEIR, READY, StagedRow, StagedRows, numbers_with
 from chatnode_crm.permissions import IMPORT
 
 
@@ -55,7 +55,7 @@ def _shown(
 ) -> list[ImportedRow]:
     faults = faults_of(reader, row.key, [each.number for each in rows], undoing=kept)
     done = applied_rows(reader, row.key)
-    waiting = [each for each in rows if each.number > done and each.letter == READY]
+    waiting = [each for each in rows if each.number > done and each.letter in (READY, HEIR)]
     policies = stored_options(row).policies
     judged = judge(reader, waiting, policies, Claims({}), row.created_at)
     decided = {each.row: each for each in shown_decisions(reader, judged, policies)}

@@ -10,10 +10,10 @@ import attrs
 import orjson
 
 from chatnode.api import Querying, record
-from chatnode_crm.contacts.values import FIELDS
+from chatnode_crm.contacts.values import FIELDS, FieldFault
 from chatnode_crm.imports.deciding import Claims, Decision, decide, unique_fields
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.imports.staged import DUPLICATE, READY, REMOVED, StagedRow
+from chatnode_crm.imports.staged import DUPLICATE, HEIR, READY, REMOVED, StagedRow
 from chatnode_crm.imports.suppression import ERASED, suppressed_among
 from chatnode_crm.jsons import json_array
 from chatnode_crm.naming import name_key
@@ -44,7 +44,7 @@ def judge(
 ) -> list[Judged]:
     """Decide about rows of an import that began at `since`, in their order. `claims` has what the rows before them
     claimed; its holders are replaced."""
-    ready = [row for row in rows if row.letter == READY]
+    ready = [row for row in rows if row.letter in (READY, HEIR)]
     match, other = unique_fields(policies)
     contacts = _contacts_by(reader, match, [row.values[match] for row in ready])
     claims.holders = _holders_of(reader, other, [value for row in ready if (value := row.values.get(other))])
@@ -60,11 +60,17 @@ def _decide(
     policies: ImportPolicies,
     suppressed: Collection[str],
 ) -> Decision:
-    if row.letter == READY:
+    if row.letter in (READY, HEIR):
         values = row.values
         reason = ERASED if values.get("email_key") in suppressed else None
         contact = contacts.get(values[match])
-        return decide(values, contact, claims, policies, reason, row.more)
+        if row.letter == HEIR and (contact is not None or values[match] in claims.completed):
+            field = match.removesuffix("_key")
+            return Decision("duplicate", fault=FieldFault(field, "duplicate", f"an earlier row has the same {field}"))
+        decision = decide(values, contact, claims, policies, reason, row.more)
+        if row.more and decision.verdict == "create":
+            claims.completed.add(values[match])
+        return decision
     if row.letter == REMOVED:
         return _REMOVED
     fault = next((fault for fault in row.faults if not fault.warning), None)

@@ -11,7 +11,7 @@ import trio
 from chatnode.api import Context, Querying, Row, Transaction, new_id, record
 from chatnode_crm.imports.layout import ImportFiles, directories
 from chatnode_crm.imports.rows import DAY_MS, ImportRow, change_import, staged_imports
-from chatnode_crm.imports.staged import READY, REMOVED, StagedRow, StagedRows, StagedWriter
+from chatnode_crm.imports.staged import HEIR, READY, REMOVED, StagedRow, StagedRows, StagedWriter
 from chatnode_crm.jsons import json_array
 from chatnode_crm.settings import CrmSettings
 
@@ -118,7 +118,9 @@ def _copy_without(import_: ImportRow, files: ImportFiles, after: str, forgotten:
             for number, line in rows.lines(1, len(rows)):
                 row = StagedRow.of_json(line, number, rows.letters[number - 1])
                 if forgotten.has(row, import_.created_at):
-                    writer.add(StagedRow(row.line, [], {}, letter=REMOVED if row.letter == READY else row.letter))
+                    writer.add(
+                        StagedRow(row.line, [], {}, letter=REMOVED if row.letter in (READY, HEIR) else row.letter)
+                    )
                     removed += 1
                 else:
                     writer.add_line(line.rstrip(b"\n"), row.letter)

@@ -18,8 +18,9 @@ import orjson
 from chatnode.api import record
 from chatnode_crm.contacts.values import FieldFault
 
-READY, INVALID, DUPLICATE, REMOVED = "r", "i", "d", "x"
-"""What is known of a row without asking the tables: that it may be applied, or why not; or that it was erased."""
+READY, INVALID, DUPLICATE, REMOVED, HEIR = "r", "i", "d", "x", "h"
+"""What is known of a row without asking the tables: that it may be applied, or why not; or that it was erased. An heir
+is a duplicate of a row from which no contact can be made, as it lacks a name: if there is no contact yet, it counts."""
 _ENTRY = 9  # bytes of an entry of the index: where the line begins, and the row's letter
 _BLOCK = 1 << 18
 

@@ -15,6 +15,7 @@ from chatnode_crm.contacts.fields import FieldRow, by_name
 from chatnode_crm.contacts.values import FieldFault, Rules
 from chatnode_crm.files.mapping import BadMapping
 from chatnode_crm.files.reading import UnreadableFile
+from chatnode_crm.imports.deciding import REQUIRED
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.progress import forget_results
@@ -22,7 +23,7 @@ from chatnode_crm.imports.reading import FileRowReader, open_file
 from chatnode_crm.imports.receiving import disk_full
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
 from chatnode_crm.imports.setup import stored_options
-from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow, StagedWriter
+from chatnode_crm.imports.staged import DUPLICATE, HEIR, READY, StagedRow, StagedWriter
 from chatnode_crm.settings import CrmSettings
 
 STEP_SECONDS = 0.01
@@ -44,6 +45,8 @@ class Stager:
     ) -> None:  # fmt: skip
         """Raises `BadMapping`, too."""
         self._seen: dict[str, int] = {}
+        self._incomplete: set[str] = set()
+        """Those of `_seen` from whose row no contact can be made."""
         self._match = "email_key" if options.policies.match == "email" else "external_id"
         with ExitStack() as stack:
             table = stack.enter_context(open_file(files.source, options, settings))
@@ -75,9 +78,17 @@ class Stager:
         """With duplicates in the file found: the first valid row counts."""
         if row.letter != READY:
             return row
-        first = self._seen.setdefault(row.values[self._match], number)
+        key = row.values[self._match]
+        complete = all(map(row.values.get, REQUIRED))
+        first = self._seen.setdefault(key, number)
         if first == number:
+            if not complete:
+                self._incomplete.add(key)
             return row
+        if complete and key in self._incomplete:
+            self._incomplete.remove(key)
+            self._seen[key] = number
+            return attrs.evolve(row, letter=HEIR)
         field = self._match.removesuffix("_key")
         fault = FieldFault(field, "duplicate", f"row {first} has the same {field}")
         return attrs.evolve(row, letter=DUPLICATE, faults=[*row.faults, fault])

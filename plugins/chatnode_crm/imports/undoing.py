@@ -25,12 +25,20 @@ from chatnode_crm.tags.finding import tag_by_key
 from chatnode_crm.tags.tagging import tag_many, untag_many
 
 CHANGED_SINCE = FieldFault("", "changed_since", "the contact was changed after the import; it was left as it is")
-IN_USE = FieldFault("", "in_use", "the contact has lists, tags or notes that are not of this import; it was kept")
+IN_USE = FieldFault(
+    "", "in_use", "the contact has lists, tags, notes or accounts, or wishes of its own, since the import; it was kept"
+)
 TAKEN = FieldFault("", "conflict", "another contact has one of its earlier values now; it was left as it is")
 
 _AMONG = " AND contact IN (SELECT value FROM json_each(?))"
 _TAGGED = "SELECT contact FROM crm_taggings WHERE tag = ? AND created_at = ?" + _AMONG  # noqa: S608
 _LISTED = "SELECT contact FROM crm_members WHERE list = ? AND added_at = ?" + _AMONG  # noqa: S608
+_BELONGING = ("crm_members", "crm_taggings", "crm_notes", "crm_identities", "crm_opt_outs", "crm_consents")
+"""What would go with a contact. None of it is of the import: what that added is taken away before the contact."""
+_IN_USE = " OR ".join(
+    f"EXISTS (SELECT 1 FROM {table} WHERE contact = c.key)"  # noqa: S608 -- constants
+    for table in _BELONGING
+)
 
 
 _Change = tuple[int, int, dict[str, Any]]
@@ -226,9 +234,8 @@ def _delete(
 ) -> None:
     """Delete contacts that nobody has touched since they were imported."""
     rows = tx.execute(
-        "SELECT key, version > ?, EXISTS (SELECT 1 FROM crm_members m WHERE m.contact = key) "
-        "OR EXISTS (SELECT 1 FROM crm_taggings g WHERE g.contact = key) "
-        "FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))",
+        f"SELECT c.key, c.version > ?, {_IN_USE} FROM crm_contacts c "  # noqa: S608 -- constants
+        "WHERE c.key IN (SELECT value FROM json_each(?))",
         (part.gid, json_array([key for _, key in created])),
     )
     state = {key: (later, used) for key, later, used in rows.fetchall()}

@@ -33,13 +33,15 @@ class ZipMembers:
         self._limits = limits
         self.names = [info.filename for info in packed.infolist() if not info.is_dir()]
 
-    def pieces(self, name: str) -> Generator[bytes]:
-        """The content of a file, piece by piece."""
+    def pieces(self, name: str, most: int | None = None) -> Generator[bytes]:
+        """The content of a file, piece by piece; `most` is how many bytes it may have."""
         count = 0
         with _clear_errors(f"{name!r} in the file"), self._packed.open(name) as member:
             while piece := member.read(_CHUNK):
                 count += len(piece)
                 self.check_size(count)
+                if most is not None and count > most:
+                    raise UnreadableFile("too_large", f"{name!r} in the file has more than the maximum of {most} bytes")
                 yield piece
 
     def check_size(self, inflated: int) -> None:

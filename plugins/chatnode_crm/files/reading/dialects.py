@@ -18,7 +18,7 @@ SAMPLE_RECORDS = 200
 HEADER_WITHIN = 20
 """Rows among which the header is."""
 _DELIMITERS = ",;\t|"
-_SEP = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+_SEP = re.compile(r'"?sep=([^"\r\n]?)"?(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 _QUOTED = re.compile('"(?:[^"]|"")*"')
 _LONE_CR = re.compile(r"\r(?!\n)")
 
@@ -32,7 +32,7 @@ def find_dialect(sample: str, limits: ReadLimits, *, complete: bool, delimiter: 
     said = _SEP.match(sample)
     if said is not None:
         sample = sample[said.end() :]
-        delimiter = delimiter or said[1]
+        delimiter = delimiter or said[1] or None
     lines = re.findall(f"[^{line_end}]*{line_end}|[^{line_end}]+", sample)
     if not complete and len(lines) > 1:
         lines.pop()

@@ -19,6 +19,7 @@ from chatnode_crm.files.reading.tables import FileTable, RawRecord, checked_layo
 from chatnode_crm.files.safety import restored
 
 _SAMPLE = 256_000
+_END_OF_DOS_FILE = "\x1a"
 _LOST = re.compile("[\udc80-\udcff]")
 
 
@@ -91,6 +92,8 @@ class _Delimited:
         with open_text(self.path, self.encoding, self.dialect.line_end) as text:
             broken = self.encoding.broken
             for line, cells in Records(text.readline, self.dialect, self.limits):
+                if cells == [_END_OF_DOS_FILE]:
+                    continue
                 faults = ()
                 if broken:
                     cells, faults = mended(cells, self.encoding)

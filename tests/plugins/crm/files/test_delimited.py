@@ -160,3 +160,9 @@ def test_what_is_no_table_is_refused_in_clear_words(content: bytes, code: str, t
     error = refused(tmp_path, content)
     assert error.code == code
     assert str(error)
+
+
+@pytest.mark.parametrize("said", [b"sep=", b'sep="', b'"sep="'])
+def test_a_first_line_that_names_no_delimiter(said: bytes, tmp_path: Path) -> None:
+    found = read(tmp_path, said + b"\r\nemail;name\r\na@b.de;Ann\r\n")
+    assert (found.columns, found.values) == (["email", "name"], [["a@b.de", "Ann"]])

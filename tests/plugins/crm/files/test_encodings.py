@@ -114,3 +114,33 @@ def test_utf_16_that_is_cut_says_so(tmp_path: Path) -> None:
 def test_nuls_in_a_text_do_not_make_it_utf_16(tmp_path: Path) -> None:
     found = read(tmp_path, b"email,name\na@b.de,A\0nn\nb@b.de,Bob\0\n")
     assert found.values == [["a@b.de", "A\0nn"], ["b@b.de", "Bob\0"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"O\x92Brien", "O’Brien"), (b"\x93Big\x94 Pat", "“Big” Pat"), (b"Pat \x96 or Patricia", "Pat – or Patricia"),
+        (b"pays 50 \x80", "pays 50 €"), (b"owes \xa3500", "owes £500"), (b"Pat\xae", "Pat®"),
+        (b"B\x84r", "Bär"),  # of DOS: nobody writes a quote there
+    ],
+)  # fmt: skip
+def test_quotes_and_currencies_of_windows(content: bytes, name: str, tmp_path: Path) -> None:
+    found = read(tmp_path, b"first name,last name,email\n" + content + b",Lee,pat@example.com\n")
+    assert found.values == [[name, "Lee", "pat@example.com"]]
+
+
+def test_a_few_words_in_capitals(tmp_path: Path) -> None:
+    """Each two of their letters are also a Chinese sign."""
+    found = read(tmp_path, "last name,email\nИВАНОВ,a@example.com\nКУЗНЕЦОВ,b@example.com\n".encode("cp1251"))
+    assert [values[0] for values in found.values] == ["ИВАНОВ", "КУЗНЕЦОВ"]
+
+
+def test_a_long_line_without_other_letters_takes_no_longer_than_others(tmp_path: Path) -> None:
+    note = b"x" * 90_000
+    content = b"email,name,notes\nann@example.com,Ann," + note + b"\nbob@example.com,Jos\xe9,\n"
+    found = read(tmp_path, content)
+    assert [values[1] for values in found.values] == ["Ann", "José"]
+
+
+def test_the_mark_at_the_end_of_files_of_dos_is_no_row(tmp_path: Path) -> None:
+    assert len(read(tmp_path, b"email,name\r\nann@example.com,Ann\r\n\x1a").rows) == 1

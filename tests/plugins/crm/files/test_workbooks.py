@@ -329,3 +329,39 @@ def test_an_encrypted_archive(tmp_path: Path) -> None:
     content[6] |= 1
     content[content.index(b"PK\x01\x02") + 8] |= 1
     assert refused(tmp_path, bytes(content)).code == "encrypted"
+
+
+def test_tags_that_never_end_cost_nothing(tmp_path: Path) -> None:
+    bad = changed(SHEET, lambda xml: xml.replace(b"</sheetData>", b"</sheetData>" + b"<mergeCell " * 60_000), PLAIN)
+    assert refused(tmp_path, bad).code == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"</sheetData>", b'</sheetData><mergeCells><mergeCell ref="A1:A' + b"9" * 5_000 + b'"/></mergeCells>'),
+        (b'<row r="2"', b'<row r="' + b"9" * 5_000 + b'"'),
+        (b'<c r="A2"', b'<c s="' + b"9" * 5_000 + b'" r="A2"'),
+    ],
+)
+def test_impossible_numbers(old: bytes, new: bytes, tmp_path: Path) -> None:
+    """They mean nothing, or the file is refused with a reason."""
+    book = changed(SHEET, lambda xml: xml.replace(old, new), PLAIN)
+    if b"<row" in old:
+        assert refused(tmp_path, book).code == "damaged"
+    else:
+        assert [values[1] for values in read(tmp_path, book).values] == ["Ann", "Bob"]
+
+
+def test_very_many_empty_texts_are_refused(tmp_path: Path) -> None:
+    many = changed("xl/sharedStrings.xml", lambda xml: xml.replace(b"</sst>", b"<si/>" * 20_000 + b"</sst>"), PLAIN)
+    assert refused(tmp_path, many, ReadLimits(workbook_strings=100_000)).code == "too_large"
+    assert len(read(tmp_path, many).rows) == 2
+
+
+def test_a_list_of_parts_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatnode_crm.files.reading.workbooks.books._SMALL_PART", 2_000)
+    part = "xl/_rels/workbook.xml.rels"
+    end = b"</Relationships>"
+    bad = changed(part, lambda xml: xml.replace(end, b'<Relationship Id="x"/>' * 500 + end), PLAIN)
+    assert refused(tmp_path, bad).code == "too_large"

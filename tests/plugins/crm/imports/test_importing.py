@@ -96,6 +96,43 @@ async def test_contacts_that_changed_since_the_plan_are_decided_about_again(node
     assert (applied["counts"]["created"], applied["counts"]["unchanged"], applied["replanned"]) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("use", ["note", "account", "list opt-out"])
+async def test_what_is_used_after_an_import_is_not_deleted_with_it(node: Node, mara: User, use: str) -> None:
+    id = await begun(mara, FILE)
+    await finished(node, mara, "start", id)
+    ann = (await contact(mara, "ann@example.com"))["contact_id"]
+    if use == "note":
+        await mara.does("crm.notes.add", contact=ann, text="rings on Mondays")
+    elif use == "account":
+        await mara.does("crm.identities.add", contact=ann, kind="matrix", external_id="@ann:example.com")
+    else:
+        made = (await mara.does("crm.lists.create", name="News"))["list"]["id"]
+        await mara.does("crm.contacts.opt_out", contact=ann, list=made)
+    undone = await finished(node, mara, "undo", id)
+    assert (undone["undone"]["deleted"], undone["undone"]["kept"]) == (1, 1)
+    [kept] = await rows(mara, id, verdict="kept")
+    assert (kept["row"], kept["faults"][0]["code"]) == (1, "in_use")
+
+
+@pytest.mark.parametrize("exists", [False, True])
+async def test_a_row_without_names_does_not_keep_the_next_one_out(node: Node, mara: User, exists: bool) -> None:
+    """It makes no contact, so the row with the same address does; but it changes a contact that there is."""
+    if exists:
+        await mara.does("crm.contacts.create", email="ann@example.com", first_name="A", last_name="L")
+    text = "email,first_name,last_name,city\nann@example.com,,,Lyon\nann@example.com,Ann,Lee,\nann@example.com,Eve,X,\n"
+    id = await begun(mara, text)
+    planned = await finished(node, mara, "plan", id)
+    applied = await finished(node, mara, "start", id)
+    assert (applied["counts"], applied["replanned"]) == (planned["plan"], 0)
+    found = await contact(mara, "ann@example.com")
+    if exists:
+        assert (found["first_name"], found["city"]) == ("A", "Lyon")
+        assert (applied["counts"]["updated"], applied["counts"]["duplicates"]) == (1, 2)
+    else:
+        assert (found["first_name"], found["city"]) == ("Ann", None)
+        assert [applied["counts"][each] for each in ("created", "invalid", "duplicates")] == [1, 1, 1]
+
+
 async def test_what_was_changed_after_an_import_stays_as_it_is(node: Node, mara: User) -> None:
     id = await begun(mara, FILE)
     await finished(node, mara, "start", id)

@@ -20,7 +20,10 @@ from chatnode_crm.files.reading.workbooks.sheets import Book, SheetReader
 from chatnode_crm.files.reading.workbooks.strings import SharedStrings
 from chatnode_crm.files.reading.workbooks.xml import elements
 
-_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=[\"']\$?([A-Z]+)\$?(\d+):\$?[A-Z]+\$?(\d+)[\"']")
+_MERGE_TAG = re.compile(rb"<(?:\w{1,60}:)?mergeCell\s[^<>]*>")
+_MERGED = re.compile(rb"\sref=[\"']\$?([A-Z]{1,3})\$?(\d{1,7}):\$?[A-Z]{1,3}\$?(\d{1,7})[\"']")
+_SMALL_PART = 16_000_000
+"""Bytes of a part of the workbook other than sheets and texts."""
 _MOST_MERGED = 100_000
 _MOST_STYLES = 100_000
 
@@ -106,7 +109,7 @@ def _related(archive: ZipMembers, part: str) -> dict[str, tuple[str, str]]:
     if relations not in archive.names:
         return {}
     found: dict[str, tuple[str, str]] = {}
-    for element, attributes in elements(archive.pieces(relations), "the workbook"):
+    for element, attributes in elements(archive.pieces(relations, _SMALL_PART), "the workbook"):
         if element == "Relationship" and attributes.get("TargetMode") != "External":
             target = attributes.get("Target", "").replace("\\", "/")
             path = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
@@ -117,7 +120,7 @@ def _related(archive: ZipMembers, part: str) -> dict[str, tuple[str, str]]:
 def _sheets(archive: ZipMembers, root: str, parts: dict[str, tuple[str, str]]) -> tuple[list[_Sheet], bool]:
     found: list[_Sheet] = []
     since_1904 = False
-    for element, attributes in elements(archive.pieces(root), "the workbook"):
+    for element, attributes in elements(archive.pieces(root, _SMALL_PART), "the workbook"):
         if element == "workbookPr":
             since_1904 = attributes.get("date1904", "0").lower() in ("1", "true", "on")
         elif element == "sheet":
@@ -136,7 +139,7 @@ def _formats(archive: ZipMembers, part: str) -> list[NumberFormat]:
     known: dict[int, NumberFormat] = {}
     found: list[NumberFormat] = []
     inside = ""
-    for element, attributes in elements(archive.pieces(part), "the workbook"):
+    for element, attributes in elements(archive.pieces(part, _SMALL_PART), "the workbook"):
         if element in ("cellXfs", "cellStyleXfs", "cellStyles", "dxfs"):
             inside = element
         elif element == "numFmt" and inside != "dxfs":
@@ -156,14 +159,20 @@ def _merged(archive: ZipMembers, part: str) -> dict[tuple[int, int], int]:
     for piece in archive.pieces(part):
         tail += piece
         if b"mergeCell" in tail:
-            for letters, first, last in _MERGED.findall(tail):
-                if int(last) > int(first) and len(found) < _MOST_MERGED:
-                    column = 0
-                    for letter in letters[:3]:
-                        column = column * 26 + letter - 64
-                    found[int(first), column - 1] = int(last)
+            for tag in _MERGE_TAG.findall(tail):
+                merged = _MERGED.search(tag)
+                if merged is not None and len(found) < _MOST_MERGED:
+                    _note_merged(found, *merged.groups())
         tail = tail[-200:]
     return found
+
+
+def _note_merged(found: dict[tuple[int, int], int], letters: bytes, first: bytes, last: bytes) -> None:
+    if int(last) > int(first):
+        column = 0
+        for letter in letters:
+            column = column * 26 + letter - 64
+        found[int(first), column - 1] = int(last)
 
 
 def _whole(text: str | None) -> int:

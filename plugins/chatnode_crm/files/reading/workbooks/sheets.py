@@ -87,7 +87,7 @@ class SheetReader:
             cell.column = self._column(attributes.get("r"))
             cell.kind = attributes.get("t", "n")
             style = attributes.get("s")
-            cell.style = int(style) if style is not None and style.isdecimal() else 0
+            cell.style = int(style) if style is not None and style.isdecimal() and len(style) < 10 else 0
             cell.formula = False
             if self._parts:
                 self._parts.clear()
@@ -118,7 +118,7 @@ class SheetReader:
             self._parts.append(text)
 
     def _start_row(self, number: str | None) -> None:
-        row = int(number) if number is not None and number.isdecimal() else self._row + 1
+        row = int(number[:9]) if number is not None and number.isdecimal() else self._row + 1
         if row > 10_000_000:
             raise UnreadableFile("damaged", "the sheet has a row with an impossible number")
         self._row = row

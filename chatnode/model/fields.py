@@ -79,7 +79,7 @@ class Whole:
 
 @record(frozen=True)
 class Items:
-    """Maximum length of a list."""
+    """Maximum length of a list. It is checked before the items are: they may be very many."""
 
     most: int
 

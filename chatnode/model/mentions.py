@@ -19,10 +19,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from chatnode.model.fields import HANDLE_FORM
 from chatnode.model.words import is_dense
+
+MOST_COUNTED = 500
+"""So many mentions in a text count. Nobody means more users by their handles; there is `@everyone`."""
 
 
 class Mention(NamedTuple):
@@ -34,11 +38,12 @@ class Mention(NamedTuple):
 
 
 def mentioned_handles(text: str) -> list[str]:
-    """The handles that `text` mentions, each once, in order, including `everyone`, `all` and `admins`.
+    """The handles that the first `MOST_COUNTED` mentions in `text` name, each once, in order, including `everyone`,
+    `all` and `admins`.
 
     Does not check whether the user exists or is a member.
     """
-    return list(dict.fromkeys(mention.handle for mention in mentions(text)))
+    return list(dict.fromkeys(mention.handle for mention in islice(mentions(text), MOST_COUNTED)))
 
 
 def mentions(text: str) -> Iterator[Mention]:
@@ -65,6 +70,7 @@ _ITEM = r"[ \t]*+(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]++)*+"  # indentation, and the 
 _QUOTE = re.compile(_ITEM + ">")
 _FENCE = re.compile(_ITEM + r"(?:(`{3,}+)[^`\r\n]*+|(~{3,}+)[^\r\n]*+)\Z")
 _BREAK = re.compile(r"[ \t]*+(?:\Z|#{1,6}(?:[ \t]|\Z)|(?:[-*+]|[0-9]{1,9}[.)])[ \t]|[-=*_][-=*_ \t]*+\Z)")
+_MAY_BEGIN_BLOCKS = frozenset(" \t`~>#=_-*+0123456789")
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
@@ -76,6 +82,12 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
         if fence:
             if _closes(fence, said):
                 fence, begin = "", line.end()
+        elif not said:
+            if begin < line.start():
+                yield begin, line.start()
+            begin = line.end()
+        elif said[0] not in _MAY_BEGIN_BLOCKS:
+            pass
         elif (opened := _FENCE.match(said)) or _QUOTE.match(said):
             yield begin, line.start()
             fence = (opened[1] or opened[2]) if opened else ""

@@ -8,7 +8,7 @@ Only `read` is lenient, for a client whose node may be newer than itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, is_typeddict
 
@@ -19,6 +19,7 @@ from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from chatnode.errors import Refusal
+from chatnode.model.fields import Items
 from chatnode.protocol.generate import Generated
 
 T = TypeVar("T")
@@ -208,18 +209,25 @@ def _one_of(kind: Any) -> Callable[[Any, Any], Any]:
 
 def _bounded(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
     base, *bounds = get_args(kind)
-    faults = [bound.fault for bound in bounds if hasattr(bound, "fault")]
+    faults = [bound.fault for bound in bounds if hasattr(bound, "fault") and not isinstance(bound, Items)]
+    lengths = [bound.fault for bound in bounds if isinstance(bound, Items)]
     inner = converter.get_structure_hook(base)
 
     def check(value: Any, _: Any) -> Any:
+        if value.__class__ is list:
+            _refuse_first(lengths, value)
         checked = inner(value, base)
-        for fault in faults:
-            message = fault(checked)
-            if message is not None:
-                raise _Fault(message)
+        _refuse_first(faults, checked)
         return checked
 
     return check
+
+
+def _refuse_first(faults: Iterable[Callable[[Any], str | None]], value: Any) -> None:
+    for fault in faults:
+        message = fault(value)
+        if message is not None:
+            raise _Fault(message)
 
 
 def _any_word(kind: Any) -> Callable[[Any, Any], Any]:

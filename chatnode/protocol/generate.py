@@ -31,13 +31,15 @@ that are not `is_usual`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, Union, get_args, get_origin
 
 import attrs
 import cattrs
 from cattrs.fns import identity
+
+from chatnode.model.fields import Items
 
 Function = Callable[[Any], Any]
 
@@ -184,10 +186,13 @@ class _Structuring(_Function):
         if kind in (str, int, bool):
             self.line(depth, f"if {variable}.__class__ is not {kind.__name__}: raise Unfit")
         elif origin is Annotated:
+            bounds = [bound for bound in arguments[1:] if hasattr(bound, "fault")]
+            lengths = [bound for bound in bounds if isinstance(bound, Items)]
+            if lengths:
+                self.line(depth, f"if {variable}.__class__ is not list: raise Unfit")
+                self._bounds(depth, variable, lengths)
             self._value(depth, variable, arguments[0])
-            for bound in arguments[1:]:
-                if hasattr(bound, "fault"):
-                    self.line(depth, f"if {self.bind('fault', bound.fault)}({variable}) is not None: raise Unfit")
+            self._bounds(depth, variable, [bound for bound in bounds if bound not in lengths])
         elif origin is Literal:
             words = self.bind("words", frozenset(arguments))
             self.line(depth, f"if {variable}.__class__ is not str or {variable} not in {words}: raise Unfit")
@@ -201,6 +206,10 @@ class _Structuring(_Function):
         else:
             function = self.generated.structurer(kind, self.within)
             self.line(depth, f"{variable} = {self.bind('structure', function)}({variable})")
+
+    def _bounds(self, depth: int, variable: str, bounds: Iterable[Any]) -> None:
+        for bound in bounds:
+            self.line(depth, f"if {self.bind('fault', bound.fault)}({variable}) is not None: raise Unfit")
 
     def _list(self, depth: int, variable: str, item: Any) -> None:
         items, each = self.name("items"), self.name("v")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import trio
+
 from chatnode.api import Consumer, Context, Row, Transaction, Write, now_ms
 from chatnode_previews import storage
 from chatnode_previews.links import MessageLink, links_of
@@ -27,7 +29,10 @@ async def follow(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     messages = await ctx.read(partial(storage.messages_of, rows=rows))
     if messages:
         known = await ctx.read(lambda reader: {each.key: storage.known_urls(reader, each.key) for each in messages})
-        links = {each.key: _links(ctx, each, known[each.key]) for each in messages}
+        links: dict[int, list[MessageLink]] = {}
+        for each in messages:
+            links[each.key] = _links(ctx, each, known[each.key])
+            await trio.lowlevel.checkpoint()  # long messages with many links take milliseconds
 
         def write(tx: Transaction) -> None:
             for message, found in links.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import islice
 from urllib.parse import SplitResult, unquote, urldefrag, urlsplit
 
 from chatnode.api import record
@@ -16,6 +17,8 @@ from chatnode_previews.model import MOST_URL
 
 MOST_LINKS = 3
 """Of a message."""
+_MOST_LOOKED_AT = 50
+"""Of a message, to find those that may be fetched."""
 
 _LINK = re.compile(r"(?<![\w@/])https?://[^\s<>\"`\\^{}|\u3001\u3002\uff0c\uff09\u300d\u300f\u3011]+", re.IGNORECASE)
 _ENDS_NO_LINK = ".,;:!?'*_~"
@@ -43,7 +46,7 @@ def links_of(text: str, base_url: str) -> list[MessageLink]:
     if "://" not in text:
         return []
     found: dict[str, MessageLink] = {}
-    for url in _urls(text):
+    for url in islice(_urls(text), _MOST_LOOKED_AT):
         if may_be_fetched(url, base_url):
             link = MessageLink(url, urldefrag(url).url)
             found.setdefault(link.address, link)
@@ -104,12 +107,13 @@ def _outside_code_and_quotes(text: str) -> Iterator[str]:
     paragraph: list[str] = []
     fence = ""
     for line in text.splitlines():
-        opened = _FENCE.match(line)
+        opened = _FENCE.match(line) if line else None
         if fence:
             if opened is not None and opened[1].startswith(fence):
                 fence = ""
         elif opened is not None or _QUOTE.match(line) or not line.strip():
-            yield from _outside_code_spans("\n".join(paragraph))
+            if paragraph:
+                yield from _outside_code_spans("\n".join(paragraph))
             paragraph, fence = [], opened[1] if opened is not None else ""
         else:
             paragraph.append(line)
@@ -118,6 +122,8 @@ def _outside_code_and_quotes(text: str) -> Iterator[str]:
 
 def _outside_code_spans(paragraph: str) -> Iterator[str]:
     """Without what is between two runs of equally many backticks."""
+    if "://" not in paragraph:
+        return
     runs = [*_TICKS.finditer(paragraph)]
     last = {len(run[0]): number for number, run in enumerate(runs)}
     begin = number = 0

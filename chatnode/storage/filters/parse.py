@@ -123,10 +123,10 @@ class _Parser:
             inner_path = f"{path}.{name[:80]}"
             if name in ("_and", "_or"):
                 self.count(inner_path)
-                items = [
-                    self.condition(each, f"{inner_path}.{index}", depth + 1)
-                    for index, each in enumerate(_list(inner, inner_path, "filters"))
-                ]
+                filters = _list(inner, inner_path, "filters")
+                if len(filters) > self.most_terms:  # empty ones have no terms
+                    raise self.too_many_terms(inner_path)
+                items = [self.condition(each, f"{inner_path}.{index}", depth + 1) for index, each in enumerate(filters)]
                 parts.append(All(tuple(items)) if name == "_and" else AnyOf(tuple(items)))
             elif name == "_not":
                 self.count(inner_path)
@@ -193,7 +193,10 @@ class _Parser:
         items = _list(value, path, "values")
         found = [(self.checked(kind.label, each, f"{path}.{index}"), index) for index, each in enumerate(items)]
         if operator == "_has_at_least":  # each counts once
-            found = [(label, index) for label, index in found if label not in [each for each, _ in found[:index]]]
+            first: dict[object, tuple[Any, int]] = {}
+            for label, index in found:
+                first.setdefault(_identity(label), (label, index))
+            found = list(first.values())
         has = [
             self.saved(label, f"{path}.{index}", depth)
             if isinstance(label, SavedFilter)
@@ -226,7 +229,15 @@ class _Parser:
     def count(self, path: str) -> None:
         self.terms += 1
         if self.terms > self.most_terms:
-            raise Refusal("too_large", f"a filter has at most {self.most_terms} terms", path=path)
+            raise self.too_many_terms(path)
+
+    def too_many_terms(self, path: str) -> Refusal:
+        return Refusal("too_large", f"a filter has at most {self.most_terms} terms", path=path)
+
+
+def _identity(label: object) -> object:
+    """The same for labels that are the same."""
+    return (SavedFilter, label.name) if isinstance(label, SavedFilter) else label
 
 
 def _at_least(value: Any, path: str) -> tuple[int, Any, str]:

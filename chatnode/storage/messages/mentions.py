@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import orjson
+
 from chatnode.model.mentions import mentioned_handles
 from chatnode.model.messages import EVERYONE
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable
-from chatnode.storage.engine.dialect import items_of, json_list
+from chatnode.storage.engine.dialect import IN_ORDER, items_of, json_list
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people.people import RESERVED_HANDLES
 
@@ -20,15 +22,14 @@ def named(tx: Transaction, place: Place, text: str, everyone_members: int) -> li
     `everyone_members`: in a group with more participants, only its owner and admins name everyone; 0 is no limit.
     """
     found: dict[int, str] = {}
-    for handle in mentioned_handles(text):
-        if handle not in RESERVED_HANDLES:
-            row = tx.execute(
-                "SELECT p.key, p.id FROM people p JOIN members m ON m.person = p.key "
-                "WHERE p.handle = ? AND m.conversation = ? AND m.left_gid IS NULL",
-                (handle, place.key),
-            ).fetchone()
-            if row is not None:
-                found[row[0]] = row[1]
+    handles = mentioned_handles(text)
+    members = _members_called(tx, place, [handle for handle in handles if handle not in RESERVED_HANDLES])
+    for handle in handles:
+        if handle in members:
+            key, id = members[handle]
+            found[key] = id
+        elif handle not in RESERVED_HANDLES:
+            continue
         elif place.kind == "group" and handle == "admins":
             found.update(
                 tx.execute(
@@ -40,6 +41,19 @@ def named(tx: Transaction, place: Place, text: str, everyone_members: int) -> li
         elif place.kind == "group" and _may_name_everyone(tx, place, everyone_members):
             found[_EVERYONE_KEY] = EVERYONE
     return list(found.items())
+
+
+def _members_called(tx: Transaction, place: Place, handles: list[str]) -> dict[str, tuple[int, str]]:
+    """Key and id of each participant with one of these handles. One statement for all: a text may name very many."""
+    if not handles:
+        return {}
+    rows = tx.execute(
+        f"SELECT p.handle, p.key, p.id FROM {items_of(':handles', 'n')} {IN_ORDER} people p ON p.handle = n.value "  # noqa: S608
+        f"{IN_ORDER} members m ON m.person = p.key "
+        "WHERE m.conversation = :conversation AND m.left_gid IS NULL",
+        {"handles": orjson.dumps(handles).decode(), "conversation": place.key},
+    )
+    return {handle: (key, id) for handle, key, id in rows.fetchall()}
 
 
 def _may_name_everyone(tx: Transaction, place: Place, everyone_members: int) -> bool:

@@ -19,7 +19,7 @@ LONGEST = 80
 _WORD = re.compile(r"[^\W_]+")
 _NOT_IN_ADDRESS = re.compile(r"[^\w@.+-]")
 _NO_DIGIT = re.compile(r"[^0-9]+")
-_LIKE_A_NUMBER = re.compile(r"[+0-9 ()./-]*[0-9][+0-9 ()./-]*")
+_LIKE_A_NUMBER = re.compile(r"[+ ()./-]*[0-9][+0-9 ()./-]*")
 _SHORT_CODES = frozenset(
     str(code)
     for code in (

@@ -102,6 +102,11 @@ class _Http(httpcore2.AsyncHTTP11Connection):
                 self._heads, self._fields = 0, 0
         return event
 
+    def has_more(self) -> bool:
+        """Whether bytes were read behind the last answer, which would be taken for the next one."""
+        data, _ = self._h11_state.trailing_data
+        return bool(data)
+
 
 class IncomingAnswer:
     """An answer whose head was read. `headers` are by name in lower case; values of one name are joined by commas."""
@@ -144,8 +149,9 @@ class OutboundConnection:
 
     @property
     def reusable(self) -> bool:
-        """Whether another request can be sent: the answer was read to its end, and the peer keeps the connection."""
-        return self._http.is_idle() and not self._http.has_expired()
+        """Whether another request can be sent: the answer was read to its end, nothing more came, and the peer keeps
+        the connection."""
+        return self._http.is_idle() and not self._http.has_more() and not self._http.has_expired()
 
     def close(self) -> None:
         """At once; nothing is sent."""

@@ -47,6 +47,13 @@ async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> No
         assert there.connections == 5
 
 
+async def test_what_follows_an_answer_is_not_taken_for_the_next_one() -> None:
+    async with site(answers(answer(b"ok") + answer(b"uncalled"))) as there, outbound(there.place) as client:
+        for count in (1, 2):
+            assert (await client.request(purpose(), "GET", there.url())).body == b"ok"
+            assert (there.connections, client.idle) == (count, 0)
+
+
 async def test_idle_connections_are_closed_after_a_while() -> None:
     async with site() as there, outbound(there.place) as client:
         await ask(client, there)

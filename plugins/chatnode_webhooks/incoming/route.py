@@ -13,6 +13,7 @@ import orjson
 
 from chatnode.api import Context, Reader, Refusal, Request, Response, Route, new_id, now_ms
 from chatnode_webhooks.incoming import answers, proof, rows, wording
+from chatnode_webhooks.incoming.converting import Converting
 from chatnode_webhooks.incoming.naming import without_mentions
 from chatnode_webhooks.incoming.payload import Payload, PayloadFault, read_payload
 from chatnode_webhooks.incoming.rows import HookRow
@@ -38,7 +39,7 @@ async def take_post(ctx: Context, request: Request) -> Response:
         secrets = hook.secrets_at(now_ms())
         if hook.secret is not None and not proof.is_signed(secrets, request.headers, body, now_ms()):
             return answers.not_signed()
-        payload, cid = read_payload(body), _cid(hook, request.headers)
+        payload, cid = await ctx.state(Converting).run(read_payload, body), _cid(hook, request.headers)
         if (wait := await ctx.write(lambda tx: rows.count_post(tx, hook, per_minute))) is not None:
             return answers.too_many(wait)
         return answers.accepted(await _post(ctx, hook, payload, cid))
@@ -52,16 +53,19 @@ async def _post(ctx: Context, hook: HookRow, payload: Payload, cid: str) -> str:
     """The id of the message. Raises `Refusal`."""
     people = wording.named_people(payload)
     handles = await ctx.read(lambda reader: _handles(reader, hook, people)) if people else {}
-    text = wording.message_text(payload, handles)
     fields: dict[str, Any] = {
         "conversation": hook.conversation_id,
         "cid": cid,
-        "text": without_mentions(text, everyone=hook.mentions_everyone, names=payload.names),
+        "text": await ctx.state(Converting).run(_text, payload, handles, hook.mentions_everyone),
         "metadata": _metadata(hook, payload),
     }
     if payload.thread is not None:
         fields["thread"] = payload.thread
     return (await ctx.as_person(hook.bot_id).call("messages.post", **fields))["message"]
+
+
+def _text(payload: Payload, handles: Mapping[str, str], everyone: bool) -> str:
+    return without_mentions(wording.message_text(payload, handles), everyone=everyone, names=payload.names)
 
 
 def _metadata(hook: HookRow, payload: Payload) -> dict[str, str]:

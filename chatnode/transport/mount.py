@@ -92,8 +92,9 @@ def inner_scope(scope: Mapping[str, Any], vouched: Vouched | None, base: str = "
     names = {name for name, _ in headers}
     if not names & {b"content-length", b"transfer-encoding"} and scope.get("method") in _WITH_BODY:
         headers.append((b"transfer-encoding", b"chunked"))  # HTTP/2 and 3 need neither to send a body
-    # Browsers send paths quoted; and a mount may have a part that the visitor has written.
-    mount = Mount(quote(root, safe="/~-._") + base, scope.get("scheme") in ("https", "wss"))
+    # Browsers send paths quoted; and a mount may have a part that the visitor has written: //host is another site.
+    prefix = quote(f"/{root.lstrip('/')}", safe="/~-._") if root else ""
+    mount = Mount(prefix + base, scope.get("scheme") in ("https", "wss"))
     client, server = scope.get("client"), scope.get("server")
     kept = {name: scope[name] for name in ("type", "http_version", "method", "subprotocols") if name in scope}
     return kept | {

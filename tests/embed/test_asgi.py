@@ -43,6 +43,8 @@ SCOPE: dict[str, Any] = {
         ("/chat/", "/chat/", "", "/", "/chat"),
         ("/chatter", "/chat", "", "/chatter", "/chat"),
         ("/", "", "", "/", ""),
+        ("//evil.example", "//evil.example", "", "", "/evil.example"),  # else a redirect would lead to another site
+        ("//evil.example/", "//evil.example/", "/chat", "/", "/evil.example/chat"),
     ],
 )
 def test_the_path_is_that_below_the_mount(path: str, root: str, base: str, found: str, prefix: str) -> None:

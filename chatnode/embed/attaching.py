@@ -27,7 +27,7 @@ from chatnode.errors import ConnectionLost, InUse, Refusal, StartError
 from chatnode.logs import get_logger
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.people import Person
-from chatnode.services.vouching import Profile, read_identity
+from chatnode.services.vouching import Profile, read_identity, read_profile
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.transport.exchange import Receive, Send
 
@@ -101,7 +101,8 @@ class SharedNode:
     async def admit(self, identity: str, profile: Profile | None = None) -> Person:
         """The account of a user of the program, as `chatnode.node.Node.admit`."""
         read_identity(identity)
-        return await self.ask(lambda owner: owner.admit(identity, profile or {}))
+        known = read_profile(profile)
+        return await self.ask(lambda owner: owner.admit(identity, known))
 
     async def mounted(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request to the program that the node is mounted in, as `chatnode.transport.mount.MountedNode`.

@@ -23,7 +23,7 @@ from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger, kinds_of
 from chatnode.protocol import codec
-from chatnode.services.vouching import Profile, Vouching, read_identity
+from chatnode.services.vouching import Profile, Vouching, read_identity, read_profile
 from chatnode.storage.people.identities import ProgramUser
 from chatnode.transport.connection import GONE
 from chatnode.transport.exchange import NO_APPLICATION, HttpServer, Message, Receive, Send
@@ -71,13 +71,14 @@ class Doorman:
             return Vouched(identity, {})
         if (kept := self._profiles.get(identity)) is not None:  # it is needed until there is an account
             return Vouched(identity, kept)
-        profile = self._profile(identity.name)
-        if isinstance(profile, Awaitable):
-            profile = await profile
+        told = self._profile(identity.name)
+        if isinstance(told, Awaitable):
+            told = await told
+        profile = read_profile(told)
         if len(self._profiles) >= _MOST_KEPT:
             self._profiles.clear()
-        self._profiles[identity] = profile or {}
-        return Vouched(identity, profile or {})
+        self._profiles[identity] = profile
+        return Vouched(identity, profile)
 
 
 def inner_scope(scope: Mapping[str, Any], vouched: Vouched | None, base: str = "") -> dict[str, Any]:

@@ -140,6 +140,7 @@ class Limits:
     )
     hello_seconds: float = setting(30.0, "Seconds a client socket has to sign in with hello.", minimum=0)
     hello_frames: int = setting(100, "Maximum number of frames a client socket may send before hello.", minimum=0)
+    hello_bytes: int = setting(16_384, "Maximum size of one WebSocket message before hello.", minimum=0)
     body_bytes: int = setting(
         1_048_576, "Maximum size of an HTTP request's body, unless a plugin's route sets another.", minimum=0
     )

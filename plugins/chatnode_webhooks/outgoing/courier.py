@@ -18,6 +18,7 @@ from chatnode_webhooks.outgoing.deliveries import TRIM_EVERY, ReplayRange
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.envelopes import make_body, webhook_id
 from chatnode_webhooks.outgoing.kinds import EventFilter
+from chatnode_webhooks.outgoing.later import with_address
 from chatnode_webhooks.outgoing.notices import notify
 from chatnode_webhooks.outgoing.pace import SendingRate
 from chatnode_webhooks.outgoing.reading import read_one
@@ -128,7 +129,7 @@ class Courier:
         if heard is None:
             return None
         try:
-            body = make_body(endpoint.format, ctx.epoch, heard)
+            body = make_body(endpoint.format, ctx.epoch, with_address(ctx, endpoint, heard))
             attempt = await send(ctx, endpoint, webhook_id(ctx.epoch, item.gid), body)
             return await pass_on(ctx, endpoint, heard, attempt)
         except Exception as error:  # one event that cannot be sent must not be in the way of the others

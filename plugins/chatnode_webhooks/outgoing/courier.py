@@ -70,7 +70,7 @@ class Courier:
 
     async def run(self) -> None:
         """Until `end`, or until the endpoint is not to be sent to any more."""
-        await self._supply.load_replay()
+        await self._supply.start()
         async with trio.open_nursery() as nursery:
             try:
                 while self._in_flight or not self._ending:
@@ -139,7 +139,7 @@ class Courier:
     def _note(self, item: QueuedEvent, attempt: Attempt | None) -> None:
         if not self._done:
             self._done_since = trio.current_time()
-        self._done.append(Done(item.gid, item.kind, attempt))
+        self._done.append(Done(item.gid, item.kind, attempt, item.due_at))
         if item.track is not None:
             item.track.ended(item.gid)
         if attempt is None:

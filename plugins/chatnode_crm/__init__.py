@@ -7,7 +7,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from chatnode.api import Context, Plugin, Reader, RemovalNote, hookimpl, joined, steps_in
-from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm import (
+    broadcasts,
+    bulk,
+    contacts,
+    exports,
+    imports,
+    lists,
+    people,
+    removals,
+    segments,
+    statistics,
+    tags,
+)
 from chatnode_crm.cli import cli
 from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
@@ -36,13 +48,14 @@ also_forget(
     (
         membership.forget_contacts,
         tagging.forget_contacts,
+        removals.forget_contacts,
         imports.forget_contacts,
         exports.forget_contacts,
         people.forget_contacts,
         broadcasts.forget_contacts,
     )
 )
-also_in_timeline((lists_timeline.entries, tags_timeline.entries))
+also_in_timeline((lists_timeline.entries, tags_timeline.entries, removals.entries))
 identified_by(has_identity)
 suppress_by((is_suppressed_many,))
 

@@ -19,6 +19,8 @@ INVOCATIONS = frozenset({SlashInvoked.name, ActionInvoked.name})
 MOST_MS = 3_000
 """What takes longer to answer answers no invocation, as with Slack."""
 _VISIBLE = {"ephemeral": "only_you", "in_channel": "all"}
+_READ = ("text", "attachments", "blocks", "text_format", "link_names")
+"""The fields of a payload that an answer has. Others, such as a thread, it cannot choose."""
 _ORIGINAL = ("replace_original", "delete_original")
 
 
@@ -74,7 +76,7 @@ def _answer(found: dict[str, Any]) -> GivenAnswer:
     for name in _ORIGINAL:
         if found.get(name) not in (None, False, "false"):
             raise PayloadFault(name, "is not understood; the bot may edit or delete its message")
-    return GivenAnswer(payload_of(found), _VISIBLE[kind])
+    return GivenAnswer(payload_of({name: found[name] for name in _READ if name in found}), _VISIBLE[kind])
 
 
 async def give(

@@ -135,7 +135,7 @@ async def test_a_wrong_answer_says_what_is_wrong_and_does_not_count(
     assert said(await program.answers(address, " ")) == (400, "no_text")
     assert said(await program.answers(address, "x" * 16_001)) == (400, "invalid_payload")
     assert (await program.answers(address, "x" * 70_000)).status == 413
-    assert (await program.answers(address, "hello")).status == 200
+    assert (await program.answers(address, "hello", thread_ts="1234.56", username=7)).status == 200  # both ignored
     await maker.call("conversations.members.remove", conversation=room, member="ci")
     assert said(await program.answers(address, "hello")) == (410, "expired_url")
 

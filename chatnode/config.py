@@ -214,6 +214,9 @@ class Limits:
     invocations_per_minute: int = setting(
         60, "Maximum number of slash commands and buttons a user may use per minute.", minimum=0
     )
+    bots_per_minute: int = setting(
+        10, "Maximum number of times per minute that a user may create or end a bot.", minimum=0
+    )
     attached_calls: int = setting(
         256,
         "Maximum number of concurrent calls of one process that is attached to the node; further calls wait in the socket.",

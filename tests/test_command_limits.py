@@ -31,6 +31,8 @@ LIMITS = {
     "presence.visible": "statuses",
     "typing": "typing",
     "bots.commands.set": "changes",
+    "bots.create": "bots",
+    "bots.remove": "bots",
     "slash.run": "invocations",
     "actions.invoke": "invocations",
     "sessions.create": "logins",

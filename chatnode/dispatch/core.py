@@ -21,7 +21,7 @@ from chatnode.storage.filters.collection import Collections
 
 P = TypeVar("P")
 S = TypeVar("S")
-RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing", "invocations"})
+RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing", "invocations", "bots"})
 """The rate limits that the node's own commands use."""
 LONG_READS = 2
 """Snapshots that may be open at a time (`Caller.snapshot`)."""
@@ -92,6 +92,7 @@ class Core:
             "statuses": Rate("status changes", limits.statuses_per_minute),
             "typing": Rate("typing notices", limits.typing_per_minute),
             "invocations": Rate("slash commands and buttons", limits.invocations_per_minute),
+            "bots": Rate("creating and ending bots", limits.bots_per_minute),
         }
         self.bot_rates = ChainMap({"posts": Rate("messages", limits.bot_posts_per_minute)}, self.rates)
         self.queries = Turns(max(1, self.config.storage.readers - 1))

@@ -90,7 +90,11 @@ def chatnode_plugin() -> Plugin:
 
 @_hookspec(historic=True)
 def add_hookspecs(add: Callable[[object], None]) -> None:
-    """Offer the plugin's own hooks to other plugins: call `add` with the module that declares them."""
+    """Offer the plugin's own hooks to other plugins: call `add` with the module that declares them.
+
+    A plugin that implements one requires this plugin. Or it marks the implementation with
+    `@hookimpl(optionalhook=True)`, which is left out on a node where no plugin offers the hook.
+    """
 
 
 @hook("refuse", "hook_seconds")

@@ -83,7 +83,7 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
     if COUNT in named:
         raise Refusal("invalid", f"cannot group by {COUNT}, which is the number of rows of a group", path="group_by")
     columns = {
-        name: attrs.evolve(field, name=name, sql=f"g{index}", also=(), sorts=True, among=None)
+        name: attrs.evolve(field, name=name, sql=f"g{index}", also=(), sorts=True, among=None, derived=None)
         for index, (name, field) in enumerate(named.items())
     }
     columns[COUNT] = Field(COUNT, kinds.Integer(), "g_count")

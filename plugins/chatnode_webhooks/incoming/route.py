@@ -5,23 +5,17 @@ Everything that a client's own message passes is asked here too: other plugins, 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from chatnode.api import Context, Reader, Refusal, Request, Response, Route, new_id, now_ms
-from chatnode_webhooks.incoming import answers, proof, rows, wording
-from chatnode_webhooks.incoming.naming import without_mentions
+from chatnode.api import Context, Refusal, Request, Response, Route, new_id, now_ms
+from chatnode_webhooks.incoming import answers, proof, rows
 from chatnode_webhooks.incoming.payload import Payload, PayloadFault, read_payload
+from chatnode_webhooks.incoming.repeats import cid_of
 from chatnode_webhooks.incoming.rows import HookRow
+from chatnode_webhooks.incoming.texts import text_of
 from chatnode_webhooks.settings import WebhooksSettings
 
 MOST_BYTES = 65_536
-_IDS = ("webhook-id", "idempotency-key", "x-github-delivery")
-"""Header fields that name a post. The first one is part of what is signed."""
-_MOST_ID = 255
 
 
 async def take_post(ctx: Context, request: Request) -> Response:
@@ -38,7 +32,7 @@ async def take_post(ctx: Context, request: Request) -> Response:
         secrets = hook.secrets_at(now_ms())
         if hook.secret is not None and not proof.is_signed(secrets, request.headers, body, now_ms()):
             return answers.not_signed()
-        payload, cid = read_payload(body), _cid(hook, request.headers)
+        payload, cid = read_payload(body), cid_of(hook.id, request.headers) or new_id()
         if (wait := await ctx.write(lambda tx: rows.count_post(tx, hook, per_minute))) is not None:
             return answers.too_many(wait)
         return answers.accepted(await _post(ctx, hook, payload, cid))
@@ -50,13 +44,10 @@ async def take_post(ctx: Context, request: Request) -> Response:
 
 async def _post(ctx: Context, hook: HookRow, payload: Payload, cid: str) -> str:
     """The id of the message. Raises `Refusal`."""
-    people = wording.named_people(payload)
-    handles = await ctx.read(lambda reader: _handles(reader, hook, people)) if people else {}
-    text = wording.message_text(payload, handles)
     fields: dict[str, Any] = {
         "conversation": hook.conversation_id,
         "cid": cid,
-        "text": without_mentions(text, everyone=hook.mentions_everyone, names=payload.names),
+        "text": await text_of(ctx, payload, hook.conversation_id, everyone=hook.mentions_everyone),
         "metadata": _metadata(hook, payload),
     }
     if payload.thread is not None:
@@ -68,29 +59,6 @@ def _metadata(hook: HookRow, payload: Payload) -> dict[str, str]:
     """Who the program says it speaks for. It is shown beside the bot's name and never instead of it."""
     said = {"webhooks.hook": hook.id, "webhooks.via": payload.via, "webhooks.icon": payload.icon}
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _handles(reader: Reader, hook: HookRow, people: set[str]) -> dict[str, str]:
-    """The handles of members of the conversation, by id: others are not told about."""
-    found = reader.execute(
-        "SELECT p.id, p.handle FROM json_each(?) i JOIN people p ON p.id = i.value "
-        "JOIN members m ON m.person = p.key AND m.conversation = ? AND m.left_gid IS NULL",
-        (orjson.dumps(sorted(people)).decode(), hook.conversation),
-    )
-    return dict(found.fetchall())
-
-
-def _cid(hook: HookRow, headers: Mapping[str, str]) -> str:
-    """The same for each repeat of a post, so that it is posted once; a new one for a post without an id.
-
-    Raises `PayloadFault` for an id that is too long.
-    """
-    for name in _IDS:
-        if id := headers.get(name, ""):
-            if len(id) > _MOST_ID:
-                raise PayloadFault(name, f"has more than {_MOST_ID} characters")
-            return hashlib.sha256(f"{hook.id}\n{name}\n{id}".encode()).hexdigest()
-    return new_id()
 
 
 ROUTES = (

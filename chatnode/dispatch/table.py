@@ -19,6 +19,7 @@ from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestCheck, RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
+from chatnode.model.records import record
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite
@@ -32,7 +33,7 @@ HandlerResult = PlannedWrite[R] | PlannedRead[R] | Awaitable[R]
 Done = Callable[[outcome.Outcome[Any]], object]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Command(Generic[C, R]):
     """One command.
 
@@ -141,7 +142,7 @@ def _without_json(gives: Any) -> Any:
     return next(each for each in kinds if each is not Encoded) if Encoded in kinds else gives
 
 
-@attrs.define
+@record
 class BegunRequest:
     """A request that has passed the checks that need no waiting. Exactly one of three is called, once: `finish` carries
     it out in a task, `submit` without one if `step` is a plan, `abandon` drops it. All three count and log it.

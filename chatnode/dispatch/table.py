@@ -130,7 +130,11 @@ def plain_command(
 
 def _annotated(handler: Callable[..., Any]) -> tuple[Any, Any]:
     """The request class and what the handler returns."""
-    hints = get_type_hints(handler)
+    names = inspect.unwrap(handler).__globals__
+    # There are hundreds of handlers, and Python's compiler is not needed for what is just a name.
+    hints = {key: names.get(said) if isinstance(said, str) else said for key, said in handler.__annotations__.items()}
+    if None in hints.values():
+        hints = get_type_hints(handler)
     returned = hints.pop("return")
     _, takes = hints.values()
     return takes, returned

@@ -76,10 +76,12 @@ class _Answers:
 
     def add_routes(self, app: QuartTrio) -> None:
         """The commands' addresses, and all others that are in the document or the node's page."""
-        for each in self._table:
-            methods = ["GET", "POST"] if each.reads else ["POST"]
-            app.add_url_rule(f"/v1/{each.name}", each.name, partial(self.run_command, each.name), methods=methods)
         get = ["GET"]
+        # Two rules and not one for each command: werkzeug compiles two functions for a rule.
+        for endpoint, reads, methods in (("read", True, ["GET", "POST"]), ("command", False, ["POST"])):
+            names = ",".join(f'"{each.name}"' for each in self._table if each.reads is reads)
+            if names:
+                app.add_url_rule(f"/v1/<any({names}):name>", endpoint, self.run_command, methods=methods)
         app.add_url_rule("/v1/openapi.json", "openapi_document", self.openapi_document, methods=get)
         app.add_url_rule("/v1/events", "events", self.events, methods=get)
         app.add_url_rule("/v1/export", "export", self.export, methods=get)

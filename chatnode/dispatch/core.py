@@ -15,6 +15,7 @@ from chatnode.dispatch.limits import KeyedLocks, Rate, Turns
 from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
+from chatnode.model.records import record
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.filters.collection import Collections
@@ -37,7 +38,7 @@ def public_url_of(server: Server) -> str:
     return server.public_url and parse_url(server.public_url).origin + base_path_of(server)
 
 
-@attrs.define
+@record
 class Core:
     """One per node. `roles` maps a role to its permissions; `base_url` is the URL at which users reach the node;
     empty while the port is unknown, before the node serves.

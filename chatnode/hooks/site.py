@@ -18,16 +18,15 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
-import attrs
-
 from chatnode import bundle
+from chatnode.model.records import record
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.file_owners import give, make_directory
 
 PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Requirement:
     """A distribution in a site. `python` is what it was installed for; others may not be able to import it."""
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, overload
 
-import attrs
 import pluggy
 
 from chatnode.dispatch.hooks import Verdict
 from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import Plugin
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Change, Transaction
 from chatnode.storage.messages.posting import Draft
@@ -34,7 +34,7 @@ Failure = Literal["refuse", "go on"]
 Budget = Literal["hook_seconds", "transaction_seconds", "start_seconds"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Terms:
     """How a hook is called. `budget`: the setting in `[plugins]` with the seconds an implementation may take.
     `failure`: what happens if an implementation raises, returns something invalid or takes too long: the operation is

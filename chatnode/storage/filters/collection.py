@@ -9,6 +9,7 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying
 from chatnode.storage.filters.kinds import Kind
 
@@ -16,7 +17,7 @@ _NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 """A field's name: it cannot be mistaken for an operator in a filter, nor for `-` or a comma in a sort."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class DerivedKey:
     """An indexed expression by which rows are found: it is `of(text)` wherever the field is `text`."""
 
@@ -24,7 +25,7 @@ class DerivedKey:
     of: Callable[[str], str]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Field:
     """A field of a collection's rows. `sql` is an expression over the collection's `source`.
 
@@ -51,7 +52,7 @@ def _may_nothing(permission: str) -> bool:
     return False
 
 
-@attrs.frozen
+@record(frozen=True)
 class Asker:
     """On whose behalf a query runs, and what it may cost.
 

@@ -13,6 +13,7 @@ import orjson
 
 from chatnode.errors import Refusal, StartError
 from chatnode.model.permissions import ADMIN, PERMISSIONS
+from chatnode.model.records import record
 from chatnode.model.times import now_ms
 from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import CoreTable, Table
@@ -21,7 +22,7 @@ from chatnode.storage.engine.migrations import CORE, Migration, migrate, pending
 from chatnode.storage.engine.transaction import Transaction
 
 
-@attrs.frozen
+@record(frozen=True)
 class KnownPlugin:
     """A plugin that has run here, or was disabled before it did. `tables` as it declared them the last time."""
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +28,7 @@ from chatnode.embed._calls import BlockingCalls
 from chatnode.embed.portal import START_SECONDS, Attach, NodePortal, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
+from chatnode.portal.calls import Call
 from chatnode.portal.stream import BlockingStream
 from chatnode.portal.thread import Portal
 from chatnode.protocol import codec
@@ -276,19 +276,10 @@ def refuse_on_loop() -> None:
 
 def _command(portal: Portal, caller: Acting, name: str, fields: dict[str, Any]) -> Any:
     refuse_on_loop()
-    return _result(portal.ask(begin_command, caller, name, fields))
+    return portal.wait(begin_command, caller, name, fields)
 
 
 def _run(portal: Portal, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
     """The result of an async function that runs on the trio thread."""
     refuse_on_loop()
-    return _result(portal.submit(function, *args))
-
-
-def _result(future: Future[T]) -> T:
-    """Wait for a call. An interrupt, as by Ctrl-C, cancels it."""
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
+    return portal.wait(Call.run_in_task, function, *args)

@@ -167,6 +167,7 @@ class Attached:
 
     async def answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         async with await connect(self._data, "exchange", **scope_fields(scope)) as connection:
+            await connection.send({"begin": True})
             await forward(connection, receive, send)
 
     async def admit(self, identity: str, profile: Profile) -> Person:

@@ -76,7 +76,7 @@ class Call:
             self._scope.cancel()
 
 
-class Answer:
+class BlockingAnswer:
     """The result of a call, for the one thread that waits for it.
 
     KeyboardInterrupt in the middle of waiting leaves nothing locked that `settle` needs, as it could with a future: its

@@ -20,7 +20,7 @@ import outcome
 import trio
 
 from chatnode.errors import NodeGone
-from chatnode.portal.calls import Answer, Call, Result, running_future
+from chatnode.portal.calls import BlockingAnswer, Call, Result, running_future
 from chatnode.portal.thread import Portal
 
 T = TypeVar("T")
@@ -193,7 +193,7 @@ class BlockingStream(Generic[T]):
                 stream.raise_failure()
                 raise StopIteration
             self._check()
-            news = Answer()
+            news = BlockingAnswer()
             if stream.wants(partial(news.settle, outcome.Value(None))):
                 news.wait()
         return stream.take()

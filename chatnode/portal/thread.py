@@ -28,7 +28,7 @@ import outcome
 import trio
 
 from chatnode.errors import NodeGone
-from chatnode.portal.calls import Answer, Call, CallFuture, Result, Start, running_future
+from chatnode.portal.calls import BlockingAnswer, Call, CallFuture, Result, Start, running_future
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -137,7 +137,7 @@ class Portal:
 
     def wait(self, start: Start, *args: Any) -> Any:
         """`hand_over`, and block until there is a result. What interrupts that, such as Ctrl-C, cancels the call."""
-        answer = Answer()
+        answer = BlockingAnswer()
         call = self.hand_over(answer.settle, start, *args)
         try:
             return answer.wait()

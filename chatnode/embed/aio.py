@@ -202,6 +202,15 @@ class Node:
         """
         return await self._loops.run(self._inside.node.admit, identity, profile)
 
+    async def sign_out(self, identity: str) -> None:
+        """A user has signed out of the program: their client sockets and event streams end at once, in all browsers.
+        One who is still signed in there, by what `identify` says, may open others. If they are not known, nothing
+        happens.
+
+        Raises `ValueError` for another form of identity than `identify` gives.
+        """
+        await self._loops.run(self._inside.node.sign_out, identity)
+
     def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> AsyncConsumer:
         """A durable reader of the log: `async for batch in node.consumer("orders", {"message.posted"})`.
 

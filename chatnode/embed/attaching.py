@@ -103,6 +103,11 @@ class SharedNode:
         read_identity(identity)
         return await self.ask(lambda owner: owner.admit(identity, profile or {}))
 
+    async def sign_out(self, identity: str) -> None:
+        """A user has signed out of the program, as `chatnode.node.Node.sign_out`."""
+        read_identity(identity)
+        await self.ask(lambda owner: owner.sign_out(identity))
+
     async def mounted(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request to the program that the node is mounted in, as `chatnode.transport.mount.MountedNode`.
 

@@ -154,6 +154,14 @@ class Node:
         """
         return _run(self._inside.portal, self._inside.node.admit, identity, profile)
 
+    def sign_out(self, identity: str) -> None:
+        """A user has signed out of the program: what they have open in a mounted node ends at once, in all browsers, as
+        with `chatnode.embed.aio`. If they are not known, nothing happens.
+
+        Raises `ValueError` for another form of identity than `admit` takes.
+        """
+        _run(self._inside.portal, self._inside.node.sign_out, identity)
+
     def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> BlockingConsumer:
         """A durable reader of the log: `for batch in node.consumer("orders", {"message.posted"})`.
 

@@ -16,6 +16,8 @@ import trio
 from chatnode.embed import InUse
 from chatnode.embed.aio import Node as AioNode
 from chatnode.embed.attaching import OWNER_SECONDS
+from chatnode.embed.link import ANSWER_SECONDS
+from chatnode.embed.portal import Attach
 from chatnode.embed.threads import Node
 from tests.blackbox.node_process import NodeProcess
 
@@ -185,6 +187,21 @@ def test_of_processes_that_start_together_one_owns_the_node(tmp_path: Path) -> N
     finally:
         for each in scripts:
             each.__exit__()
+
+
+@pytest.mark.parametrize("attach", ["auto", "only"])
+def test_an_owner_that_is_frozen_is_named(tmp_path: Path, attach: Attach) -> None:
+    data = tmp_path / "data"
+    with Script(SHARES, data, "auto") as owner:
+        owner.says()
+        owner.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(InUse, match="it does not answer") as refused:
+            Node(data, attach=attach, start_seconds=ANSWER_SECONDS + 3).start()
+        assert refused.value.process == owner.process.pid
+        owner.process.send_signal(signal.SIGCONT)
+        with Node(data, attach=attach) as chat:
+            assert chat.operator.call("node.info")["name"] == "chatnode"
+        assert owner.end() == 0
 
 
 def test_the_last_of_several_still_has_what_all_have_said(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import attrs
 
 from chatnode.embed._calls import AsyncCalls
+from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.portal import START_SECONDS, Attach, NodePortal, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
@@ -285,7 +286,7 @@ class AsyncBatch:
         return await self._loops.run(self._batch.done, write)
 
 
-class AsyncConsumer:
+class AsyncConsumer(ClosingIterator):
     """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
 
     Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open. Close it
@@ -296,23 +297,12 @@ class AsyncConsumer:
         self._loops = loops
         self._reading = reading
 
-    def __aiter__(self) -> Self:
-        return self
-
     async def __anext__(self) -> AsyncBatch:
         batch = await self._loops.run(self._reading.__anext__)
         return AsyncBatch(batch.events, self._loops, batch)
 
-    async def aclose(self) -> None:
-        """Let another consumer have the name. Closing twice does nothing."""
-        await self._loops.run(self._reading.aclose)
-
-    async def __aenter__(self) -> Self:
-        """From here on its position is stored, and nothing is missed."""
+    async def _ready(self) -> None:
         await self._loops.run(self._reading.__aenter__)
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
+    async def _release(self) -> None:
+        await self._loops.run(self._reading.aclose)

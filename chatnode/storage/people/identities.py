@@ -72,6 +72,17 @@ def sign_in(tx: Transaction, identity: ProgramUser, account: Account, token_hash
         )
 
 
+def sign_out(tx: Transaction, identity: ProgramUser) -> None:
+    """End this user's session, and with it what it has open. One who has none is left alone."""
+    row = tx.execute(
+        "SELECT s.person, s.key FROM identities i JOIN sessions s ON s.key = i.session "
+        "WHERE i.source = ? AND i.name = ?",
+        (identity.source, identity.name),
+    ).fetchone()
+    if row is not None:
+        sessions.revoke(tx, *row)
+
+
 def _create(tx: Transaction, identity: ProgramUser, handle: str | None, shown: str | None) -> Account:
     """Tries several handles: one that another user already has must not keep this one out."""
     asked = codec.structure(

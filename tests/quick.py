@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from weakref import WeakSet
 
 import argon2
 import pytest
@@ -32,9 +34,10 @@ from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.manager import Manager
 from chatnode.services import passwords
-from chatnode.storage.engine.connection import connect_writer
+from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration, core_migrations
+from chatnode.storage.node import plugin_directories
 from chatnode.storage.upkeep import upgrading
 from chatnode.storage.upkeep.snapshots import Progress, no_progress
 from chatnode.transport import openapi
@@ -86,6 +89,7 @@ def quick() -> Iterator[None]:
         patch.setattr(upgrading, "_upgrade", upgrade)
         patch.setattr(discovery, "installed", installed_here)
         patch.setattr(Manager, "load", load)
+        patch.setattr(Manager, "_prepare", prepare)
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         patch.setattr(openapi, "get_type_hints", cache(openapi.get_type_hints))
         patch.setattr(Rule, "_compile_builder", _compile_builder)
@@ -125,9 +129,18 @@ def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory)
     )
     if plain and _with_plugins:
         _with_plugins[0].write(directory.database)
+        _copied.add(manager)
     _really_load(manager, found, directory)
     if plain and not _with_plugins and all(each.name in manager.loaded for each in found):
         _with_plugins.append(Image(directory.database))
+
+
+def prepare(manager: Manager, name: str, connection: Reader, directory: DataDirectory) -> None:
+    """As `Manager._prepare`; the tables in a copy are those that it found in order when they were made."""
+    if manager in _copied:
+        plugin_directories.prepare(directory.of_plugin(name))
+    else:
+        _really_prepare(manager, name, connection, directory)
 
 
 class Image:
@@ -136,16 +149,14 @@ class Image:
     def __init__(self, path: Path) -> None:
         with closing(connect_writer(path, Storage())) as connection:
             rows = connection.execute("SELECT value FROM node WHERE key IN ('epoch', 'import_key')").fetchall()
-            self._secrets = [value for (value,) in rows]
-            self._bytes = connection.serialize()
+            any_secret = b"|".join(value.encode() for (value,) in rows)
+            self._parts = re.split(b"(%s)" % any_secret, connection.serialize())
 
     def write(self, path: Path) -> None:
         """To a database that nobody has open; it gets secrets of its own."""
-        content = self._bytes
-        for each in self._secrets:
-            content = content.replace(each.encode(), secrets.token_hex(len(each) // 2).encode())
+        own = {each: secrets.token_hex(len(each) // 2).encode() for each in self._parts[1::2]}
         path.touch(mode=0o600)
-        path.write_bytes(content)
+        path.write_bytes(b"".join(own.get(each, each) for each in self._parts))
 
 
 def _stamp(database: Path) -> tuple[int, int, bool]:
@@ -178,7 +189,9 @@ def _of_the_core() -> Image:
 _with_plugins: list[Image] = []
 _new: dict[Path, tuple[int, int, bool]] = {}
 _really_upgrade = upgrading._upgrade
+_copied: WeakSet[Manager] = WeakSet()
 _really_load = Manager.load
+_really_prepare = Manager._prepare
 _builders: dict[object, Callable[..., tuple[str, str]]] = {}
 _really_compile_builder = Rule._compile_builder
 _core = cache(core_migrations)

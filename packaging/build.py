@@ -72,8 +72,7 @@ def prepare(work: Path) -> Path:
     for place, tools in (("freezer", FREEZER), ("tools", TOOLS)):
         if not (work / place).exists():
             run([python, "-m", "pip", "install", *pins, "--target", work / place, *tools])
-    run([python, "-m", "pip", "install", *pins, ROOT])
-    run([python, "-m", "pip", "install", *pins, "--force-reinstall", "--no-deps", ROOT])
+    run([python, "-m", "pip", "install", *pins, ROOT])  # a directory is installed again, whatever its version
     return python
 
 

@@ -232,8 +232,8 @@ def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:
     not there, because they were dropped by hand."""
     found: list[Table] = []
     missing: list[str] = []
+    there = set(catalogue.tables_named(connection, ""))
     for plugin in known(connection).values():
-        there = set(own_tables(connection, plugin.name))
         found += [table for table in plugin.tables if table.name in there]
         missing += [table.name for table in plugin.tables if table.name not in there]
     return found, missing

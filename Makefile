@@ -24,9 +24,10 @@ test: style
 	wait $$types; types=$$?; echo $(PYRIGHT); cat "$$said"; rm "$$said"; \
 	[ $$tests = 0 ] && [ $$types = 0 ]
 
-# The tests of many seconds each: kills, crashes, floods; and all examples of the properties (tests/quick.py).
+# The tests of many seconds each: kills, crashes, floods; and all examples of the properties (tests/quick.py). A worker
+# keeps neighbours, which share a node or wait for the same packages; who is done takes of what others have left.
 slow: $(BIN)/.installed-dev
-	$(BIN)/pytest -q -m "slow or hypothesis" -n auto --max-worker-restart 0
+	$(BIN)/pytest -q -m "slow or hypothesis" -n auto --dist worksteal --max-worker-restart 0
 
 # What is written from the code: a test compares.
 docs: $(BIN)/.installed-dev

@@ -107,7 +107,7 @@ from chatnode.storage.engine.snapshot import Snapshot
 from chatnode.storage.engine.stored_files import StoredFile
 from chatnode.storage.engine.transaction import Change, Read, Transaction, Write
 from chatnode.storage.filters import kinds
-from chatnode.storage.filters.collection import Asker, Collection, Field
+from chatnode.storage.filters.collection import Asker, Collection, DerivedKey, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
 from chatnode.storage.log.consumers import RowBatch
 from chatnode.storage.log.retelling import log_rows, log_rows_for, without_recipient
@@ -162,6 +162,7 @@ __all__ = [
     "ConversationTrimmed",
     "ConversationUpdated",
     "Deny",
+    "DerivedKey",
     "Disconnected",
     "Draft",
     "Emoji",

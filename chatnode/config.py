@@ -140,6 +140,7 @@ class Limits:
     )
     hello_seconds: float = setting(30.0, "Seconds a client socket has to sign in with hello.", minimum=0)
     hello_frames: int = setting(100, "Maximum number of frames a client socket may send before hello.", minimum=0)
+    hello_bytes: int = setting(16_384, "Maximum size of one WebSocket message before hello.", minimum=0)
     body_bytes: int = setting(
         1_048_576, "Maximum size of an HTTP request's body, unless a plugin's route sets another.", minimum=0
     )
@@ -212,6 +213,9 @@ class Limits:
     bot_posts_per_minute: int = setting(300, "Maximum number of messages a bot may post per minute.", minimum=0)
     invocations_per_minute: int = setting(
         60, "Maximum number of slash commands and buttons a user may use per minute.", minimum=0
+    )
+    bots_per_minute: int = setting(
+        10, "Maximum number of times per minute that a user may create or end a bot.", minimum=0
     )
     attached_calls: int = setting(
         256,

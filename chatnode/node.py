@@ -174,6 +174,14 @@ class Node:
         """
         return await self.core.part(Vouching).admit(read_identity(identity), read_profile(profile))
 
+    async def sign_out(self, identity: str) -> None:
+        """A user has signed out of the program that the node is mounted in: close what they have open here, wherever
+        they have signed in to it. `identity` is what `identify` calls them; for one who is not known, nothing happens.
+
+        Raises `ValueError` for another form of identity.
+        """
+        await self.core.part(Vouching).sign_out(read_identity(identity))
+
     def asgi(self, identify: Identify | None = None, profile: AskProfile | None = None) -> TrioApp:
         """An ASGI application for a server in the same trio run, such as hypercorn's. The node must be running: with
         `run`, or with `serve` for a port of its own besides.

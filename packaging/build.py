@@ -9,6 +9,7 @@ SHA256SUMS. Needs Linux with glibc, binutils, and a Python with a shared library
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +72,7 @@ def prepare(work: Path) -> Path:
     for place, tools in (("freezer", FREEZER), ("tools", TOOLS)):
         if not (work / place).exists():
             run([python, "-m", "pip", "install", *pins, "--target", work / place, *tools])
-    run([python, "-m", "pip", "install", *pins, ROOT])
-    run([python, "-m", "pip", "install", *pins, "--force-reinstall", "--no-deps", ROOT])
+    run([python, "-m", "pip", "install", *pins, ROOT])  # a directory is installed again, whatever its version
     return python
 
 
@@ -101,12 +102,43 @@ def make_deb(work: Path, to: Path, version: str) -> None:
     staged = work / "deb"
     staged.mkdir(exist_ok=True)
     (staged / "chatnode.service").write_text(unit(), encoding="utf-8")
-    for each in ("nfpm.yaml", "config.toml", "chatnode.sysusers", "postinst", "prerm", "postrm"):
+    copied = ("nfpm.yaml", "config.toml", "chatnode.sysusers", "lintian-overrides", "postinst", "prerm", "postrm")
+    for each in copied:
         shutil.copy2(HERE / "deb" / each, staged / each)
+    (staged / "copyright").write_text(copyrights(), encoding="utf-8")
+    compress((HERE / "deb" / "chatnode.1").read_text(encoding="utf-8"), staged / "chatnode.1.gz")
+    compress(changes(version), staged / "changelog.gz")
     architecture = ARCHITECTURES[platform.machine()]
     named = {"CHATNODE_VERSION": version, "CHATNODE_ARCHITECTURE": architecture}
     package = to / f"chatnode_{version}_{architecture}.deb"
     run([work / "tools" / "bin" / "nfpm", "package", "--packager", "deb", "--target", package], cwd=staged, **named)
+
+
+def compress(text: str, to: Path) -> None:
+    to.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def copyrights() -> str:
+    """chatnode's own license. The distributions in the bundle have theirs beside them."""
+    own = "".join(
+        f" {line or '.'}\n" for line in (ROOT / "LICENSE").read_text(encoding="utf-8").strip().splitlines()[4:]
+    )
+    return (
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"
+        "Source: https://github.com/chatnode/chatnode\n"
+        "Comment: Python and the packages that chatnode needs are in /usr/lib/chatnode/_internal; the licenses of the\n"
+        " packages are in its directories *.dist-info.\n\n"
+        f"Files: *\nCopyright: 2026 the chatnode authors\nLicense: Expat\n{own}"
+    )
+
+
+def changes(version: str) -> str:
+    """Debian wants an entry for each version; what changes is told elsewhere."""
+    date = formatdate(int(environment()["SOURCE_DATE_EPOCH"]))
+    return (
+        f"chatnode ({version}) stable; urgency=medium\n\n  * Version {version}.\n\n"
+        f" -- chatnode <chat@chatnode.org>  {date}\n"
+    )
 
 
 def unit() -> str:

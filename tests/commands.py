@@ -30,6 +30,10 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     *services.COMMANDS,
     *(command for plugin in PLUGINS for command in plugin.commands),
 )
+#: The commands by what they are about, which is the first word of their names.
+SUBJECTS: dict[str, list[Command[Any, Any]]] = {}
+for _command in COMMANDS:
+    SUBJECTS.setdefault(_command.name.partition(".")[0], []).append(_command)
 #: What each role of a new node may do.
 ROLES_WITH_PLUGINS: dict[str, frozenset[str]] = {
     role: permissions

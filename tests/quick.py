@@ -1,11 +1,13 @@
 """What makes the default run quick: no test does again what every test does, and none waits for a disk.
 
-- A new database that a test opens in this process is a copy of one that went through all migrations, and so is that of
-  a node with all installed plugins, which are looked up once. `migrations.migrate` itself is not touched, nor is a
-  process that a test starts; tests/test_quick.py compares the copies with what the migrations make.
+- A new database that a test opens in this process is a copy of one that went through all migrations, those of the
+  plugins that come with chatnode among them. `migrations.migrate` itself is not touched, nor is a process that a test
+  starts; tests/test_quick.py compares the copies with what the migrations make.
+- Installed plugins are looked up once.
 - What a served node makes of its routes and their types is made once for each of them.
 - A password is hashed in this process at the least cost; a test that asks for `real_passwords` pays the whole.
-- The directories of the tests are in memory where the system has room for it. A run with the slow tests is on disk.
+- The directories of the tests are in memory where the system has room for it. Of a run with the slow tests they are on
+  disk, but for those that tests make for themselves, most often one for each example of a property.
 - No garbage is collected while tests are, nor ever again in what they are made of.
 - Properties get a third of their examples (`examples`); `make slow` tries them with all.
 """
@@ -14,15 +16,19 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import secrets
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from weakref import WeakKeyDictionary
 
 import argon2
+import outcome
 import pytest
 from werkzeug.routing import Rule
 
@@ -31,10 +37,11 @@ from chatnode.garbage import not_collected
 from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.manager import Manager
-from chatnode.services import passwords
-from chatnode.storage.engine.connection import connect_writer
+from chatnode.services import SUBJECTS, passwords
+from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration, core_migrations
+from chatnode.storage.node import plugin_directories
 from chatnode.storage.upkeep import upgrading
 from chatnode.storage.upkeep.snapshots import Progress, no_progress
 from chatnode.transport import openapi
@@ -50,9 +57,12 @@ _real_hasher = passwords._hasher
 
 def pytest_configure(config: pytest.Config) -> None:
     global _share
+    room = _has_room()
+    if room and "TMPDIR" not in os.environ:
+        tempfile.tempdir = MEMORY
     if config.getoption("markexpr") == "not slow":
         _share = 3
-        if _has_room():
+        if room:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 
@@ -86,6 +96,7 @@ def quick() -> Iterator[None]:
         patch.setattr(upgrading, "_upgrade", upgrade)
         patch.setattr(discovery, "installed", installed_here)
         patch.setattr(Manager, "load", load)
+        patch.setattr(Manager, "_prepare", prepare)
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         patch.setattr(openapi, "get_type_hints", cache(openapi.get_type_hints))
         patch.setattr(Rule, "_compile_builder", _compile_builder)
@@ -115,19 +126,31 @@ def new_database(path: Path) -> None:
 
 
 def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory) -> None:
-    """As `Manager.load`; a new database with all installed plugins becomes a copy of one that went through their
-    steps."""
+    """As `Manager.load`; a new database becomes a copy of one that went through the steps of those plugins of ours that
+    are among them."""
     found = list(found)
-    plain = (
-        _new.pop(directory.database, None) == _stamp(directory.database)
-        and [each[:3] for each in found] == [each[:3] for each in _installed()]
-        and not manager.config.plugins.disabled
-    )
-    if plain and _with_plugins:
-        _with_plugins[0].write(directory.database)
+    ours = {each.name: each for each in found if _is_ours(each) and each.name not in manager.config.plugins.disabled}
+    new = _new.pop(directory.database, None) == _stamp(directory.database)
+    if new and ours and (image := _with_plugins(ours)) is not None:
+        image.write(directory.database)
+        _copied[manager] = ours.keys()
     _really_load(manager, found, directory)
-    if plain and not _with_plugins and all(each.name in manager.loaded for each in found):
-        _with_plugins.append(Image(directory.database))
+
+
+def _is_ours(plugin: Installed) -> bool:
+    """Whether it comes with chatnode, and is as it came: installed, or given as its module."""
+    if plugin.distribution:
+        return any(plugin[:3] == each[:3] for each in _installed())
+    module = sys.modules.get(f"chatnode_{plugin.name}")
+    return module is not None and outcome.capture(plugin.load) == outcome.Value(module)
+
+
+def prepare(manager: Manager, name: str, connection: Reader, directory: DataDirectory) -> None:
+    """As `Manager._prepare`; the tables in a copy are those that it found in order when they were made."""
+    if name in _copied.get(manager, ()):
+        plugin_directories.prepare(directory.of_plugin(name))
+    else:
+        _really_prepare(manager, name, connection, directory)
 
 
 class Image:
@@ -136,16 +159,14 @@ class Image:
     def __init__(self, path: Path) -> None:
         with closing(connect_writer(path, Storage())) as connection:
             rows = connection.execute("SELECT value FROM node WHERE key IN ('epoch', 'import_key')").fetchall()
-            self._secrets = [value for (value,) in rows]
-            self._bytes = connection.serialize()
+            any_secret = b"|".join(value.encode() for (value,) in rows)
+            self._parts = re.split(b"(%s)" % any_secret, connection.serialize())
 
     def write(self, path: Path) -> None:
         """To a database that nobody has open; it gets secrets of its own."""
-        content = self._bytes
-        for each in self._secrets:
-            content = content.replace(each.encode(), secrets.token_hex(len(each) // 2).encode())
+        own = {each: secrets.token_hex(len(each) // 2).encode() for each in self._parts[1::2]}
         path.touch(mode=0o600)
-        path.write_bytes(content)
+        path.write_bytes(b"".join(own.get(each, each) for each in self._parts))
 
 
 def _stamp(database: Path) -> tuple[int, int, bool]:
@@ -175,10 +196,25 @@ def _of_the_core() -> Image:
         return Image(directory.database)
 
 
-_with_plugins: list[Image] = []
+def _with_plugins(found: Mapping[str, Installed]) -> Image | None:
+    """None if they do not all run, as when one requires another that is not there."""
+    names = frozenset(found)
+    if names not in _images:
+        with TemporaryDirectory() as folder:
+            directory = DataDirectory(Path(folder))
+            new_database(directory.database)
+            manager = Manager(Config(), SUBJECTS)
+            _really_load(manager, found.values(), directory)
+            _images[names] = Image(directory.database) if manager.loaded.keys() == names else None
+    return _images[names]
+
+
+_images: dict[frozenset[str], Image | None] = {}
 _new: dict[Path, tuple[int, int, bool]] = {}
 _really_upgrade = upgrading._upgrade
+_copied: WeakKeyDictionary[Manager, Collection[str]] = WeakKeyDictionary()
 _really_load = Manager.load
+_really_prepare = Manager._prepare
 _builders: dict[object, Callable[..., tuple[str, str]]] = {}
 _really_compile_builder = Rule._compile_builder
 _core = cache(core_migrations)

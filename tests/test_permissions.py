@@ -13,10 +13,10 @@ import pytest
 
 from chatnode.config import Config, Limits
 from chatnode.dispatch.table import Command
-from chatnode.model.permissions import MODERATOR, PERMISSIONS
+from chatnode.model.permissions import ADMIN, MODERATOR, PERMISSIONS
 from chatnode.node import Node
 from chatnode.testing import User
-from tests.commands import COMMANDS, PLUGINS, ROLES_WITH_PLUGINS
+from tests.commands import COMMANDS, PLUGINS, ROLES_WITH_PLUGINS, SUBJECTS
 from tests.services.dialogue import Visitor, outcome
 from tests.test_matrix import FIELDS, Target
 
@@ -38,30 +38,64 @@ def config() -> Config:
     return Config(limits=Limits(requests_per_minute=0, posts_per_minute=0, changes_per_minute=0, logins_per_minute=0))
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-async def test_a_command_is_for_whom_its_permission_is_for(node: Node, command: Command[Any, Any]) -> None:
-    member, moderator = await User.new(node, "member"), await User.new(node, "moderator")
-    admin = await User.new(node, "admin", admin=True)
-    await node.call("people.role", person="moderator", role="moderator")
-    moderator = User(node, attrs.evolve(moderator.account, role=MODERATOR))
-    for handle in ("spare", "outside"):
-        await User.new(node, handle)
+@pytest.mark.parametrize("subject", SUBJECTS)
+async def test_a_command_is_for_whom_its_permission_is_for(node: Node, subject: str) -> None:
+    """Each command is tried by people who have done nothing yet."""
+    expected: dict[str, Allowed] = {}
+    found: dict[str, Allowed] = {}
+    for number, command in enumerate(SUBJECTS[subject]):
+        expected[command.name] = whose(command)
+        found[command.name] = await Trial(node, command, number).allowed()
+    assert found == expected
 
-    nothing = Target("0" * 32, "0" * 32)
-    answer = await outcome(Visitor(node).call(command.name, **FIELDS[command.name](nothing)))
-    assert (answer == "unauthenticated") == (command.permission is not None)
 
-    for who in (member, moderator, admin):
-        room = await who.group(title="theirs")
-        fields = FIELDS[command.name](Target(room, await who.says(room, "theirs")))
-        may = command.permission is None or command.permission in ROLES_WITH_PLUGINS[who.account.role]
-        if command.name in ONES_OWN | BOTS_OWN:
-            may = who is admin
+@attrs.frozen
+class Allowed:
+    """Who is let through to a command, whatever becomes of it then."""
+
+    nobody: bool
+    member: bool
+    moderator: bool
+    admin: bool
+
+
+def whose(command: Command[Any, Any]) -> Allowed:
+    def may(role: str) -> bool:
         if command.name in ONLY_THE_OPERATOR | ONLY_BOTS:
-            may = False
-        answer = await outcome(who.call(command.name, **fields))
-        assert (answer == "forbidden") == (not may), who.handle
-        assert answer != "unauthenticated", who.handle
+            return False
+        if command.name in ONES_OWN | BOTS_OWN:
+            return role == ADMIN
+        return command.permission is None or command.permission in ROLES_WITH_PLUGINS[role]
+
+    return Allowed(command.permission is None, may("member"), may(MODERATOR), may(ADMIN))
+
+
+@attrs.frozen
+class Trial:
+    """One command, tried by new people for each role, whose handles end in `number`."""
+
+    node: Node
+    command: Command[Any, Any]
+    number: int
+
+    async def allowed(self) -> Allowed:
+        for handle in ("spare", "outside"):
+            await User.new(self.node, f"{handle}{self.number}")
+        nobody = await outcome(Visitor(self.node).call(self.command.name, **self.fields("0" * 32, "0" * 32)))
+        roles = [await self.lets(role) for role in ("member", MODERATOR, ADMIN)]
+        return Allowed(nobody != "unauthenticated", *roles)
+
+    async def lets(self, role: str) -> bool:
+        who = await User.new(self.node, f"{role}{self.number}", role=role)
+        room = await who.group(title="theirs")
+        message = await who.says(room, "theirs")
+        answer = await outcome(who.call(self.command.name, **self.fields(room, message)))
+        assert answer != "unauthenticated", (self.command.name, role)
+        return answer != "forbidden"
+
+    def fields(self, conversation: str, message: str) -> dict[str, Any]:
+        target = Target(conversation, message, spare=f"spare{self.number}", outside=f"outside{self.number}")
+        return FIELDS[self.command.name](target)
 
 
 def test_every_permission_is_asked_for() -> None:

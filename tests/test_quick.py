@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,8 @@ from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
 from chatnode.storage.upkeep import upgrading
 from chatnode.storage.upkeep.snapshots import no_progress
 from tests import quick
+from tests.plugins import keeper
+from tests.without_attachments import PLUGINS
 
 LATER = Migration(CORE, "9999_later", "CREATE TABLE later (number);")
 
@@ -60,8 +64,6 @@ def test_other_steps_and_other_databases_are_not_copied(tmp_path: Path) -> None:
 
 async def test_what_was_written_before_the_plugins_are_loaded_stays(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "data")
-    async with open_node(tmp_path / "other"):
-        assert quick._with_plugins
     directory.claim()
     upgrading.upgrade(directory, Config())
     with closing(connect_writer(directory.database, Storage())) as connection:
@@ -82,19 +84,23 @@ async def test_every_new_node_has_an_epoch_and_a_secret_of_its_own(tmp_path: Pat
     assert len(found) == 4
 
 
-async def test_a_copied_node_is_what_its_plugins_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("one", "copied"):
-        async with open_node(tmp_path / name):
-            assert quick._with_plugins
+@pytest.mark.parametrize("only", [None, PLUGINS], ids=["all that are installed", "some"])
+async def test_a_copied_node_is_what_its_plugins_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: Sequence[Any] | None
+) -> None:
+    """Also with another plugin beside them, which goes through its own steps."""
+    async with open_node(tmp_path / "copied", plugins=[keeper], only=only) as node:
+        assert quick._copied[node.plugins] == node.plugins.loaded.keys() - {"keeper"} != set()
     monkeypatch.setattr(Manager, "load", quick._really_load)
-    async with open_node(tmp_path / "made"):
-        pass
+    async with open_node(tmp_path / "made", plugins=[keeper], only=only) as node:
+        assert node.plugins not in quick._copied
     found: list[list[str]] = []
     for name in ("copied", "made"):
         connection = connect_writer(tmp_path / name / "chatnode.sqlite3", Storage())
         connection.execute("UPDATE plugins SET installed_at = 0")
-        connection.execute("UPDATE crm_people_state SET value = '' WHERE name = 'suppression'")
-        found.append(content(connection))
+        if only is None:
+            connection.execute("UPDATE crm_people_state SET value = '' WHERE name = 'suppression'")
+        found.append(sorted(content(connection)))  # indexes come in the order in which they were made
         connection.close()
     assert found[0] == found[1]
 

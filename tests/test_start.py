@@ -16,7 +16,7 @@ from types import ModuleType
 import trio
 
 from chatnode.config import Config
-from chatnode.node import open_node
+from chatnode.node import Node, open_node
 from chatnode.storage.upkeep import sealing
 from tests.transport import clients
 from tests.transport.clients import ChatSocket, Http, Response, serving, wait_for
@@ -94,6 +94,25 @@ async def chat_and_then_browse(data: Path) -> None:
 
 def test_chat_needs_no_http_framework_and_goes_on_while_it_is_imported(tmp_path: Path) -> None:
     run_apart("chat_and_then_browse", tmp_path / "data")
+
+
+def share_written(node: Node) -> float:
+    """Of the classes of requests, how many attrs has written."""
+    written = [isinstance(vars(command.takes)["__attrs_attrs__"], tuple) for command in node.table]
+    return sum(written) / len(written)
+
+
+async def ask_for_the_document(data: Path) -> None:
+    clients.PATIENCE = 60.0
+    async with open_node(data, Config()) as node, serving(node) as address, await Http.open(address) as http:
+        assert (await http.request("GET", "/health")).status == 200
+        assert share_written(node) < 0.1
+        assert (await http.request("GET", "/v1/openapi.json")).status == 200
+        assert share_written(node) == 1
+
+
+def test_classes_of_requests_are_written_when_somebody_needs_them(tmp_path: Path) -> None:
+    run_apart("ask_for_the_document", tmp_path / "data")
 
 
 async def browse_without_files(data: Path) -> None:

@@ -182,7 +182,7 @@ class Keeper:
         facts = await self._in_use.facts()
         if facts.self_signed or facts.serial == self.state.revoked or not self._is_wanted(facts):
             return after_failures
-        return max(renewal.due_at(facts, self._window), after_failures)
+        return max(renewal.due_at(facts, self._window, self.state.early_at), after_failures)
 
     def _is_wanted(self, facts: Facts) -> bool:
         """Whether it has all names and is of the authority in the settings."""
@@ -271,11 +271,13 @@ class Keeper:
         if missing:
             await self._remember(order=None)
             raise AcmeError(f"the certificate is not for {', '.join(sorted(missing))}, and is not used")
+        replaced, now = await self._in_use.facts(), time.time()
+        early_at = now if not replaced.self_signed and renewal.is_early(replaced, now) else 0.0
         await trio.to_thread.run_sync(self._store.save_certificate, pem)
         self._in_use.take(context, pem)
         self._window, self._look_at = None, 0.0
         try:
-            await self._remember(**attrs.asdict(State(directory=order.directory)))
+            await self._remember(**attrs.asdict(State(order.directory, early_at=early_at)))
         except OSError as error:  # it is in use all the same, and the order is not resumed before the next renewal
             logger.warning("%s: %s", self._store.directory, error.strerror)
         return facts

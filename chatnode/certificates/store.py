@@ -44,6 +44,8 @@ class State:
     problem: str = ""
     revoked: str = ""
     """The serial number of a certificate that was revoked."""
+    early_at: float = 0.0
+    """When the certificate in use replaced one that was not due yet, in seconds since 1970; 0 if that one was due."""
 
 
 class CertificateStore:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from chatnode.model.records import record
+
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -23,7 +25,7 @@ _ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31"
 """RFC 8737, section 3."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Facts:
     """What a certificate says. Times are seconds since 1970. `ari` is its name in ARI, empty if it has none."""
 

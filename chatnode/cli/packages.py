@@ -89,7 +89,10 @@ def _add_to_site(site: PluginSite, what: str) -> None:
 def _install(site: PluginSite, work: Path, options: tuple[str, ...], wanted: list[str]) -> None:
     new = work / "site"
     _pip(site, *_WHEELS, *options, "--no-deps", "--target", str(new), *wanted)
-    site.add(new)
+    try:
+        site.add(new)
+    except OSError as error:
+        raise StartError(f"{error.filename or site.path}: {error.strerror}; nothing was changed") from None
 
 
 @contextmanager

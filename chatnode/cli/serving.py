@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from chatnode.cli import packages, reloading
 from chatnode.cli.systemd import keep_watchdog_calm, notify
 from chatnode.config import Config
 from chatnode.errors import StartError
+from chatnode.garbage import not_collected
 from chatnode.logs import get_logger
 from chatnode.node import Node, open_node
 from chatnode.services.memory import limit_arenas
@@ -69,7 +71,8 @@ async def _serve(data: Path, config: Config, bind: str | None, reload: Path | No
         changed = True
         scope.cancel()
 
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals, ExitStack() as starting:
+        starting.enter_context(not_collected())
         async with open_node(data, config) as node, trio.open_nursery() as nursery:
             try:
                 url: str = await nursery.start(node.serve, bind)
@@ -79,6 +82,7 @@ async def _serve(data: Path, config: Config, bind: str | None, reload: Path | No
             await _greet(node)
             notify("READY=1")
             nursery.start_soon(keep_watchdog_calm, node)
+            starting.close()
             _calm_garbage_collector()
             sys.setswitchinterval(SWITCH_SECONDS)
             nursery.start_soon(_stop_on_signal, signals, nursery.cancel_scope)

@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import ssl
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -30,17 +28,16 @@ import attrs
 import trio
 
 from chatnode import client as on_trio
-from chatnode.client.client import UNREAD_BYTES, Client
+from chatnode.client.client import Client
 from chatnode.client.errors import SignedOut, Unreachable
 from chatnode.client.feed import Interrupted, Item, Live, Pushed, Reset
 from chatnode.client.imports import SPREAD_SECONDS
-from chatnode.client.parts import Asking, Feeding, Parts, Transferring, events_of, keep_connected
-from chatnode.client.uploaded import Progress, Source, UploadedFile
+from chatnode.client.parts import Asking, Feeding, Parts, Transferring, events_of
+from chatnode.client.uploaded import DownloadOptions, Source, UploadedFile, UploadOptions
 from chatnode.errors import ConnectionLost, NodeGone, Refusal
 from chatnode.model.cids import new_cid
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.events import ConversationImported
-from chatnode.model.messages import Media
 from chatnode.portal.calls import running_future
 from chatnode.portal.loops import LoopPortal, LoopQueue, wait_for
 from chatnode.portal.stream import AsyncStream
@@ -116,49 +113,32 @@ accept_invite = _crossing(on_trio.accept_invite)
 # ---- clients
 
 
-@asynccontextmanager
-async def connect(
-    url: str,
-    token: str,
-    *,
-    cursor: Cursor | None = None,
-    device: str | None = None,
-    events: bool = True,
-    tls: ssl.SSLContext | None = None,
-    unread_bytes: int = UNREAD_BYTES,
-) -> AsyncGenerator[Client]:
-    """A client of the node at `url` (http or https), signed in with `token`; it stays connected until the block ends.
+def _connecting(
+    function: Callable[P, AbstractAsyncContextManager[Client]],
+) -> Callable[P, AbstractAsyncContextManager[Client]]:
+    """The same function for asyncio."""
 
-    With the `cursor` of an earlier client, events continue where that client stopped; without it, they begin with a
-    `Reset`. If you only run commands, pass `events=False`.
+    @wraps(function)
+    @asynccontextmanager
+    async def connect(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Client]:
+        loops, connection = _loops(), _Connection()
+        held = loops.portal.submit(connection.hold, partial(function, *args, **kwargs))
+        try:
+            parts = await wait_for(connection.opened)
+        except asyncio.CancelledError:
+            held.cancel()
+            raise
+        try:
+            feed = _Feed(loops.portal, parts.feed)
+            yield Client(Parts(parts.link, _Calls(loops, parts.calls), feed, _Transfers(loops, parts.transfers)))
+        finally:
+            connection.close(loops.portal)
+            await wait_for(held)
 
-    Raises `Unreachable`, `SignedOut` for a token that does not work, or the node's `Refusal`, when the first
-    connection fails. Later connections are re-established automatically. Exceptions of the body pass through unchanged.
-    """
-    loops, connection = _loops(), _Connection()
-    held = loops.portal.submit(
-        partial(
-            connection.hold,
-            url,
-            token,
-            cursor=cursor,
-            device=device,
-            events=events,
-            tls=tls,
-            unread_bytes=unread_bytes,
-        )
-    )
-    try:
-        parts = await wait_for(connection.opened)
-    except asyncio.CancelledError:
-        held.cancel()
-        raise
-    try:
-        feed = _Feed(loops.portal, parts.feed)
-        yield Client(Parts(parts.link, _Calls(loops, parts.calls), feed, _Transfers(loops, parts.transfers)))
-    finally:
-        connection.close(loops.portal)
-        await wait_for(held)
+    return connect
+
+
+connect = _connecting(on_trio.connect)
 
 
 class _Connection:
@@ -168,10 +148,10 @@ class _Connection:
         self.opened: Future[Parts] = running_future()
         self._closing = trio.Event()
 
-    async def hold(self, *args: Any, **options: Any) -> None:
+    async def hold(self, connect: Callable[[], AbstractAsyncContextManager[Client]]) -> None:
         try:
-            async with keep_connected(*args, **options) as parts:
-                self.opened.set_result(parts)
+            async with connect() as client:
+                self.opened.set_result(client.parts)
                 await self._closing.wait()
         except Exception as error:
             if self.opened.done():
@@ -222,52 +202,19 @@ class _Transfers:
     _loops: LoopPortal
     _transfers: Transferring
 
-    async def upload(
-        self,
-        source: Source,
-        *,
-        name: str | None,
-        type: str | None,
-        as_file: bool,
-        progress: Progress | None,
-        resume: str | None,
-        created: Callable[[str], None] | None,
-        patience: float,
-    ) -> UploadedFile:
+    async def upload(self, source: Source, options: UploadOptions) -> UploadedFile:
         queue = self._loops.queue()
-        uploading = partial(
-            self._transfers.upload,
-            _pieces(queue, source) if isinstance(source, AsyncIterable) else source,
-            name=name,
-            type=type,
-            as_file=as_file,
-            progress=progress and partial(queue.call_soon, progress),
-            resume=resume,
-            created=created and partial(queue.call_soon, created),
-            patience=patience,
+        given = _pieces(queue, source) if isinstance(source, AsyncIterable) else source
+        told = attrs.evolve(
+            options,
+            progress=partial(queue.call_soon, options.progress),
+            created=partial(queue.call_soon, options.created),
         )
-        return await self._loops.run(uploading)
+        return await self._loops.run(self._transfers.upload, given, told)
 
-    async def download(
-        self,
-        file: UploadedFile | Media | str,
-        target: str | os.PathLike[str],
-        *,
-        variant: str | None,
-        overwrite: bool,
-        progress: Progress | None,
-        patience: float,
-    ) -> Path:
-        downloading = partial(
-            self._transfers.download,
-            file,
-            target,
-            variant=variant,
-            overwrite=overwrite,
-            progress=progress and partial(self._loops.queue().call_soon, progress),
-            patience=patience,
-        )
-        return await self._loops.run(downloading)
+    async def download(self, file: str, target: Path, options: DownloadOptions) -> None:
+        told = attrs.evolve(options, progress=partial(self._loops.queue().call_soon, options.progress))
+        await self._loops.run(self._transfers.download, file, target, told)
 
 
 async def _pieces(queue: LoopQueue, source: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -11,7 +11,18 @@ from typing import Any, TypeVar
 
 from chatnode.client.feed import Item
 from chatnode.client.parts import Parts, events_of, keep_connected
-from chatnode.client.uploaded import PATIENCE_SECONDS, Progress, Source, UploadedFile, fields_of_files
+from chatnode.client.uploaded import (
+    PATIENCE_SECONDS,
+    DownloadOptions,
+    Progress,
+    Source,
+    UploadedFile,
+    UploadOptions,
+    fields_of_files,
+    id_of,
+    ignore,
+    name_of,
+)
 from chatnode.model.bots import OfferedCommand
 from chatnode.model.cids import new_cid
 from chatnode.model.commands.accounts import PersonPage
@@ -69,6 +80,8 @@ class Client:
     """
 
     def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        """What it is made of: only for `chatnode.client.aio`."""
         self._link = parts.link
         self._calls = parts.calls
         self._feed = parts.feed
@@ -305,16 +318,9 @@ class Client:
         Raises the node's `Refusal`, `OSError` for what cannot be read, and `Unreachable` when nothing moved for
         `patience` seconds.
         """
-        return await self._transfers.upload(
-            source,
-            name=name,
-            type=type,
-            as_file=as_file,
-            progress=progress,
-            resume=resume,
-            created=created,
-            patience=patience,
-        )
+        name = name_of(source) if name is None else name
+        options = UploadOptions(name, type, as_file, progress or ignore, resume, created or ignore, patience)
+        return await self._transfers.upload(source, options)
 
     async def download(
         self,
@@ -335,9 +341,11 @@ class Client:
         Raises the node's `Refusal` (`unavailable` while the file is not scanned for viruses yet), `FileExistsError`,
         other `OSError`s, and `Unreachable` when nothing came for `patience` seconds.
         """
-        return await self._transfers.download(
-            file, target, variant=variant, overwrite=overwrite, progress=progress, patience=patience
+        path = Path(target)
+        await self._transfers.download(
+            id_of(file), path, DownloadOptions(variant, overwrite, progress or ignore, patience)
         )
+        return path
 
     async def _ask(self, kind: type[T], name: str, /, **fields: Any) -> T:
         """A command whose fields that are None are left out."""

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,12 +17,11 @@ from chatnode.client.errors import SignedOut
 from chatnode.client.feed import Feed, Item
 from chatnode.client.link import Link
 from chatnode.client.transfers import Transfers
-from chatnode.client.uploaded import Progress, Source, UploadedFile
+from chatnode.client.uploaded import DownloadOptions, Source, UploadedFile, UploadOptions
 from chatnode.client.wire import Address
 from chatnode.concurrency import Signal, raise_single
 from chatnode.errors import ConnectionLost
 from chatnode.model.commands.resume import Cursor, Hello, Welcome
-from chatnode.model.messages import Media
 
 
 class Connected(Protocol):
@@ -54,29 +52,9 @@ class Feeding(Protocol):
 class Transferring(Protocol):
     """Transfers files; see `Client.upload` and `Client.download`."""
 
-    async def upload(
-        self,
-        source: Source,
-        *,
-        name: str | None,
-        type: str | None,
-        as_file: bool,
-        progress: Progress | None,
-        resume: str | None,
-        created: Callable[[str], None] | None,
-        patience: float,
-    ) -> UploadedFile: ...
+    async def upload(self, source: Source, options: UploadOptions) -> UploadedFile: ...
 
-    async def download(
-        self,
-        file: UploadedFile | Media | str,
-        target: str | PathLike[str],
-        *,
-        variant: str | None,
-        overwrite: bool,
-        progress: Progress | None,
-        patience: float,
-    ) -> Path: ...
+    async def download(self, file: str, target: Path, options: DownloadOptions) -> None: ...
 
 
 @attrs.frozen

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import trio
-
-from chatnode.client.uploaded import Progress, Source, UploadedFile, id_of
+from chatnode.client.uploaded import DownloadOptions, Source, UploadedFile, UploadOptions
 from chatnode.client.wire import Address
-from chatnode.model.messages import Media
 
 if TYPE_CHECKING:
     from chatnode.client.files.http import NodeHttp
@@ -30,48 +26,19 @@ class Transfers:
         self._ask = ask
         self._opened: NodeHttp | None = None
 
-    async def upload(
-        self,
-        source: Source,
-        *,
-        name: str | None,
-        type: str | None,
-        as_file: bool,
-        progress: Progress | None,
-        resume: str | None,
-        created: Callable[[str], None] | None,
-        patience: float,
-    ) -> UploadedFile:
+    async def upload(self, source: Source, options: UploadOptions) -> UploadedFile:
         """See `Client.upload`."""
         from chatnode.client.files.sources import open_source
-        from chatnode.client.files.upload import UploadOptions, upload
+        from chatnode.client.files.upload import upload
 
-        if name is None:
-            if not isinstance(source, str | os.PathLike):
-                raise ValueError("what has no path needs a name")
-            name = Path(source).name
-        options = UploadOptions(name, type, as_file, progress or _ignore, resume, created or _ignore, patience)
         async with open_source(source) as readable:
             return await upload(self._http(), readable, options, self._describe)
 
-    async def download(
-        self,
-        file: UploadedFile | Media | str,
-        target: str | os.PathLike[str],
-        *,
-        variant: str | None,
-        overwrite: bool,
-        progress: Progress | None,
-        patience: float,
-    ) -> Path:
+    async def download(self, file: str, target: Path, options: DownloadOptions) -> None:
         """See `Client.download`."""
         from chatnode.client.files.download import download
-        from chatnode.client.files.retrying import Retries
 
-        retries = Retries(patience, trio.current_time)
-        path = Path(target)
-        await download(self._http(), id_of(file), path, variant, overwrite, progress or _ignore, retries)
-        return path
+        await download(self._http(), file, target, options)
 
     async def aclose(self) -> None:
         if self._opened is not None:
@@ -86,7 +53,3 @@ class Transfers:
 
     async def _describe(self, id: str) -> UploadedFile:
         return UploadedFile.of(await self._ask("attachments.get", {"file": id}))
-
-
-def _ignore(*_: object) -> None:
-    pass

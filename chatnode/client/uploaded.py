@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import attrs
@@ -18,6 +19,33 @@ Source = str | os.PathLike[str] | BinaryIO | AsyncIterable[bytes]
 Progress = Callable[[int, int | None], None]
 """Called with bytes done and bytes in all, as far as that is known. When a connection breaks, what is done can
 shrink."""
+
+
+def ignore(*_: object) -> None:
+    """Nobody wants to know."""
+
+
+@attrs.frozen
+class UploadOptions:
+    """How a file is uploaded: see `Client.upload`."""
+
+    name: str
+    type: str | None
+    as_file: bool
+    progress: Progress
+    resume: str | None
+    created: Callable[[str], None]
+    patience: float
+
+
+@attrs.frozen
+class DownloadOptions:
+    """How a file is downloaded: see `Client.download`."""
+
+    variant: str | None
+    overwrite: bool
+    progress: Progress
+    patience: float
 
 
 @attrs.frozen
@@ -57,6 +85,13 @@ def fields_of_files(files: Sequence[UploadedFile | str]) -> dict[str, Any]:
         return {}
     images = all(isinstance(each, UploadedFile) and each.category == "image" for each in files)
     return {"kind": "image" if images else "file", "files": [{"file": id_of(each)} for each in files]}
+
+
+def name_of(source: Source) -> str:
+    """What a file is called that is to be uploaded. Raises `ValueError`."""
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError("what has no path needs a name")
+    return Path(source).name
 
 
 def id_of(file: UploadedFile | Media | str) -> str:

@@ -15,6 +15,7 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import BegunRequest, CommandTable
 from chatnode.errors import Refusal
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.protocol import codec
 from chatnode.storage.people import people
 
@@ -83,7 +84,7 @@ class _Delivery:
         return await trio.lowlevel.wait_task_rescheduled(abort)
 
 
-@attrs.frozen
+@record(frozen=True)
 class AsOperator:
     """Runs commands as the operator, without checks of permissions and rates."""
 
@@ -106,7 +107,7 @@ class AsOperator:
         return codec.to_plain(await self.run(name, fields))
 
 
-@attrs.frozen
+@record(frozen=True)
 class AsPerson:
     """Runs commands as one user, as if that user's own client sent them: permissions, rates, hooks and audit apply.
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
-import attrs
 from outcome import Outcome
 
 from chatnode.addresses import client_key
@@ -16,6 +15,7 @@ from chatnode.dispatch.limits import Rate
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.cutting import deadline
 from chatnode.storage.engine.snapshot import Snapshot, open_snapshot
@@ -44,7 +44,7 @@ class Turn(Protocol):
         ...
 
 
-@attrs.define
+@record
 class Caller:
     """A requester: a signed-in user, a client that is not signed in, or the operator.
 

@@ -15,13 +15,14 @@ from chatnode.dispatch.limits import KeyedLocks, Rate, Turns
 from chatnode.errors import Refusal
 from chatnode.metrics import Metrics
 from chatnode.model import permissions
+from chatnode.model.records import record
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.filters.collection import Collections
 
 P = TypeVar("P")
 S = TypeVar("S")
-RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing", "invocations"})
+RATES = frozenset({"posts", "changes", "logins", "reports", "statuses", "typing", "invocations", "bots"})
 """The rate limits that the node's own commands use."""
 LONG_READS = 2
 """Snapshots that may be open at a time (`Caller.snapshot`)."""
@@ -37,7 +38,7 @@ def public_url_of(server: Server) -> str:
     return server.public_url and parse_url(server.public_url).origin + base_path_of(server)
 
 
-@attrs.define
+@record
 class Core:
     """One per node. `roles` maps a role to its permissions; `base_url` is the URL at which users reach the node;
     empty while the port is unknown, before the node serves.
@@ -92,6 +93,7 @@ class Core:
             "statuses": Rate("status changes", limits.statuses_per_minute),
             "typing": Rate("typing notices", limits.typing_per_minute),
             "invocations": Rate("slash commands and buttons", limits.invocations_per_minute),
+            "bots": Rate("creating and ending bots", limits.bots_per_minute),
         }
         self.bot_rates = ChainMap({"posts": Rate("messages", limits.bot_posts_per_minute)}, self.rates)
         self.queries = Turns(max(1, self.config.storage.readers - 1))

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import attrs
-
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.model.metadata import foreign_key
+from chatnode.model.records import record
 from chatnode.storage.messages.posting import Draft
 
 
-@attrs.frozen
+@record(frozen=True)
 class Allow:
     """The plugin allows the command."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Deny:
     """The plugin refuses the command, with a code from `chatnode.errors` and a message for the user."""
 
@@ -29,7 +28,7 @@ class Deny:
 Verdict = Allow | Deny
 
 
-@attrs.frozen
+@record(frozen=True)
 class RequestCheck:
     """Plugins' check of a command before it is carried out: `run` raises `Refusal`. Only for a command that `wants`."""
 
@@ -45,7 +44,7 @@ def _no_draft(draft: Draft) -> bool:
     return False
 
 
-@attrs.define
+@record
 class RequestHooks:
     """Plugins' checks before a command runs.
 

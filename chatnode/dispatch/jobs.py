@@ -12,13 +12,13 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-import attrs
 import trio
 
 from chatnode.concurrency import Signal
 from chatnode.config import Config
 from chatnode.errors import Refusal, StartError
 from chatnode.logs import get_logger
+from chatnode.model.records import record
 from chatnode.model.times import now_ms
 from chatnode.storage.node import jobs as storage
 from chatnode.storage.node.jobs import LastRun
@@ -45,7 +45,7 @@ class JobFailed(Exception):
     """A job failed for a known reason; the message explains it, without a traceback."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Job:
     """A job. `run` may return a short description of what it did; None means that there was nothing to do, which is
     not logged.

@@ -11,11 +11,12 @@ import attrs
 from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.table import Command
 from chatnode.model.events import Event
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import Additions, CoreTable, Derived, EventKind, Problems
 from chatnode.storage.filters.collection import Collection
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class Subject:
     """Everything that a subject of the core adds to a node, as `Plugin` does for a plugin.
 

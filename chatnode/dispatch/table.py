@@ -19,6 +19,7 @@ from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestCheck, RequestHooks
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
+from chatnode.model.records import record
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.engine.transaction import PlannedRead, PlannedWrite
@@ -32,7 +33,7 @@ HandlerResult = PlannedWrite[R] | PlannedRead[R] | Awaitable[R]
 Done = Callable[[outcome.Outcome[Any]], object]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Command(Generic[C, R]):
     """One command.
 
@@ -129,7 +130,11 @@ def plain_command(
 
 def _annotated(handler: Callable[..., Any]) -> tuple[Any, Any]:
     """The request class and what the handler returns."""
-    hints = get_type_hints(handler)
+    names = inspect.unwrap(handler).__globals__
+    # There are hundreds of handlers, and Python's compiler is not needed for what is just a name.
+    hints = {key: names.get(said) if isinstance(said, str) else said for key, said in handler.__annotations__.items()}
+    if None in hints.values():
+        hints = get_type_hints(handler)
     returned = hints.pop("return")
     _, takes = hints.values()
     return takes, returned
@@ -141,7 +146,7 @@ def _without_json(gives: Any) -> Any:
     return next(each for each in kinds if each is not Encoded) if Encoded in kinds else gives
 
 
-@attrs.define
+@record
 class BegunRequest:
     """A request that has passed the checks that need no waiting. Exactly one of three is called, once: `finish` carries
     it out in a task, `submit` without one if `step` is a plan, `abandon` drops it. All three count and log it.

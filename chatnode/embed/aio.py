@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import attrs
 
 from chatnode.embed._calls import AsyncCalls
-from chatnode.embed.portal import START_SECONDS, Attach, NodePortal, begin_command, size_of
+from chatnode.embed.closing import ClosingIterator
+from chatnode.embed.handle import NodeHandle
+from chatnode.embed.portal import START_SECONDS, Attach, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
 from chatnode.portal.loops import LoopPortal, wait_for
@@ -48,7 +50,7 @@ T = TypeVar("T")
 logger = get_logger("embed")
 
 
-class Node:
+class Node(NodeHandle["AsyncCaller"]):
     """A node over the directory `data`. Nothing happens before `start`, or `async with`.
 
     Without `config`, the directory's own config.toml and the environment are read. `plugins` are modules or objects
@@ -79,7 +81,7 @@ class Node:
         identify: Identify | None = None,
         profile: AskProfile | None = None,
     ) -> None:
-        self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds, attach)
+        super().__init__(data, config=config, plugins=plugins, serve=serve, attach=attach, start_seconds=start_seconds)
         self._identify, self._profile = identify, profile
         self._crossing: LoopPortal | None = None
 
@@ -165,34 +167,12 @@ class Node:
             raise NodeGone(f"{self._inside.name} has not been started; use it in an async with block, or await start()")
         return self._crossing
 
-    @property
-    def url(self) -> str:
-        """Where the node serves; empty without `serve`."""
-        return self._inside.url
-
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
         return await self._loops.run(self._inside.node.health)
 
-    @property
-    def operator(self) -> AsyncCaller:
-        """The operator of the node: may run every command, but is no user and a member of no conversation."""
-        return AsyncCaller(self._loops, self._inside.node.operator)
-
-    def person(self, who: str, limits: bool = True) -> AsyncCaller:
-        """The user with this handle or id: permissions, rate limits, hooks and audit apply as for any client.
-
-        Its calls raise `Refusal("not_found")` if there is no such user. With `limits` false, no rate limits apply: for
-        what the program does itself, in a user's name.
-        """
-        return AsyncCaller(self._loops, self._inside.node.person(who, limits))
-
-    def bot(self, handle: str, create: bool = True) -> AsyncCaller:
-        """The bot with this handle, which the first call creates unless `create` is false.
-
-        Calls raise `Refusal("conflict")` if the handle is that of a user.
-        """
-        return AsyncCaller(self._loops, self._inside.node.bot(handle, create))
+    def _caller(self, acting: Acting) -> AsyncCaller:
+        return AsyncCaller(self._loops, acting)
 
     async def admit(self, identity: str, profile: Profile | None = None) -> Person:
         """The account of a user of the program, by what `identify` calls them: `app:42`. It is made if they have not
@@ -201,6 +181,15 @@ class Node:
         Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for another form of identity.
         """
         return await self._loops.run(self._inside.node.admit, identity, profile)
+
+    async def sign_out(self, identity: str) -> None:
+        """A user has signed out of the program: their client sockets and event streams end at once, in all browsers.
+        One who is still signed in there, by what `identify` says, may open others. If they are not known, nothing
+        happens.
+
+        Raises `ValueError` for another form of identity than `identify` gives.
+        """
+        await self._loops.run(self._inside.node.sign_out, identity)
 
     def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> AsyncConsumer:
         """A durable reader of the log: `async for batch in node.consumer("orders", {"message.posted"})`.
@@ -276,7 +265,7 @@ class AsyncBatch:
         return await self._loops.run(self._batch.done, write)
 
 
-class AsyncConsumer:
+class AsyncConsumer(ClosingIterator):
     """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
 
     Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open. Close it
@@ -287,23 +276,12 @@ class AsyncConsumer:
         self._loops = loops
         self._reading = reading
 
-    def __aiter__(self) -> Self:
-        return self
-
     async def __anext__(self) -> AsyncBatch:
         batch = await self._loops.run(self._reading.__anext__)
         return AsyncBatch(batch.events, self._loops, batch)
 
-    async def aclose(self) -> None:
-        """Let another consumer have the name. Closing twice does nothing."""
-        await self._loops.run(self._reading.aclose)
-
-    async def __aenter__(self) -> Self:
-        """From here on its position is stored, and nothing is missed."""
+    async def _ready(self) -> None:
         await self._loops.run(self._reading.__aenter__)
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
+    async def _release(self) -> None:
+        await self._loops.run(self._reading.aclose)

@@ -112,6 +112,9 @@ class _Crossing:
         self._outwards: Pipe[Message] = Pipe(MOST_BYTES, of_trio, of_loop)
         self._giving: asyncio.Task[None] | None = None
         self._begun = False
+        """Whether the node has begun to answer."""
+        self._heard = False
+        """Whether the node has begun to read."""
         self._complete = False
         """Whether the node has given all of its answer."""
         self._gone = False
@@ -128,7 +131,7 @@ class _Crossing:
         except NodeGone:
             await refuse(self._scope, send, self._refusal)
             return
-        feeding = asyncio.create_task(self._feed(receive))
+        feeding = asyncio.create_task(self._feed(receive, call))
         giving = self._giving = asyncio.create_task(self._give(send))
         cancelled = True
         try:
@@ -149,13 +152,19 @@ class _Crossing:
         if self._gone and not self._begun:
             await refuse(self._scope, send, self._refusal)
 
-    async def _feed(self, receive: Receive) -> None:
-        """Pass on what the server has received, as far as there is room."""
+    async def _feed(self, receive: Receive, call: Call) -> None:
+        """Pass on what the server has received, as far as there is room.
+
+        A client that goes is heard of by the node, which may still have to do something then. If it has not begun to
+        read, such as while no process answers for it, nothing was done, and nothing need be.
+        """
         try:
             while True:
                 message = await receive()
                 await self._inwards.put(message, _size(message))
                 if message["type"].endswith(".disconnect"):
+                    if not self._heard:
+                        call.cancel()
                     return
         except PipeBroken:
             pass
@@ -187,6 +196,7 @@ class _Crossing:
         await mounted(self._scope, self._receive, self._send)
 
     async def _receive(self) -> Message:
+        self._heard = True
         message = await self._inwards.take()
         return {"type": f"{self._scope['type']}.disconnect", "code": 1006} if message is None else message
 

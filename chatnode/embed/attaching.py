@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from chatnode.concurrency import Backoff, Signal, raise_single
 from chatnode.embed._calls import AsyncCalls
 from chatnode.embed.frames import OPERATOR, ConsumerWanted, EventsWanted, Who, bot, person
 from chatnode.embed.kinds import words
-from chatnode.embed.link import NoOwner, OwnerLink, connect
+from chatnode.embed.link import ANSWER_SECONDS, NoOwner, OwnerHung, OwnerLink, connect
 from chatnode.embed.owners import Attached, NodeOwner, Owned
 from chatnode.embed.shared_consumer import SharedConsumer
 from chatnode.embed.shared_events import SharedEvents
@@ -39,7 +40,7 @@ T = TypeVar("T")
 logger = get_logger("attached")
 
 OWNER_SECONDS = 20.0
-"""How long a call waits while no process owns the node, before it is refused."""
+"""How long a call waits while no process owns the node, before it is refused; and a start for an owner that hangs."""
 RETRY_SECONDS = 0.25
 """How soon an owner that did not answer is asked again, while it is still there."""
 FAULT_SECONDS = 5.0
@@ -103,6 +104,11 @@ class SharedNode:
         read_identity(identity)
         known = read_profile(profile)
         return await self.ask(lambda owner: owner.admit(identity, known))
+
+    async def sign_out(self, identity: str) -> None:
+        """A user has signed out of the program, as `chatnode.node.Node.sign_out`."""
+        read_identity(identity)
+        await self.ask(lambda owner: owner.sign_out(identity))
 
     async def mounted(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request to the program that the node is mounted in, as `chatnode.transport.mount.MountedNode`.
@@ -180,9 +186,10 @@ class SharedNode:
     async def keep(self, deadline: float, task_status: trio.TaskStatus[None]) -> None:
         """Own the node or be attached to its owner, until cancelled; reports the first time.
 
-        Until then it raises what went wrong, at the latest at `deadline`. After that it logs that, and tries again.
+        Until then it raises what went wrong, at the latest at `deadline`, or once an owner has not answered for
+        `OWNER_SECONDS`. After that it logs that, and tries again.
         """
-        waits = Backoff(first=0.05, most=0.5)
+        waits, hung_since = Backoff(first=0.05, most=0.5), inf
         started = False
 
         def use(owner: NodeOwner) -> None:
@@ -198,8 +205,10 @@ class SharedNode:
             try:
                 await self._own_or_attach(use)
                 continue
+            except OwnerHung as error:
+                why, hung_since = error, min(hung_since, trio.current_time() - ANSWER_SECONDS)
             except (InUse, NoOwner, Refusal) as error:
-                why = error
+                why, hung_since = error, inf
             except (StartError, DatabaseError) as error:
                 if not started:
                     raise
@@ -208,7 +217,8 @@ class SharedNode:
                 continue
             finally:
                 self._use(None)
-            if not started and trio.current_time() >= deadline:
+            until = deadline if hung_since == inf else min(deadline - ANSWER_SECONDS, hung_since + OWNER_SECONDS)
+            if not started and trio.current_time() >= until:
                 raise self._too_late(why) from None
             await trio.sleep(waits.next_wait())
 
@@ -229,14 +239,14 @@ class SharedNode:
                 use(Attached(self._data, link))
                 logger.info("attached to the node in %s, which process %d owns", self._data, connection.process)
                 await link.run()
+        except OwnerHung:
+            raise
         except NoOwner as error:
             raise in_use or error from None
 
     def _too_late(self, why: Exception) -> StartError:
-        if isinstance(why, InUse):
-            return InUse(
-                why.directory, why.process, "it does not answer at its control socket; is it starting, or hung?"
-            )
+        if isinstance(why, InUse | OwnerHung):
+            return InUse(self._data, why.process, "it does not answer at its control socket; is it starting, or hung?")
         if isinstance(why, NoOwner):
             return StartError(
                 f"{self._data}: no process owns the node here to attach to; start one, such as chatnode serve, or use "

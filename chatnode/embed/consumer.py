@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
 from typing import TypeVar
 
 import attrs
@@ -19,6 +18,7 @@ import trio
 from chatnode.client.feed import Pushed
 from chatnode.concurrency import Backoff
 from chatnode.dispatch.core import Core
+from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.kinds import kinds_in_log
 from chatnode.errors import Refusal
 from chatnode.hooks.growth import LogGrowth
@@ -61,7 +61,7 @@ class ConsumerBatch:
         return await self._consumer.dealt_with(self, self.upto, write)
 
 
-class ProgramConsumer:
+class ProgramConsumer(ClosingIterator):
     """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
 
     Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open; asking
@@ -69,7 +69,7 @@ class ProgramConsumer:
     refers to any more is closed too.
     """
 
-    _open = _closed = False
+    _open = False
 
     def __init__(self, core: Core, name: str, kinds: Iterable[str] | None, *, from_start: bool) -> None:
         """Raises `ValueError` for a name that cannot be one, and for kinds that the log does not have."""
@@ -85,45 +85,33 @@ class ProgramConsumer:
         self._undone: ConsumerBatch | None = None
         self._backoff = Backoff()
 
-    def __aiter__(self) -> ProgramConsumer:
-        return self
-
-    async def __aenter__(self) -> ProgramConsumer:
-        """From here on its position is stored, and nothing is missed."""
+    async def _ready(self) -> None:
+        """Its position is stored."""
         if self._stored is None:
             await self._begin()
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Let another consumer have the name. Closing twice does nothing."""
-        self._closed = True
-        self._release()
+    async def _release(self) -> None:
+        self._forget_name()
         await trio.lowlevel.checkpoint()
 
     def __del__(self) -> None:
-        self._release()
+        self._forget_name()
 
-    def _release(self) -> None:
+    def _forget_name(self) -> None:
         if self._open:
             self._open = False
             self._programs.close(self._name)
 
     async def __anext__(self) -> ConsumerBatch:
         await trio.lowlevel.checkpoint()
-        if self._closed:
+        if self._ended:
             raise StopAsyncIteration
         if self._undone is not None:
             await trio.sleep(self._backoff.next_wait())
             self._undone = None
             self._stored = None
         while True:
-            if self._stored is None:
-                await self._begin()
+            await self._ready()
             read = partial(_rows_of, epoch=self._core.epoch, after=self._read_up_to, kinds=self._kinds)
             events, upto, head = await self._core.db.read(read)
             if events:
@@ -165,8 +153,7 @@ class ProgramConsumer:
 
     async def skip_to(self, upto: int) -> None:
         """Store that everything up to `upto` is dealt with; nothing if that is stored already."""
-        if self._stored is None:
-            await self._begin()
+        await self._ready()
         assert self._stored is not None
         if upto > self._stored:
             await self._move(upto, None)

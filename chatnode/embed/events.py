@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 import attrs
@@ -20,6 +19,7 @@ from chatnode.client.feed import Live, Pushed, Reset, pushed
 from chatnode.concurrency import Signal
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
+from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.kinds import kinds_pushed, words
 from chatnode.errors import Refusal
 from chatnode.model import permissions
@@ -139,7 +139,7 @@ class _Page:
     closed: bool
 
 
-class LocalEvents:
+class LocalEvents(ClosingIterator):
     """An async iterator of a user's events, each once and in order.
 
     `Reset` comes first without a cursor, and where the events since the cursor are not to be had; `Live` says that
@@ -170,26 +170,14 @@ class LocalEvents:
         self._wanted = WantedEvents(kinds_pushed(core, kinds), words(conversations))
         self._items: deque[LocalItem] = deque()
         self._token = trio.lowlevel.current_trio_token()
-        self._began = self._ended = False
+        self._began = False
         self._taken = 0
 
-    def __aiter__(self) -> LocalEvents:
-        return self
-
-    async def __aenter__(self) -> LocalEvents:
-        """From here on the session is there, and nothing is missed."""
+    async def _ready(self) -> None:
         if self._session is None:
             await self._begin()
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """End the session. Closing twice does nothing."""
-        self._ended = True
+    async def _release(self) -> None:
         self._detach()
         await trio.lowlevel.checkpoint()
 

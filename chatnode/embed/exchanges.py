@@ -83,17 +83,19 @@ def _with_bytes(value: Any) -> Any:
 
 
 async def forward(connection: OwnerConnection, receive: Receive, send: Send) -> None:
-    """Let the owner answer. Raises `ConnectionLost` if it ends before that."""
+    """Let the owner answer, until it has, or the client goes. Raises `ConnectionLost` if the owner ends before that."""
 
     async def feed() -> None:
         while True:
             message = await receive()
+            if message["type"].endswith(
+                ".disconnect"
+            ):  # the end of the connection says so to the owner, even a hung one
+                nursery.cancel_scope.cancel()
             try:
                 await send_lines(connection.stream, [_message_frame(message)])
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return  # the other direction tells
-            if message["type"].endswith(".disconnect"):
-                return
 
     try:
         async with trio.open_nursery() as nursery:
@@ -121,7 +123,15 @@ class ForwardedExchange:
         self._lines: deque[bytes] = deque()
 
     async def run(self, answer: Application) -> None:
-        """Until it is answered. If the attached process ends it, that is as when a client goes."""
+        """Until it is answered. If the attached process ends it, that is as when a client goes.
+
+        It is begun when that process says so: one that could not wait for the answer to `attach` asks another time, and
+        what it asks for must not be done twice.
+        """
+        self._lines.extend(await self._reader.read())
+        if not self._lines:
+            return
+        self._lines.popleft()
         await answer(self._scope, self._receive, self._send)
         await send_lines(self._stream, [b'{"over":true}'])
 

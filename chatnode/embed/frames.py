@@ -29,7 +29,7 @@ from chatnode.model.commands.messages import InboxPage
 from chatnode.model.commands.resume import Cursor
 from chatnode.protocol import codec
 
-VERSION = 1
+VERSION = 2
 """Of all this. Processes of two versions of chatnode may meet while a program is being upgraded."""
 
 Who: TypeAlias = list[Any]

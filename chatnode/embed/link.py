@@ -31,6 +31,14 @@ class NoOwner(Exception):
     """No process serves this directory now, or the one that did began nothing of this: it can be asked again."""
 
 
+class OwnerHung(NoOwner):
+    """The process that serves this directory takes connections, and does not answer."""
+
+    def __init__(self, process: int) -> None:
+        super().__init__(f"process {process}, which owns the node, does not answer")
+        self.process = process
+
+
 class OwnerConnection:
     """A connection that the owner has accepted: made by `connect`. `welcome` is its answer, `process` its number."""
 
@@ -38,8 +46,7 @@ class OwnerConnection:
         self.stream = stream
         self.reader = reader
         self.welcome = welcome
-        credentials = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        self.process: int = _CREDENTIALS.unpack(credentials)[0]
+        self.process = _process_of(stream)
         self._frames: deque[bytes] = deque()
 
     async def next(self) -> dict[str, Any]:
@@ -89,7 +96,8 @@ class OwnerConnection:
 async def connect(data: Path, purpose: str, **fields: Any) -> OwnerConnection:
     """A connection to the owner.
 
-    Raises `NoOwner`, `StartError` if this version cannot attach to the owner's, or the owner's `Refusal`.
+    Raises `NoOwner`, `OwnerHung` after `ANSWER_SECONDS`, `StartError` if this version cannot attach to the owner's, or
+    the owner's `Refusal`.
     """
     stream = await _connect(data)
     forking.keep_from_children(stream.socket.fileno())
@@ -100,6 +108,12 @@ async def connect(data: Path, purpose: str, **fields: Any) -> OwnerConnection:
     except BaseException:
         _close(stream)
         raise
+
+
+def _process_of(stream: trio.SocketStream) -> int:
+    """Who listens at the other end, or did when it was connected."""
+    credentials = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return _CREDENTIALS.unpack(credentials)[0]
 
 
 def _close(stream: trio.SocketStream) -> None:
@@ -128,14 +142,16 @@ async def _connect(data: Path) -> trio.SocketStream:
 
 async def _ask(stream: trio.SocketStream, reader: LineReader, fields: dict[str, Any]) -> dict[str, Any]:
     lines: list[bytes] = []
-    with trio.move_on_after(ANSWER_SECONDS):
+    with trio.move_on_after(ANSWER_SECONDS) as patience:
         try:
             await send_lines(stream, [codec.encode({"id": 0, "op": ATTACH, **fields})])
             lines = await reader.read()
         except trio.BrokenResourceError:
             pass
+    if patience.cancelled_caught:
+        raise OwnerHung(_process_of(stream))
     if not lines:
-        raise NoOwner("the owner went away, or is too busy to answer")
+        raise NoOwner("the owner went away")
     reader.put_back(lines[1:])
     reply = codec.decode(lines[0])
     if "ok" in reply:

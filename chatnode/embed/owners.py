@@ -101,6 +101,8 @@ class NodeOwner(Protocol):
 
     async def admit(self, identity: str, profile: Profile) -> Person: ...
 
+    async def sign_out(self, identity: str) -> None: ...
+
     async def health(self) -> tuple[bool, dict[str, Any]]: ...
 
 
@@ -138,6 +140,9 @@ class Owned:
     async def admit(self, identity: str, profile: Profile) -> Person:
         return await self._node.admit(identity, profile)
 
+    async def sign_out(self, identity: str) -> None:
+        await self._node.sign_out(identity)
+
     async def health(self) -> tuple[bool, dict[str, Any]]:
         return await self._node.health()
 
@@ -167,11 +172,15 @@ class Attached:
 
     async def answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         async with await connect(self._data, "exchange", **scope_fields(scope)) as connection:
+            await connection.send({"begin": True})
             await forward(connection, receive, send)
 
     async def admit(self, identity: str, profile: Profile) -> Person:
         found = await self._link.call(NODE, "admit", {"identity": identity, "profile": profile})
         return codec.read(found, Person)
+
+    async def sign_out(self, identity: str) -> None:
+        await self._link.call(NODE, "sign_out", {"identity": identity})
 
     async def _ready(self, purpose: str, fields: dict[str, Any]) -> OwnerConnection:
         """A connection that the owner has begun to serve."""

@@ -211,5 +211,7 @@ class _Calls:
             return await caller_of(self._node, who).call(name, **fields)
         if name == "admit":
             return codec.to_plain(await self._node.admit(fields["identity"], fields["profile"]))
+        if name == "sign_out":
+            return await self._node.sign_out(fields["identity"])
         well, parts = await self._node.health()
         return {"well": well, "parts": parts}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 import attrs
 import trio
 
 from chatnode.client.feed import Pushed
+from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.frames import ConsumerWanted
 from chatnode.embed.link import NoOwner
 from chatnode.embed.owners import ConsumerBatches, HasOwner
@@ -44,7 +44,7 @@ class SharedBatch:
         await self._consumer.dealt_with(self, self._upto)
 
 
-class SharedConsumer:
+class SharedConsumer(ClosingIterator):
     """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
 
     Of all processes that open a consumer with the same name, one gets the batches; the others wait, and one of them
@@ -58,21 +58,7 @@ class SharedConsumer:
         self._undone: SharedBatch | None = None
         self._named = False
 
-    def __aiter__(self) -> SharedConsumer:
-        return self
-
-    async def __aenter__(self) -> SharedConsumer:
-        """From here on its position is stored, and nothing is missed."""
-        await self._begin()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Let another consumer have the name. Closing twice does nothing."""
+    async def _release(self) -> None:
         self._forget_name()
         batches, self._batches = self._batches, None
         if batches is not None:
@@ -88,8 +74,8 @@ class SharedConsumer:
 
     async def __anext__(self) -> SharedBatch:
         self._undone = None
-        while True:
-            batches = await self._begin()
+        while not self._ended:
+            batches = await self._ready()
             try:
                 events, upto = await batches.next()
             except NoOwner:
@@ -97,9 +83,10 @@ class SharedConsumer:
                 continue
             self._undone = SharedBatch(events, self, upto)
             return self._undone
+        raise StopAsyncIteration
 
-    async def _begin(self) -> ConsumerBatches:
-        """Take the name, once no other process has it."""
+    async def _ready(self) -> ConsumerBatches:
+        """Take the name, once no other process has it; its position is stored."""
         if not self._named:
             if self._wanted.name in self._node.names:
                 raise Refusal("conflict", f"a consumer {self._wanted.name} is running already", path="name")

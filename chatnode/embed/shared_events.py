@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 import attrs
 
+from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.events import LocalItem
 from chatnode.embed.frames import EventsWanted
 from chatnode.embed.link import NoOwner
 from chatnode.embed.owners import Events, HasOwner
 
 
-class SharedEvents:
+class SharedEvents(ClosingIterator):
     """An async iterator of a user's events, from whichever process owns the node."""
 
     def __init__(self, node: HasOwner, wanted: EventsWanted) -> None:
         self._node = node
         self._wanted = wanted
         self._events: Events | None = None
-        self._ended = False
 
-    def __aiter__(self) -> SharedEvents:
-        return self
-
-    async def __aenter__(self) -> SharedEvents:
-        """From here on nothing is missed."""
+    async def _ready(self) -> Events:
         while self._events is None:
-            await self._begin()
-        return self
+            owner = await self._node.owner()
+            try:
+                self._events = await owner.events(self._wanted)
+            except NoOwner:
+                await self._node.wait_changed(owner)
+        return self._events
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Closing twice does nothing."""
-        self._ended = True
+    async def _release(self) -> None:
         events, self._events = self._events, None
         if events is not None:
             await events.aclose()
 
     async def __anext__(self) -> LocalItem:
         while not self._ended:
-            if self._events is None:
-                await self._begin()
-                continue
+            events = await self._ready()
             try:
-                item = await anext(self._events)
+                item = await anext(events)
             except NoOwner:
                 self._events = None
             except StopAsyncIteration:
@@ -58,10 +47,3 @@ class SharedEvents:
                     self._wanted = attrs.evolve(self._wanted, after=item.cursor)
                 return item
         raise StopAsyncIteration
-
-    async def _begin(self) -> None:
-        owner = await self._node.owner()
-        try:
-            self._events = await owner.events(self._wanted)
-        except NoOwner:
-            await self._node.wait_changed(owner)

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 
@@ -26,16 +24,17 @@ import attrs
 import trio
 
 from chatnode.embed._calls import BlockingCalls
-from chatnode.embed.portal import START_SECONDS, Attach, NodePortal, begin_command, size_of
+from chatnode.embed.handle import NodeHandle
+from chatnode.embed.portal import begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
+from chatnode.portal.calls import Call
 from chatnode.portal.stream import BlockingStream
 from chatnode.portal.thread import Portal
 from chatnode.protocol import codec
 
 if TYPE_CHECKING:
     from chatnode.client.feed import Pushed
-    from chatnode.config import Config
     from chatnode.embed.portal import Acting, LocalItem, Read, Reading
     from chatnode.model.commands.resume import Cursor
     from chatnode.model.people import Person
@@ -47,7 +46,7 @@ Ts = TypeVarTuple("Ts")
 logger = get_logger("embed")
 
 
-class Node:
+class Node(NodeHandle["BlockingCaller"]):
     """A node over the directory `data`. Nothing happens before `start`, or `with`.
 
     Without `config`, the directory's own config.toml and the environment are read. `plugins` are modules or objects
@@ -60,18 +59,6 @@ class Node:
     process a call raises `ConnectionLost` if the owner ended and it is not known whether the call was carried out, and
     `Refusal("unavailable")` if no process has taken over for a while.
     """
-
-    def __init__(
-        self,
-        data: Path | str,
-        *,
-        config: Config | None = None,
-        plugins: Iterable[Any] = (),
-        serve: str = "",
-        attach: Attach = "never",
-        start_seconds: float = START_SECONDS,
-    ) -> None:
-        self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds, attach)
 
     # ---- start and end
 
@@ -117,34 +104,12 @@ class Node:
 
     # ---- while it runs
 
-    @property
-    def url(self) -> str:
-        """Where the node serves; empty without `serve`."""
-        return self._inside.url
-
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
         return _run(self._inside.portal, self._inside.node.health)
 
-    @property
-    def operator(self) -> BlockingCaller:
-        """The operator of the node: may run every command, but is no user and a member of no conversation."""
-        return BlockingCaller(self._inside.portal, self._inside.node.operator)
-
-    def person(self, who: str, limits: bool = True) -> BlockingCaller:
-        """The user with this handle or id: permissions, rate limits, hooks and audit apply as for any client.
-
-        Its calls raise `Refusal("not_found")` if there is no such user. With `limits` false, no rate limits apply: for
-        what the program does itself, in a user's name.
-        """
-        return BlockingCaller(self._inside.portal, self._inside.node.person(who, limits))
-
-    def bot(self, handle: str, create: bool = True) -> BlockingCaller:
-        """The bot with this handle, which the first call creates unless `create` is false.
-
-        Calls raise `Refusal("conflict")` if the handle is that of a user.
-        """
-        return BlockingCaller(self._inside.portal, self._inside.node.bot(handle, create))
+    def _caller(self, acting: Acting) -> BlockingCaller:
+        return BlockingCaller(self._inside.portal, acting)
 
     def admit(self, identity: str, profile: Profile | None = None) -> Person:
         """The account of a user of the program, by what the program calls them: a word, a colon and a name of theirs,
@@ -153,6 +118,14 @@ class Node:
         Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for another form of identity.
         """
         return _run(self._inside.portal, self._inside.node.admit, identity, profile)
+
+    def sign_out(self, identity: str) -> None:
+        """A user has signed out of the program: what they have open in a mounted node ends at once, in all browsers, as
+        with `chatnode.embed.aio`. If they are not known, nothing happens.
+
+        Raises `ValueError` for another form of identity than `admit` takes.
+        """
+        _run(self._inside.portal, self._inside.node.sign_out, identity)
 
     def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> BlockingConsumer:
         """A durable reader of the log: `for batch in node.consumer("orders", {"message.posted"})`.
@@ -276,19 +249,10 @@ def refuse_on_loop() -> None:
 
 def _command(portal: Portal, caller: Acting, name: str, fields: dict[str, Any]) -> Any:
     refuse_on_loop()
-    return _result(portal.ask(begin_command, caller, name, fields))
+    return portal.wait(begin_command, caller, name, fields)
 
 
 def _run(portal: Portal, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
     """The result of an async function that runs on the trio thread."""
     refuse_on_loop()
-    return _result(portal.submit(function, *args))
-
-
-def _result(future: Future[T]) -> T:
-    """Wait for a call. An interrupt, as by Ctrl-C, cancels it."""
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
+    return portal.wait(Call.run_in_task, function, *args)

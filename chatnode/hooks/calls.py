@@ -361,6 +361,8 @@ def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
     for implementation in caller.get_hookimpls():
         if implementation.plugin is not facade:
             continue
+        if caller.spec is None and implementation.optionalhook:
+            continue  # of a plugin that is not there
         if caller.spec is None:
             near: list[str] = difflib.get_close_matches(str(caller.name), known, 1)
             hint = f"did you mean {near[0]}?" if near else f"hooks are {', '.join(sorted(known))}"

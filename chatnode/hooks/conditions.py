@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 
-import attrs
+from chatnode.model.records import record
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _RANGE = re.compile(r"(?i:bytes)=[ \t]*([0-9]{0,64})-([0-9]{0,64})[ \t]*", re.ASCII)
 
 
-@attrs.frozen
+@record(frozen=True)
 class ByteRange:
     """Bytes of a file, from `start` up to and without `stop`."""
 

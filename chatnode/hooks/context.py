@@ -19,6 +19,7 @@ from chatnode.hooks.growth import LogGrowth
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
+from chatnode.model.records import record
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.mail import Mailer
 from chatnode.protocol.envelopes import ephemeral_frame
@@ -49,7 +50,7 @@ class Ask(Protocol):
     async def __call__(self, caller: Caller, hook: str, /, **arguments: Any) -> list[Any]: ...
 
 
-@attrs.frozen
+@record(frozen=True)
 class Scope:
     """What all contexts of one plugin share. Created once, when the plugin is added to a node."""
 

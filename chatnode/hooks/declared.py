@@ -19,6 +19,7 @@ from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
 from chatnode.hooks.slash import NAME as SLASH_NAME
 from chatnode.model.permissions import PERMISSIONS, ROLES
+from chatnode.model.records import record
 from chatnode.storage.engine.directory import SITE
 from chatnode.storage.engine.migrations import own_prefixes
 from chatnode.storage.filters.collection import Collection
@@ -30,7 +31,7 @@ _PLACE = re.compile("<[a-z_]+>")
 _RULE = re.compile(f"{_PART}(?:/{_PART})*")
 
 
-@attrs.define
+@record
 class Taken:
     """The names that a node has already. `logged` and `ephemeral` are the core's own events."""
 
@@ -75,7 +76,8 @@ def check(plugin: Plugin, taken: Taken) -> None:
     events = [each.name for each in (*(kind.event for kind in plugin.events), *plugin.ephemeral)]
     _names("event", events, "", taken.events)
     for event in (*(kind.event for kind in plugin.events), *plugin.ephemeral):
-        if reserved := _OF_THE_FRAME & set(attrs.fields_dict(event)):
+        annotated = {name for each in event.__mro__ for name in getattr(each, "__annotations__", ())}
+        if reserved := _OF_THE_FRAME & annotated:  # `attrs.fields` would have each written (model/records.py)
             raise StartError(f"the event {event.name} has the field {min(reserved)}, which the protocol reserves")
     _check_roles(plugin, permissions, taken.roles)
     limits = [limit.name for limit in plugin.limits]

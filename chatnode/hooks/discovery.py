@@ -45,7 +45,7 @@ def choose(plugins: Iterable[Any], only: Iterable[Any] | None) -> list[Installed
     """The plugins of a node: those that a program passes to it, as modules or objects with hooks, and installed ones.
 
     `plugins` come besides the installed ones, in place of one of the same name; `only`, if given, instead of them all.
-    Raises `StartError` when two that are given have one name.
+    Raises `StartError` when two that are given have one name, or one is no plugin.
     """
     found = _named(only) if only is not None else {each.name: each for each in installed()}
     return [*(found | _named(plugins)).values()]
@@ -55,6 +55,8 @@ def _named(given: Iterable[Any]) -> dict[str, Installed]:
     """By the name that each declares."""
     found: dict[str, Installed] = {}
     for each in given:
+        if not hasattr(each, "chatnode_plugin"):
+            raise StartError(f"{each!r} is no plugin: expected a module, or an object with hooks, not a name")
         name = each.chatnode_plugin().name
         if name in found:
             raise StartError(f"the node is given two plugins with the name {name}")

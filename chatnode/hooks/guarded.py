@@ -14,6 +14,7 @@ from chatnode.hooks.guard import HookFailed, ReportFailure, describe_error, guar
 from chatnode.hooks.passing import cannot_check, may_pass
 from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
+from chatnode.model.records import record
 from chatnode.protocol import codec
 from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Querying, Reader
@@ -22,7 +23,7 @@ from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.work import work
 
 
-@attrs.frozen
+@record(frozen=True)
 class Guarded:
     """What one plugin adds."""
 

@@ -35,6 +35,7 @@ from chatnode.hooks.plugin import Plugin, Task
 from chatnode.hooks.requiring import circle_of, in_order
 from chatnode.logs import describe, get_logger
 from chatnode.model.plugins import PluginState, PluginStatus
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
@@ -48,7 +49,7 @@ logger = get_logger("plugins")
 Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Figure:
     """A metric of a plugin: a counter, or computed with `value`."""
 
@@ -64,7 +65,7 @@ class Figure:
         return f"{name}_total" if self.value is None and not name.endswith("_total") else name
 
 
-@attrs.define
+@record
 class Loaded:
     """A running plugin. `scope`, and `context` (for work without a requester), are set once the node is open."""
 

@@ -13,11 +13,12 @@ from chatnode.hooks.routes import Route
 from chatnode.hooks.slash import Slash
 from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.filters.collection import Collection
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class Part:
     """One part's commands, events and so on, as in `Plugin`."""
 

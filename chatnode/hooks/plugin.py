@@ -18,6 +18,7 @@ from chatnode.hooks.routes import Route
 from chatnode.hooks.slash import Slash
 from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
@@ -33,7 +34,7 @@ API_VERSION = "2.0"
 """The version of `chatnode.api`: additions raise the second number, removals and changes of meaning the first."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Step:
     """A migration of a plugin's tables. Steps are applied once each, in the order in which the plugin lists them.
 
@@ -60,7 +61,7 @@ def _scripts(package: str, folder: str) -> list[tuple[str, str]]:
     return [(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8")) for file in found]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Permission:
     """A permission of a plugin. `name` begins with the plugin's name and a dot. `roles` get it when the plugin first
     runs; `admin` always has it."""
@@ -70,7 +71,7 @@ class Permission:
     roles: tuple[str, ...] = ("member", "moderator")
 
 
-@attrs.frozen
+@record(frozen=True)
 class PluginRole:
     """A role that the plugin offers. The node creates it when the plugin first runs, unless it has a role with that
     name.
@@ -85,7 +86,7 @@ class PluginRole:
     permissions: tuple[str, ...]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Limit:
     """A rate limit, which commands and routes of the plugin name as their `limit`. `setting` names an integer setting
     of the plugin: requests per user and minute, 0 for no limit."""
@@ -95,7 +96,7 @@ class Limit:
     setting: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class Consumer:
     """A reader of the log with its own durable cursor: it catches up after a crash, and never delays requests.
 
@@ -126,7 +127,7 @@ class Consumer:
     stops: a consumer that has nothing to do for most rows costs no writes."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Task:
     """Background work of a plugin while the node serves.
 
@@ -141,7 +142,7 @@ class Task:
     every: float | Callable[[Any], float] | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Page:
     """An HTML page at `/plugins/<name>/<path>` for users with the permission; `/plugins` lists all pages.
 
@@ -163,7 +164,7 @@ class Page:
     )
 
 
-@attrs.frozen
+@record(frozen=True)
 class Metric:
     """A metric in `/metrics`, `chatnode_<plugin>_<name>`: a counter, increased with `Context.count`, whose name gets
     the suffix `_total`; or a `value` computed on request, within `plugins.hook_seconds`."""
@@ -173,7 +174,7 @@ class Metric:
     value: Callable[[Context], Awaitable[float]] | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class RemovalNote:
     """What was removed. `rule` is `messages` or `closed` for old messages of a conversation, given by its id, or
     `erased` for a user, given by key."""
@@ -183,7 +184,7 @@ class RemovalNote:
     person: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class Plugin:
     """Everything that a plugin adds to a node.
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, get_args
 import attrs
 
 from chatnode.hooks.context import Context
+from chatnode.model.records import record
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 METHODS: frozenset[str] = frozenset(get_args(Method))
@@ -45,7 +46,7 @@ class IncomingBody(Protocol):
         ...
 
 
-@attrs.frozen
+@record(frozen=True)
 class Request:
     """An HTTP request to a plugin's route.
 
@@ -84,7 +85,7 @@ class Request:
         await self._incoming.drain()
 
 
-@attrs.frozen
+@record(frozen=True)
 class FilePart:
     """A file as the body of a response: its bytes from `start` up to and without `stop`; None is the file's end.
 
@@ -100,7 +101,7 @@ def _nothing(whole: bool) -> None:
     """The default of `Response.ended`."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Response:
     """An HTTP response. A `body` of type str is sent as UTF-8; an async iterator is sent as its parts come, as fast as
     the client takes them. `content_type` may be empty: then none is sent.
@@ -117,7 +118,7 @@ class Response:
     ended: Callable[[bool], None] = _nothing
 
 
-@attrs.frozen
+@record(frozen=True)
 class Route:
     """An HTTP address of a plugin: `rule` below `/plugins/<name>/`, such as `feed/<list>`.
 

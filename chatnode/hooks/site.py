@@ -9,25 +9,24 @@ Where chatnode runs in a Python like any other, pip installs plugins beside it, 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib import invalidate_caches
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import distributions
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
-
-import attrs
 
 from chatnode import bundle
+from chatnode.model.records import record
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.file_owners import give, make_directory
 
 PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Requirement:
     """A distribution in a site. `python` is what it was installed for; others may not be able to import it."""
 
@@ -67,26 +66,34 @@ class PluginSite:
         return found
 
     def add(self, new: Path) -> None:
-        """Take over what `pip install --target` has put into `new`, in place of other versions of the same."""
+        """Take over what `pip install --target` has put into `new`, in place of other versions of the same. `new` is on
+        the same file system.
+
+        Raises `OSError`, such as on a full disk; then what was there is still there.
+        """
         found = [*distributions(path=[str(new)])]
         shutil.rmtree(new / "bin", ignore_errors=True)  # programs, for a Python that is not here
         make_directory(self.path)
-        # Copied while the old version is whole, and then only renamed: a disk that is full takes nothing away.
-        with TemporaryDirectory(dir=self.path.parent, prefix=".site-") as beside:
-            copied = Path(shutil.copytree(new, Path(beside, "new")))
-            for each in found:
-                self._remove_files(each.name)
-            for file in [path for path in copied.rglob("*") if not path.is_dir()]:
-                place = self.path / file.relative_to(copied)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                file.replace(place)
+        # What needs room comes first; the rest only removes and renames.
+        note = self._written(
+            [each for each in self.requirements() if _key(each.name) not in {_key(new.name) for new in found}]
+            + [Requirement(each.name, each.version, PYTHON) for each in found]
+        )
+        for each in found:
+            self._remove_files(each.name)
+        for file in [path for path in new.rglob("*") if not path.is_dir()]:
+            place = self.path / file.relative_to(new)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+        note.replace(self._requirements)
         self._give_all()
-        self._note(found)
+        invalidate_caches()
 
     def remove(self, name: str) -> None:
         """Remove a distribution, but not what it requires. One that is not there is no error."""
         self._remove_files(name)
-        self._note([], without=name)
+        self._written(each for each in self.requirements() if _key(each.name) != _key(name)).replace(self._requirements)
+        invalidate_caches()
 
     def _remove_files(self, name: str) -> None:
         for found in list(distributions(path=[str(self.path)], name=name)):
@@ -98,7 +105,6 @@ class PluginSite:
                 shutil.rmtree(folder / "__pycache__", ignore_errors=True)
                 with suppress(OSError):  # something else is in it
                     folder.rmdir()
-        invalidate_caches()
 
     def _file(self, listed: PurePath) -> Path | None:
         """Where a file is that a distribution lists as its own; None if that is not in the site."""
@@ -109,18 +115,21 @@ class PluginSite:
         """The directories of the site that a file is in."""
         return (each for each in file.parents if each != self.path and each.is_relative_to(self.path))
 
-    def _note(self, new: list[Distribution], without: str = "") -> None:
-        kept = {each.name: each for each in self.requirements() if each.name != without}
-        kept |= {each.name: Requirement(each.name, each.version, PYTHON) for each in new}
-        lines = [f"{each}  # {each.python}\n" for _, each in sorted(kept.items())]
+    def _written(self, requirements: Iterable[Requirement]) -> Path:
+        """A list of them, which can take the place of the one in use."""
+        lines = [f"{each}  # {each.python}\n" for each in sorted(requirements, key=lambda each: _key(each.name))]
         partial = self._requirements.with_suffix(".partial")
         partial.write_text("".join(lines), encoding="utf-8")
         give(partial)
-        partial.replace(self._requirements)
-        invalidate_caches()
+        return partial
 
     def _give_all(self) -> None:
         for folder, _, files in os.walk(self.path):
             give(Path(folder))
             for file in files:
                 give(Path(folder, file))
+
+
+def _key(name: str) -> str:
+    """`Foo_Bar`, `foo.bar` and `foo-bar` are one distribution (PEP 503)."""
+    return re.sub("[-_.]+", "-", name).lower()

@@ -6,15 +6,14 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-import attrs
-
 from chatnode.hooks.context import Context
 from chatnode.model.permissions import CHAT
+from chatnode.model.records import record
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
-@attrs.frozen
+@record(frozen=True)
 class SlashCall:
     """A user runs a slash command. `conversation` is a public id, `text` is what follows the command's name.
 
@@ -28,7 +27,7 @@ class SlashCall:
     text: str
 
 
-@attrs.frozen
+@record(frozen=True)
 class SlashReply:
     """The answer to a slash command: only the user sees it, or `all` members.
 
@@ -41,7 +40,7 @@ class SlashReply:
     visible: Literal["all", "only_you"] = "only_you"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Slash:
     """A slash command, `/name`, in every conversation.
 

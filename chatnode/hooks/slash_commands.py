@@ -6,16 +6,15 @@ from functools import partial
 from math import inf
 from typing import Any
 
-import attrs
-
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import HookFailed, guard
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.slash import Slash, SlashCall, SlashReply
+from chatnode.model.records import record
 
 
-@attrs.frozen
+@record(frozen=True)
 class PluginCommand:
     """A slash command of a running plugin."""
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, overload
 
-import attrs
 import pluggy
 
 from chatnode.dispatch.hooks import Verdict
 from chatnode.hooks.context import Context
 from chatnode.hooks.plugin import Plugin
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Change, Transaction
 from chatnode.storage.messages.posting import Draft
@@ -34,7 +34,7 @@ Failure = Literal["refuse", "go on"]
 Budget = Literal["hook_seconds", "transaction_seconds", "start_seconds"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Terms:
     """How a hook is called. `budget`: the setting in `[plugins]` with the seconds an implementation may take.
     `failure`: what happens if an implementation raises, returns something invalid or takes too long: the operation is
@@ -90,7 +90,11 @@ def chatnode_plugin() -> Plugin:
 
 @_hookspec(historic=True)
 def add_hookspecs(add: Callable[[object], None]) -> None:
-    """Offer the plugin's own hooks to other plugins: call `add` with the module that declares them."""
+    """Offer the plugin's own hooks to other plugins: call `add` with the module that declares them.
+
+    A plugin that implements one requires this plugin. Or it marks the implementation with
+    `@hookimpl(optionalhook=True)`, which is left out on a node where no plugin offers the hook.
+    """
 
 
 @hook("refuse", "hook_seconds")

@@ -7,17 +7,16 @@ from collections.abc import Callable, Collection
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
-import attrs
-
 from chatnode.model.ephemeral import EPHEMERAL
 from chatnode.model.events import Event
+from chatnode.model.records import record
 
 F = TypeVar("F", bound=Callable[..., Any])
 Predicate = Callable[[Any], object]
 _MARK = "chatnode_only_for"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Wanted:
     """`names` of commands or events, None for all. `when` is a plain function of the command, draft or event."""
 

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any, TypeVar, cast
 
-import attrs
 import trio
 
 from chatnode.concurrency import shielded
 from chatnode.hooks.context import Context
+from chatnode.model.records import record
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.lane import timed
 from chatnode.storage.engine.steps import Steps
@@ -24,7 +24,7 @@ RATE_SECONDS = 10.0
 """A rate is that of about the last so many seconds."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class WorkKind:
     """A kind of durable work, which `ctx.start_work` starts by its `name`.
 
@@ -148,7 +148,7 @@ class Work:
             steps.took(size, self._wrote - before)
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Noted:
     """What a transaction has noted."""
 

@@ -30,6 +30,7 @@ from chatnode.hooks.work import Work, WorkKind
 from chatnode.logs import get_logger
 from chatnode.model.ephemeral import WorkProgress
 from chatnode.model.events import WorkChanged
+from chatnode.model.records import record
 from chatnode.model.times import now_ms
 from chatnode.protocol.envelopes import ephemeral_frame
 from chatnode.routing import ephemeral
@@ -51,7 +52,7 @@ PUSH_SECONDS = 0.5
 """The minimum interval between two pushes of a work's progress."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Kind:
     loaded: Loaded
     kind: WorkKind

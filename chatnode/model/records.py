@@ -1,15 +1,15 @@
 """`record`: an attrs class that is quick to make, for what commands, replies, events and rows are made of.
 
-A node has a thousand such classes, and makes them before it serves. Most of the time that attrs takes for one goes into
-writing and compiling methods that are hardly ever called. Records share theirs, and attrs writes `__init__` alone
-(docs/adr/0050-records.md).
+A node has a thousand such classes, and makes them before it serves; most wait for a request that seldom comes. A record
+begins as a class with slots, and attrs writes the rest of it when it is needed (docs/adr/0052-records-when-needed.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from reprlib import recursive_repr
-from typing import TypeVar, dataclass_transform, overload
+from typing import Any, TypeVar, dataclass_transform, overload
 
 import attrs
 
@@ -22,15 +22,70 @@ def record(kind: C, /) -> C: ...
 def record(*, frozen: bool = False, kw_only: bool = False) -> Callable[[C], C]: ...
 @dataclass_transform(field_specifiers=(attrs.field,))
 def record(kind: C | None = None, /, *, frozen: bool = False, kw_only: bool = False) -> C | Callable[[C], C]:
-    """As `attrs.define`, or with `frozen` as `attrs.frozen`: `==`, `hash` and `repr` give the same."""
+    """As `attrs.define`, or with `frozen` as `attrs.frozen`: `==`, `hash` and `repr` give the same. A record has no
+    `cached_property`."""
+    write = attrs.define(frozen=frozen, kw_only=kw_only)
+    methods = _FROZEN if frozen else _CHANGING
 
     def make(kind: C) -> C:
-        # attrs leaves alone what a class has of its own.
-        for name, method in (_FROZEN if frozen else _CHANGING).items():
-            setattr(kind, name, method)
-        return attrs.define(kind, frozen=frozen, kw_only=kw_only)
+        own = {name: value for name, value in vars(kind).items() if name not in ("__dict__", "__weakref__")}
+        return _begun(kind, {**own, **methods}, write)
 
     return make if kind is None else make(kind)
+
+
+def _begun(kind: C, declared: dict[str, Any], write: Callable[[Any], type[Any]]) -> C:
+    """`kind` with slots for its fields, which a class gets when it is made and not later."""
+    fields = [name for name, of in kind.__annotations__.items() if not str(of).startswith(_OF_THE_CLASS)]
+    inherited = {slot for base in kind.__mro__ for slot in getattr(base, "__slots__", ())}
+    also = () if any(hasattr(base, "__weakref__") for base in kind.__bases__) else ("__weakref__",)
+    body = {name: value for name, value in declared.items() if name not in fields}
+    slots = (*(name for name in fields if name not in inherited), *also)
+    made = _class_like(kind, {**_UNWRITTEN, **body, "__slots__": slots})
+    for value in body.values():
+        function = getattr(value, "__func__", getattr(value, "fget", value))
+        for cell in getattr(function, "__closure__", None) or ():
+            with suppress(ValueError):  # it is empty
+                if cell.cell_contents is kind:  # `super()` without arguments looks there
+                    cell.cell_contents = made
+    made.__attrs_attrs__ = _Unwritten(made, declared, write)
+    return made
+
+
+class _Unwritten:
+    """Where attrs has the fields of a class, until someone asks for those of the record: then attrs writes the rest.
+
+    attrs makes another class of what was declared, and the record gets what that has more. Two threads that ask at a
+    time do the same twice.
+    """
+
+    __slots__ = ("_declared", "_record", "_write")
+
+    def __init__(self, record: type[Any], declared: dict[str, Any], write: Callable[[Any], type[Any]]) -> None:
+        self._record = record
+        self._declared = declared
+        self._write = write
+
+    def __get__(self, instance: object, owner: type[object]) -> object:
+        record, written = self._record, self._write(_class_like(self._record, self._declared))
+        for name, value in vars(written).items():
+            if name not in self._declared and name not in record.__slots__:
+                setattr(record, name, value)
+        return record.__attrs_attrs__
+
+
+def _class_like(kind: Any, body: dict[str, Any]) -> Any:
+    return type(kind)(kind.__name__, kind.__bases__, {**body, "__qualname__": kind.__qualname__})
+
+
+def _written_first(name: str) -> Callable[..., Any]:
+    """A method that has attrs write the class, and is then what attrs wrote."""
+
+    def method(self: object, *args: object, **named: object) -> Any:
+        _fields(self)
+        return getattr(self, name)(*args, **named)
+
+    return method
 
 
 def _equal(one: object, other: object) -> bool:
@@ -53,5 +108,8 @@ def _fields(self: object) -> tuple[attrs.Attribute[object], ...]:
     return attrs.fields(self.__class__)
 
 
+_OF_THE_CLASS = ("ClassVar", "typing.ClassVar")
+_UNWRITTEN = {name: _written_first(name) for name in ("__init__", "__setstate__")}
+# attrs leaves alone what a class has of its own.
 _CHANGING = {"__eq__": _equal, "__repr__": _shown, "__hash__": None}
 _FROZEN = _CHANGING | {"__hash__": _hashed}

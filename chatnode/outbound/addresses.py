@@ -11,6 +11,7 @@ import attrs
 import idna
 
 from chatnode.addresses import DEFAULT_PORTS, IPAddress
+from chatnode.model.records import record
 from chatnode.outbound.errors import Blocked
 
 MOST_URL_CHARS = 2_048
@@ -29,7 +30,7 @@ _PRINTED = re.compile(r"[^\x00-\x20\x7f]*")
 # ---- URLs
 
 
-@attrs.frozen
+@record(frozen=True)
 class Target:
     """Where one request goes. `host` is in lower case and ASCII, an IPv6 address without brackets; `path` begins with a
     slash and includes the query, both percent-encoded."""

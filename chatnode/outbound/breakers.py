@@ -7,9 +7,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 
-import attrs
 import trio
 
+from chatnode.model.records import record
 from chatnode.outbound.errors import BodyTooLarge, Failed, Paused, Unwanted
 
 FAILURES = 5
@@ -30,7 +30,7 @@ DOWN = (502, 503, 504)
 """Statuses by which a gateway says that what is behind it does not work. 500 may be about one URL."""
 
 
-@attrs.define
+@record
 class _State:
     failures: int = 0
     openings: int = 0

@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 
 import attrs
 
+from chatnode.model.records import record
 from chatnode.outbound.addresses import Target, parse_target
 from chatnode.outbound.errors import Blocked
 
@@ -24,7 +25,7 @@ FOR_ANYONE = frozenset({"accept", "accept-language", "user-agent"})
 """Headers that are also sent to another origin than the one that they were meant for."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Hop:
     """A request to one host."""
 

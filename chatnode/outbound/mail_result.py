@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
+from chatnode.model.records import record
 
 Outcome = Literal["sent", "later", "never"]
 
 
-@attrs.frozen
+@record(frozen=True)
 class MailResult:
     """What became of a mail: `sent`, the server has it; `later`, it may be tried again; `never`, it will not be taken
     for this recipient. `code` is the SMTP reply's number and its enhanced code, such as `550 5.1.1`, empty without a

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
+from chatnode.model.records import record
 
 
-@attrs.frozen
+@record(frozen=True)
 class Purpose:
     """Rules for requests of one kind; times are seconds.
 
@@ -28,7 +28,7 @@ class Purpose:
     cut: bool = False
 
 
-@attrs.frozen
+@record(frozen=True)
 class OutboundAnswer:
     """What came back. Header names are in lower case; `url` is where it came from after redirects, and `address` the
     IP address."""

@@ -9,6 +9,7 @@ import trio
 
 from chatnode.outbound.errors import Paused
 from chatnode.outbound.purpose import Purpose
+from chatnode.outbound.shares import SharedTurns
 
 
 class RequestTurns:
@@ -19,7 +20,7 @@ class RequestTurns:
         self._all = trio.CapacityLimiter(in_all)
         self._share = max(1, in_all // 2)
         self._purposes: dict[tuple[str, int], trio.CapacityLimiter] = {}
-        self._addresses: dict[tuple[str, str], trio.CapacityLimiter] = {}
+        self._addresses: dict[tuple[str, str], SharedTurns] = {}
 
     @property
     def running(self) -> int:
@@ -30,25 +31,25 @@ class RequestTurns:
     async def take(self, purpose: Purpose, address: str, origin: str) -> AsyncGenerator[None]:
         """A turn; raises `Paused` if none comes within the time that a request may take.
 
-        The address comes first: requests to a slow one wait for each other, and leave the purpose's turns to others. No
-        purpose gets more than half of all turns: users choose where requests go, and slow receivers of one kind must
-        not hold up those of others.
+        The address comes first: requests to a slow one wait for each other, and leave the purpose's turns to others.
+        Origins that share an address share its turns. No purpose gets more than half of all turns: users choose where
+        requests go, and slow receivers of one kind must not hold up those of others.
         """
         key = (purpose.name, address)
-        at_address = self._addresses.setdefault(key, trio.CapacityLimiter(self._per_address))
+        at_address = self._addresses.setdefault(key, SharedTurns(self._per_address))
         share = min(purpose.at_a_time, self._share)
         of_purpose = self._purposes.setdefault((purpose.name, share), trio.CapacityLimiter(share))
         try:
             async with AsyncExitStack() as turns:
                 with trio.move_on_after(purpose.seconds) as waiting:
-                    for limiter in (at_address, of_purpose, self._all):
+                    await turns.enter_async_context(at_address.take(origin))
+                    for limiter in (of_purpose, self._all):
                         await turns.enter_async_context(limiter)
                 if waiting.cancelled_caught:
                     raise Paused(f"{origin} has too many requests waiting for it", purpose.seconds)
                 yield
         finally:
-            used = at_address.statistics()
-            if not used.borrowed_tokens and not used.tasks_waiting:
+            if at_address.idle:
                 self._addresses.pop(key, None)
 
 

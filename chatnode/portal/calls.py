@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, cast
@@ -85,8 +86,34 @@ def _is_cancelled(error: BaseException) -> bool:
     return isinstance(error, trio.Cancelled)
 
 
+class BlockingAnswer:
+    """The result of a call, for the one thread that waits for it.
+
+    KeyboardInterrupt in the middle of waiting leaves nothing locked that `settle` needs, as it could with a future: its
+    lock is held while it is looked at, and who settles would wait for it forever.
+    """
+
+    __slots__ = ("_result", "_there")
+
+    def __init__(self) -> None:
+        self._result: Result | None = None
+        self._there = threading.Lock()
+        self._there.acquire()
+
+    def settle(self, result: Result) -> None:
+        """Once, in any thread."""
+        self._result = result
+        self._there.release()
+
+    def wait(self) -> Any:
+        """The result, or raises it."""
+        self._there.acquire()
+        assert self._result is not None
+        return self._result.unwrap()
+
+
 class CallFuture(Future[Any]):
-    """The result of a call, for threads."""
+    """The result of a call, for threads that wait for several, or may cancel it."""
 
     call: Call | None = None
 

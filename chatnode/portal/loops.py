@@ -20,6 +20,8 @@ from chatnode.portal.thread import Portal
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a loop that is waited for was closed: it tells nobody."""
 
 
 class LoopQueue:
@@ -34,17 +36,13 @@ class LoopQueue:
         """From any thread: run a plain function in the loop's thread; nothing happens if the loop is closed."""
         self._queue.append((function, args))
         if not self._woken:  # else it was woken, and has not begun to take what is queued
-            self._woken = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits in it
-                self.loop.call_soon_threadsafe(self._take_queued)
+            self._wake()
 
     async def run(self, function: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         """On a trio thread: run an async function in the loop, and wait for its result. Cancelling cancels it there.
 
-        Raises `RuntimeError` if the loop is closed, or its task was cancelled there.
+        Raises `RuntimeError` if the loop is closed, before or meanwhile, or its task was cancelled there.
         """
-        if self.loop.is_closed():
-            raise RuntimeError("the event loop is closed")
         token, ended, tasks = trio.lowlevel.current_trio_token(), trio.Event(), list[asyncio.Task[T]]()
 
         def tell(_: object) -> None:
@@ -57,7 +55,11 @@ class LoopQueue:
 
         self.call_soon(begin)
         try:
-            await ended.wait()
+            while not ended.is_set():
+                if self.loop.is_closed():
+                    raise RuntimeError("the event loop is closed")
+                with trio.move_on_after(LOOK_SECONDS):
+                    await ended.wait()
         except trio.Cancelled:
             self.call_soon(lambda: tasks[0].cancel())
             raise
@@ -65,14 +67,27 @@ class LoopQueue:
             raise RuntimeError("the task was cancelled in its event loop")
         return tasks[0].result()
 
+    def _wake(self) -> None:
+        self._woken = True
+        try:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits in it
+                self.loop.call_soon_threadsafe(self._take_queued)
+        except BaseException:  # KeyboardInterrupt: it may not have been woken
+            self._woken = False
+            raise
+
     def _take_queued(self) -> None:
         self._woken = False
-        for _ in range(len(self._queue)):
-            function, args = self._queue.popleft()
-            try:
-                function(*args)
-            except Exception as error:
-                self.loop.call_exception_handler({"message": "a callback of chatnode failed", "exception": error})
+        try:
+            for _ in range(len(self._queue)):
+                function, args = self._queue.popleft()
+                try:
+                    function(*args)
+                except Exception as error:
+                    self.loop.call_exception_handler({"message": "a callback of chatnode failed", "exception": error})
+        except BaseException:  # KeyboardInterrupt: the loop may run again
+            self._wake()
+            raise
 
 
 class LoopPortal:

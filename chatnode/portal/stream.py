@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -19,13 +20,13 @@ import outcome
 import trio
 
 from chatnode.errors import NodeGone
-from chatnode.portal.calls import Call, Result, running_future
+from chatnode.portal.calls import BlockingAnswer, Call, Result, running_future
 from chatnode.portal.thread import Portal
 
 T = TypeVar("T")
 MOST_BYTES = 2**20
 TURN_ITEMS = 50
-"""BlockingStream after which other tasks of an asyncio loop get a turn."""
+"""After which other tasks of an asyncio loop get a turn."""
 Source = Callable[[], AbstractAsyncContextManager[AsyncIterator[T]]]
 """Called on the trio thread."""
 
@@ -48,7 +49,7 @@ class _Stream(Generic[T]):
         self._put = self._taken = 0
         self._room = trio.Event()
         self._is_full = False
-        self._waiter: Future[None] | None = None
+        self._waiter: Callable[[], object] | None = None
         self._call = portal.hand_over(self._end, Call.run_in_task, self._read)
 
     # ---- the reader's thread
@@ -63,13 +64,10 @@ class _Stream(Generic[T]):
                 self._portal.call_soon(self._make_room)
         return item
 
-    def news(self) -> Future[None]:
-        """Done when there is an item, or the end."""
-        waiter = self._waiter = Future[None]()
-        if self.items or self.ended is not None:  # put before `_waiter` could be seen
-            waiter = Future[None]()
-            waiter.set_result(None)
-        return waiter
+    def wants(self, tell: Callable[[], object]) -> bool:
+        """Whether the reader has to wait: then `tell` is called, in any thread, when there is an item, or the end."""
+        self._waiter = tell
+        return not self.items and self.ended is None  # else that was put before `_waiter` could be seen
 
     def raise_failure(self) -> None:
         """Raises, once, what the trio side has raised, after the last item."""
@@ -105,9 +103,9 @@ class _Stream(Generic[T]):
         self._room.set()
 
     def _tell(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and waiter.set_running_or_notify_cancel():
-            waiter.set_result(None)
+        tell, self._waiter = self._waiter, None
+        if tell is not None:
+            tell()
 
     def _end(self, result: Result) -> None:
         self.ended = result
@@ -145,7 +143,9 @@ class AsyncStream(Generic[T]):
             if stream.ended is not None:
                 stream.raise_failure()
                 raise StopAsyncIteration
-            await asyncio.wrap_future(stream.news())
+            news = Future[None]()
+            if stream.wants(partial(_tell, news)):
+                await asyncio.wrap_future(news)
         return stream.take()
 
     async def aclose(self) -> None:
@@ -193,7 +193,9 @@ class BlockingStream(Generic[T]):
                 stream.raise_failure()
                 raise StopIteration
             self._check()
-            stream.news().result()
+            news = BlockingAnswer()
+            if stream.wants(partial(news.settle, outcome.Value(None))):
+                news.wait()
         return stream.take()
 
     def close(self) -> None:
@@ -214,6 +216,11 @@ class BlockingStream(Generic[T]):
 
     def __del__(self) -> None:
         _close(self)
+
+
+def _tell(news: Future[None]) -> None:
+    if news.set_running_or_notify_cancel():
+        news.set_result(None)
 
 
 def _close(items: Any) -> None:

@@ -28,7 +28,7 @@ import outcome
 import trio
 
 from chatnode.errors import NodeGone
-from chatnode.portal.calls import Call, CallFuture, Result, Start, running_future
+from chatnode.portal.calls import BlockingAnswer, Call, CallFuture, Result, Start, running_future
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -116,7 +116,11 @@ class Portal:
         self._queue.append((copy_context().run, function, args))
         if not self._woken:  # else it was woken, and has not begun to take what is queued
             self._woken = True
-            self._wake(self._take_queued)
+            try:
+                self._wake(self._take_queued)
+            except BaseException:  # KeyboardInterrupt: it may not have been woken, and the next call has to do that
+                self._woken = False
+                raise
 
     def hand_over(self, deliver: Callable[[Result], object], start: Start, *args: Any) -> Call:
         """Make a call: `start` begins it on the trio thread, and `deliver` gets its result. Raises `NodeGone`."""
@@ -130,6 +134,16 @@ class Portal:
         if self._why_gone is not None and self.forget(call):  # it ended meanwhile, and may have missed this call
             deliver(outcome.Error(self.gone()))
         return call
+
+    def wait(self, start: Start, *args: Any) -> Any:
+        """`hand_over`, and block until there is a result. What interrupts that, such as Ctrl-C, cancels the call."""
+        answer = BlockingAnswer()
+        call = self.hand_over(answer.settle, start, *args)
+        try:
+            return answer.wait()
+        except BaseException:
+            call.cancel()
+            raise
 
     def ask(self, start: Start, *args: Any) -> Future[Any]:
         """`hand_over`, with the result in a future. Cancelling that cancels the call."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-import attrs
-
 from chatnode.errors import Refusal
 from chatnode.model.events import Event
+from chatnode.model.records import record
 from chatnode.protocol import codec
 
 RequestId = int | str
@@ -23,7 +22,7 @@ _MEDIUM = struct.Struct("!BBH").pack
 _LONG = struct.Struct("!BBQ").pack
 
 
-@attrs.define
+@record
 class RequestFrame:
     """One request; `fields` are not checked yet."""
 
@@ -58,7 +57,7 @@ def is_request_id(value: object) -> bool:
     return value.__class__ is int or (value.__class__ is str and len(str(value)) <= _ID_CHARS)
 
 
-@attrs.frozen
+@record(frozen=True)
 class Encoded:
     """A command's reply as JSON, instead of an object; only for callers with `Caller.takes_json`."""
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-import attrs
-
+from chatnode.model.records import record
 from chatnode.protocol.envelopes import Push
 from chatnode.routing.sessions import OpenSession, SessionRegistry
 from chatnode.routing.telling import its_own_fault
 
 
-@attrs.frozen
+@record(frozen=True)
 class ConnectedSession:
     """A client that is connected now, as plugins see it.
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-import attrs
-
 from chatnode.dispatch.core import Core
 from chatnode.model.commands.messages import InboxPage
 from chatnode.model.commands.resume import Cursor, Welcome
+from chatnode.model.records import record
 from chatnode.protocol.envelopes import Push, push_of, session_frame
 from chatnode.routing.sessions import OpenSession, SessionRegistry
 from chatnode.storage.engine.connection import Reader
@@ -27,7 +26,7 @@ PAGE_EVENTS = 500
 _ALL = 2**62
 
 
-@attrs.define
+@record
 class Beginning:
     """How a session begins; `gids` are the missed events, in order."""
 

@@ -9,6 +9,7 @@ import attrs
 
 from chatnode.model.people import PersonRef
 from chatnode.model.presence import Typing
+from chatnode.model.records import record
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol.envelopes import ephemeral_frame
 from chatnode.routing.telling import Broadcaster
@@ -23,7 +24,7 @@ class Typed(NamedTuple):
     blocked: frozenset[str] | set[str]
 
 
-@attrs.define
+@record
 class _Conversation:
     """The users who are typing in one conversation, by id."""
 

@@ -28,7 +28,7 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import audit, people, sessions
 
 
-@command("bots.create", permission=permissions.MAKE_BOTS)
+@command("bots.create", permission=permissions.MAKE_BOTS, limit="bots")
 async def create(ctx: Caller, asked: CreateBot) -> BotReply:
     """Create a bot of your own, up to `bots.per_person` of the settings.
 
@@ -64,7 +64,7 @@ async def list_bots(ctx: Caller, asked: ListBots) -> BotList:
     return BotList(await ctx.read(read))
 
 
-@command("bots.remove", permission=permissions.CHAT)
+@command("bots.remove", permission=permissions.CHAT, limit="bots")
 async def remove(ctx: Caller, asked: RemoveBot) -> Nothing:
     """End one of your bots: it is signed out and cannot act any more. What it posted stays."""
 

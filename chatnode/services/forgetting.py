@@ -10,12 +10,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Protocol
 
-import attrs
 import trio
 
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.gaps import Slice, Sweep, Unswept, empty_log
 from chatnode.storage.privacy import traces
@@ -35,7 +35,7 @@ class FindCopies(Protocol):
     def __call__(self, reader: Reader, texts: list[str]) -> list[str]: ...
 
 
-@attrs.frozen
+@record(frozen=True)
 class Cleaned:
     """`swept`: the gaps of all pages are zero; `flushed`: the write-ahead log, which has older pages, was cut off."""
 
@@ -47,7 +47,7 @@ class Cleaned:
         return self.swept and self.flushed
 
 
-@attrs.frozen
+@record(frozen=True)
 class Looked:
     """What became of removed texts: those still found, and those that other users' messages contain too."""
 

@@ -94,6 +94,10 @@ class Vouching:
         handle, shown = profile.get("handle"), profile.get("name")
         return await self._core.db.write(lambda tx: people.public(identities.admit(tx, identity, handle, shown)))
 
+    async def sign_out(self, identity: ProgramUser) -> None:
+        """End the user's session; what it has open is closed at once."""
+        await self._core.db.write(lambda tx: identities.sign_out(tx, identity))
+
     async def _good_token(self, identity: ProgramUser) -> str | None:
         """The token that is kept, unless its session was signed out."""
         token = self._tokens.get(identity)

@@ -13,7 +13,7 @@ from math import inf
 from typing import ClassVar
 
 import trio
-from websockets.frames import Close
+from websockets.frames import Close, CloseCode
 
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
@@ -67,8 +67,8 @@ class Dialogue(ABC):
             await self.requests.answer(texts)
             return
         for text in texts:
-            if self.session is None:
-                self._count_before_hello(1)
+            if self.session is None and not self._may_come_before_hello(text):
+                return
             await self.requests.answer([text])
 
     def hello(self, request: RequestFrame) -> Awaitable[None]:
@@ -80,6 +80,15 @@ class Dialogue(ABC):
 
     def _sign_in(self, session: SocketSession, caller: Caller) -> None:
         self.session, self.requests.caller = session, caller
+
+    def _may_come_before_hello(self, text: bytes) -> bool:
+        """Count it; whether the connection goes on. It is not known who sends it, and long texts take long to read."""
+        most = self._backend.limits.hello_bytes
+        if most and len(text) > most:
+            self.close(CloseCode.MESSAGE_TOO_BIG, f"more than {most} bytes before hello")
+            return False
+        self._count_before_hello(1)
+        return not self.outbox.closed
 
     def _count_before_hello(self, frames: int) -> None:
         greeting, limit = self._greeting, self._backend.limits.hello_frames

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from chatnode.errors import Refusal
+from chatnode.model.records import record
 from chatnode.protocol import codec
 
 _END = b"\r\n\r\n"
@@ -37,7 +38,7 @@ class BadRequest(Exception):
         self.reason = reason
 
 
-@attrs.frozen
+@record(frozen=True)
 class Head:
     """Method, target and fields of a request, and the bytes they came in."""
 

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from quart import Response, after_this_request, has_request_context, request
 from quart.typing import ResponseReturnValue
 from quart_trio import QuartTrio
+from trio import to_thread
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from chatnode.dispatch.caller import Caller
@@ -69,15 +70,18 @@ class _Answers:
         self._core = core
         self._table = table
         self._registry = registry
-        self._document = openapi.document(table, plugins)
+        self._plugins = plugins
+        self._document: openapi.Schema | None = None
         self._web = _web_files()
 
     def add_routes(self, app: QuartTrio) -> None:
         """The commands' addresses, and all others that are in the document or the node's page."""
-        for each in self._table:
-            methods = ["GET", "POST"] if each.reads else ["POST"]
-            app.add_url_rule(f"/v1/{each.name}", each.name, partial(self.run_command, each.name), methods=methods)
         get = ["GET"]
+        # Two rules and not one for each command: werkzeug compiles two functions for a rule.
+        for endpoint, reads, methods in (("read", True, ["GET", "POST"]), ("command", False, ["POST"])):
+            names = ",".join(f'"{each.name}"' for each in self._table if each.reads is reads)
+            if names:
+                app.add_url_rule(f"/v1/<any({names}):name>", endpoint, self.run_command, methods=methods)
         app.add_url_rule("/v1/openapi.json", "openapi_document", self.openapi_document, methods=get)
         app.add_url_rule("/v1/events", "events", self.events, methods=get)
         app.add_url_rule("/v1/export", "export", self.export, methods=get)
@@ -124,6 +128,8 @@ class _Answers:
         return response
 
     async def openapi_document(self) -> ResponseReturnValue:
+        if self._document is None:  # few clients ask for it, and it looks at every command's classes
+            self._document = await to_thread.run_sync(openapi.document, self._table, self._plugins)
         prefix = self.credentials().prefix
         servers = {"servers": [{"url": prefix}]} if prefix else {}
         return Response(codec.encode(self._document | servers), content_type=JSON)

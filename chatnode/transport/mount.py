@@ -22,6 +22,7 @@ from chatnode.addresses import below
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger, kinds_of
+from chatnode.model.records import record
 from chatnode.protocol import codec
 from chatnode.services.vouching import Profile, Vouching, read_identity, read_profile
 from chatnode.storage.people.identities import ProgramUser
@@ -43,7 +44,7 @@ _MOST_KEPT = 10_000
 """Profiles; past that, the program is asked again."""
 
 
-@attrs.define
+@record
 class Vouched:
     """A user whom the program vouches for."""
 

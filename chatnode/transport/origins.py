@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import attrs
-
 from chatnode.addresses import (
     DEFAULT_PORTS,
     is_among,
@@ -20,13 +18,14 @@ from chatnode.addresses import (
     parse_url,
 )
 from chatnode.dispatch.core import Core
+from chatnode.model.records import record
 from chatnode.transport.connection import Connection
 from chatnode.transport.head import Head
 
 COOKIE = "chatnode_session"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Credentials:
     """What a request brought along. `token` is a bearer token, or a cookie whose page may use it."""
 
@@ -91,7 +90,7 @@ class Credentials:
         return made(token, cookie=cookie)
 
 
-@attrs.frozen
+@record(frozen=True)
 class Mount:
     """What is known of a request to a program that the node is mounted in: the path of the mount, whether the browser
     speaks TLS, and the token of the user whom the program vouches for, if it does."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import socket
 
-import attrs
-
 from chatnode.addresses import Bind, is_loopback, parse_bind
 from chatnode.certificates import wanted
 from chatnode.config import Config
 from chatnode.dispatch.core import base_path_of, public_url_of
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
+from chatnode.model.records import record
 from chatnode.transport.listener import listen
 
 logger = get_logger("node")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Ports:
     """Sockets that listen: `main` is the node's port, `plain` the one that redirects to it, which is seldom there."""
 

@@ -25,6 +25,7 @@ from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import BegunRequest, CommandTable
 from chatnode.errors import Refusal
+from chatnode.model.records import record
 from chatnode.protocol.envelopes import RequestFrame, RequestId, ok_reply, parse_request, text_frame
 from chatnode.routing.outbox import Outbox
 from chatnode.routing.sessions import SessionRegistry
@@ -65,7 +66,7 @@ class RequestSource(Protocol):
         ...
 
 
-@attrs.frozen
+@record(frozen=True)
 class SocketBackend:
     """What the client sockets of a node share. `start` runs a task; `repeatable` are the commands of plugins that a
     client may send again."""
@@ -78,7 +79,7 @@ class SocketBackend:
     limits: Limits
 
 
-@attrs.define
+@record
 class Backlog:
     """What waits for a task: replies that their reader must take first, a request that was begun and has no plan, those
     that came after it, and the end. `at_end`: the client sends no more, and gets the replies to what it sent.

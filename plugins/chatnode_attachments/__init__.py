@@ -31,6 +31,7 @@ from chatnode_attachments.messages.posting import prepare_draft as prepare_draft
 from chatnode_attachments.messages.shown import enrich_messages as enrich_messages
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
+from chatnode_attachments.reducing import picture_reducer as picture_reducer
 from chatnode_attachments.scanning import telling
 from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
 from chatnode_attachments.serving.tasks import COUNTING

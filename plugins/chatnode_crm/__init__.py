@@ -7,7 +7,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from chatnode.api import Context, Plugin, Reader, RemovalNote, hookimpl, joined, steps_in
-from chatnode_crm import broadcasts, bulk, contacts, exports, imports, lists, people, segments, statistics, tags
+from chatnode_crm import (
+    broadcasts,
+    bulk,
+    contacts,
+    exports,
+    imports,
+    lists,
+    people,
+    removals,
+    segments,
+    statistics,
+    tags,
+)
 from chatnode_crm.cli import cli
 from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
@@ -23,7 +35,7 @@ from chatnode_crm.people.identities import has_identity
 from chatnode_crm.people.suppression import is_suppressed_many
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
-from chatnode_crm.statistics.checking import check
+from chatnode_crm.statistics import checking as statistics_checking
 from chatnode_crm.statistics.health import health
 from chatnode_crm.tags import tagging
 from chatnode_crm.tags import timeline as tags_timeline
@@ -36,13 +48,14 @@ also_forget(
     (
         membership.forget_contacts,
         tagging.forget_contacts,
+        removals.forget_contacts,
         imports.forget_contacts,
         exports.forget_contacts,
         people.forget_contacts,
         broadcasts.forget_contacts,
     )
 )
-also_in_timeline((lists_timeline.entries, tags_timeline.entries))
+also_in_timeline((lists_timeline.entries, tags_timeline.entries, removals.entries))
 identified_by(has_identity)
 suppress_by((is_suppressed_many,))
 
@@ -63,7 +76,11 @@ async def _after_removal(ctx: Context, note: RemovalNote) -> Mapping[str, int]:
 
 
 def _check(reader: Reader, directory: Path) -> list[str]:
-    return [*contacts_checking.check(reader), *check(reader, directory)]
+    return [*contacts_checking.check(reader), *statistics_checking.check(reader, directory)]
+
+
+async def _repair(ctx: Context) -> Mapping[str, int]:
+    return {**await contacts_checking.repair(ctx), **await statistics_checking.repair(ctx)}
 
 
 @hookimpl
@@ -88,7 +105,7 @@ def chatnode_plugin() -> Plugin:
         cli=cli,
         health=health,
         check=_check,
-        repair=contacts_checking.repair,
+        repair=_repair,
         state=open_crm,
         after_restore=erasing.after_restore,
         after_removal=_after_removal,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chatnode.api import EventKind, Plugin, Querying, Table, hookimpl, steps_in
-from chatnode_previews import storage
+from chatnode_previews import hookspecs, storage
 from chatnode_previews.commands import COMMANDS
 from chatnode_previews.fetching import METRICS, TASKS
 from chatnode_previews.following import CONSUMER
 from chatnode_previews.model import PreviewAdded, PreviewRemoved
+from chatnode_previews.serving import ROUTES
 from chatnode_previews.settings import PreviewsSettings
 from chatnode_previews.state import open_fetching
 
@@ -39,10 +40,17 @@ def chatnode_plugin() -> Plugin:
             EventKind(PreviewRemoved, storage.make_removed, of_message=True),
         ),
         consumers=(CONSUMER,),
+        routes=ROUTES,
         tasks=TASKS,
         metrics=METRICS,
         state=open_fetching,
     )
+
+
+@hookimpl
+def add_hookspecs(add: Callable[[object], None]) -> None:
+    """Let another plugin decode the pictures of pages."""
+    add(hookspecs)
 
 
 @hookimpl

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urldefrag, urlsplit
 
-import attrs
 import trio
 
 from chatnode.api import Context, Metric, OutboundAnswer, OutboundError, Purpose, Task, Transaction, now_ms
 from chatnode_previews import storage
 from chatnode_previews.encodings import page_text
-from chatnode_previews.links import may_be_fetched
 from chatnode_previews.pages import MOST_SITE, PageHead, read_page, shortened
+from chatnode_previews.pictures import fetch_picture
+from chatnode_previews.redirects import follow_redirects
 from chatnode_previews.settings import PreviewsSettings
 from chatnode_previews.state import Fetching
 from chatnode_previews.storage import HOUR_MS, NOTHING, PendingLink, StoredPage
 
 AT_A_TIME = 4
-MOST_REDIRECTS = 5
 SECONDS = 10.0
 """For a page, with all redirects."""
-PURPOSE = Purpose("previews", most_bytes=512 * 1024, types=("text/html",), at_a_time=AT_A_TIME, cut=True)
+PURPOSE = Purpose(
+    "previews", seconds=SECONDS, most_bytes=512 * 1024, types=("text/html",), at_a_time=AT_A_TIME, cut=True
+)
 _HEADERS = (("Accept", "text/html"), ("User-Agent", "chatnode-previews"))
-_REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 
 async def fetch_links(ctx: Context) -> str | None:
@@ -69,7 +69,7 @@ async def _fetch(ctx: Context, fetching: Fetching, url: str) -> StoredPage:
     """What the page says; `NOTHING` if there is no page, for whatever reason."""
     ctx.count("fetches")
     try:
-        answer = await _follow(ctx, urldefrag(url).url)
+        answer = await follow_redirects(ctx, PURPOSE, urldefrag(url).url, _HEADERS)
         page = None if answer is None else await trio.to_thread.run_sync(_read, answer, limiter=fetching.parsing)
     except OutboundError:
         return NOTHING
@@ -79,40 +79,8 @@ async def _fetch(ctx: Context, fetching: Fetching, url: str) -> StoredPage:
     if answer is None or page is None:
         return NOTHING
     ctx.count("found")
-    return StoredPage(page.title, page.text, page.site or _host(answer.url))
-
-
-async def _follow(ctx: Context, url: str) -> OutboundAnswer | None:
-    """The page at the end of the redirects; None if there is none. Raises `OutboundError`.
-
-    Redirects are followed here, because each address must be one that a link in a message could have: a link that was
-    made short may lead to one that works only once.
-    """
-    deadline = trio.current_time() + SECONDS
-    for _ in range(MOST_REDIRECTS + 1):
-        left = deadline - trio.current_time()
-        if left <= 0:
-            break
-        answer = await ctx.outbound.request(attrs.evolve(PURPOSE, seconds=left), "GET", url, headers=_HEADERS)
-        if answer.status not in _REDIRECTS:
-            return answer if answer.status == 200 else None
-        following = _redirected(answer)
-        if following is None or not may_be_fetched(following, ctx.base_url):
-            break
-        url = following
-    return None
-
-
-def _redirected(answer: OutboundAnswer) -> str | None:
-    """Where a redirect leads; None if nowhere, or from https to http."""
-    location = answer.headers.get("location", "")
-    try:
-        # Headers are read as Latin-1; servers that send more than ASCII send UTF-8.
-        url = urldefrag(urljoin(answer.url, location.encode("latin-1").decode("utf-8", "replace"))).url
-        scheme = urlsplit(url).scheme
-    except ValueError:
-        return None
-    return url if location and scheme in ("https", urlsplit(answer.url).scheme) else None
+    picture = None if page.picture is None else await fetch_picture(ctx, answer.url, page.picture)
+    return StoredPage(page.title, page.text, page.site or _host(answer.url), picture)
 
 
 def _read(answer: OutboundAnswer) -> PageHead | None:

@@ -7,6 +7,22 @@ from typing import Annotated
 from chatnode.api import Event, Id, Text, record
 
 MOST_URL = 2_048
+PICTURES = "pictures"
+"""The beginning of the addresses of pictures, below `/plugins/previews/`."""
+
+
+@record
+class PreviewPicture:
+    """A small copy of the page's picture, in WebP. `path` is relative to the node's URL, and is for those who see the
+    message."""
+
+    path: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, id: str, width: int, height: int) -> PreviewPicture:
+        return cls(f"/plugins/previews/{PICTURES}/{id}", width, height)
 
 
 @record
@@ -18,6 +34,7 @@ class LinkPreview:
     site: str
     title: str | None = None
     text: str | None = None
+    picture: PreviewPicture | None = None
 
 
 @record

@@ -1,4 +1,4 @@
-"""What a page says of itself in its head: its title, a description and the name of its site.
+"""What a page says of itself in its head: its title, a description, the name of its site and a picture.
 
 The head is read as a stream of tags. No tree is built and nothing recurses, so no nesting exhausts anything. The parser
 gets the page in one piece and is never told that it ends: each character is looked at a few times at most, whatever is
@@ -26,16 +26,19 @@ _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2060-\u20
 _TITLES = ("og:title", "twitter:title")
 _TEXTS = ("og:description", "twitter:description", "description")
 _SITES = ("og:site_name", "application-name")
-_META = frozenset((*_TITLES, *_TEXTS, *_SITES))
+_PICTURES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src")
+_META = frozenset((*_TITLES, *_TEXTS, *_SITES, *_PICTURES))
 
 
 @record(frozen=True)
 class PageHead:
-    """What is shown of a page; never both without title and without text."""
+    """What is shown of a page; never both without title and without text. `picture` is an address as the page has it,
+    perhaps a relative one."""
 
     title: str | None
     text: str | None
     site: str | None
+    picture: str | None = None
 
 
 def read_page(text: str) -> PageHead | None:
@@ -48,6 +51,7 @@ def read_page(text: str) -> PageHead | None:
         _first(head.meta, _TITLES, MOST_TITLE) or shortened(head.title, MOST_TITLE),
         _first(head.meta, _TEXTS, MOST_TEXT),
         _first(head.meta, _SITES, MOST_SITE),
+        next((head.meta[name].strip() for name in _PICTURES if head.meta.get(name, "").strip()), None),
     )
     return None if page.title is None and page.text is None else page
 

@@ -11,6 +11,7 @@ class PreviewsSettings:
 
     enabled: bool = setting(True, "Whether links in messages get previews.")
     direct: bool = setting(False, "Whether links in direct conversations get previews, too.")
+    pictures: bool = setting(True, "Whether previews have pictures, if a plugin that can decode them is enabled.")
     links_per_minute: int = setting(
         20, "Maximum number of links per user and minute that get a preview; 0 means no limit.", minimum=0
     )

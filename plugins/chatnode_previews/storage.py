@@ -8,9 +8,10 @@ from typing import Any, cast
 import attrs
 import orjson
 
-from chatnode.api import Querying, Reader, Row, Transaction, record_for_message
+from chatnode.api import Querying, Reader, Row, Transaction, new_id, record_for_message
 from chatnode_previews.links import MessageLink
-from chatnode_previews.model import LinkPreview, PreviewAdded, PreviewRemoved
+from chatnode_previews.model import LinkPreview, PreviewAdded, PreviewPicture, PreviewRemoved
+from chatnode_previews.pictures import PagePicture
 
 HOUR_MS = 3_600_000
 _PENDING_READ = 64
@@ -23,6 +24,7 @@ class StoredPage:
     title: str | None
     text: str | None
     site: str | None
+    picture: PagePicture | None = attrs.field(default=None, repr=False)
 
 
 NOTHING = StoredPage(None, None, None)
@@ -101,6 +103,11 @@ def remove(tx: Transaction, message: int, links: Sequence[MessageLink]) -> bool:
     _insert(
         tx, message, links, "removed", "state = 'removed', title = NULL, text = NULL, site = NULL",
     )  # fmt: skip
+    tx.execute(
+        "DELETE FROM previews_pictures WHERE link IN "
+        "(SELECT key FROM previews_links WHERE message = ? AND state = 'removed')",
+        (message,),
+    )
     return len(shown_of(tx, message)) < before
 
 
@@ -132,9 +139,13 @@ def pending(reader: Reader, busy: Iterable[bytes], most: int) -> list[PendingLin
 def known_page(reader: Querying, address: bytes, now: int) -> StoredPage | None:
     """What was found at an address of late; None if it was not fetched."""
     row = reader.execute(
-        "SELECT title, text, site FROM previews_pages WHERE address = ? AND expires_at > ?", (address, now)
+        "SELECT title, text, site, picture, width, height FROM previews_pages WHERE address = ? AND expires_at > ?",
+        (address, now),
     ).fetchone()
-    return None if row is None else StoredPage(*row)
+    if row is None:
+        return None
+    title, text, site, content, width, height = row
+    return StoredPage(title, text, site, None if content is None else PagePicture(content, width, height))
 
 
 def settle(tx: Transaction, link: PendingLink, page: StoredPage, keep_until: int | None) -> None:
@@ -153,12 +164,20 @@ def settle(tx: Transaction, link: PendingLink, page: StoredPage, keep_until: int
             "UPDATE previews_links SET state = 'shown', title = ?, text = ?, site = ? WHERE key = ?",
             (page.title, page.text, page.site, link.key),
         )
+        if page.picture is not None:
+            tx.execute(
+                "INSERT INTO previews_pictures (link, id, width, height, content) VALUES (?, ?, ?, ?, ?)",
+                (link.key, new_id(), page.picture.width, page.picture.height, page.picture.content),
+            )
     if keep_until is not None:
+        picture = (None, None, None) if page.picture is None else attrs.astuple(page.picture)
         tx.execute(
-            "INSERT INTO previews_pages (address, title, text, site, expires_at) VALUES (?, ?, ?, ?, ?) "
+            "INSERT INTO previews_pages (address, title, text, site, picture, width, height, expires_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (address) DO UPDATE SET title = excluded.title, text = excluded.text, site = excluded.site, "
+            "picture = excluded.picture, width = excluded.width, height = excluded.height, "
             "expires_at = excluded.expires_at",
-            (link.address, page.title, page.text, page.site, keep_until),
+            (link.address, page.title, page.text, page.site, *picture, keep_until),
         )
     if page.site is not None:
         record(tx, row[0], row[1], PreviewAdded)
@@ -171,27 +190,36 @@ def forget_pages(tx: Transaction) -> int:
 
 # ---- shown
 
+_COLUMNS = "l.url, l.site, l.title, l.text, p.id, p.width, p.height"
+_WITH_PICTURE = "LEFT JOIN previews_pictures p ON p.link = l.key WHERE l.state = 'shown'"
+_ORDER = "ORDER BY l.position, l.key"
+
+
+def _preview(
+    url: str, site: str, title: str | None, text: str | None, id: str | None, width: int, height: int
+) -> LinkPreview:
+    return LinkPreview(url, site, title, text, None if id is None else PreviewPicture.of(id, width, height))
+
 
 def shown_of(reader: Querying, message: int) -> list[LinkPreview]:
     """The previews of a message by its key, in the order of its links."""
     rows = reader.execute(
-        "SELECT url, site, title, text FROM previews_links WHERE message = ? AND state = 'shown' "
-        "ORDER BY position, key",
+        f"SELECT {_COLUMNS} FROM previews_links l {_WITH_PICTURE} AND l.message = ? {_ORDER}",  # noqa: S608 -- constants
         (message,),
     )
-    return [LinkPreview(*row) for row in rows.fetchall()]
+    return [_preview(*row) for row in rows.fetchall()]
 
 
 def shown(reader: Querying, ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
     """The previews of messages as JSON has them, by the ids of messages; those without any are left out."""
     rows = reader.execute(
-        "SELECT m.id, l.url, l.site, l.title, l.text FROM json_each(?) i JOIN messages m ON m.id = i.value "
-        "JOIN previews_links l ON l.message = m.key WHERE l.state = 'shown' ORDER BY l.position, l.key",
+        f"SELECT m.id, {_COLUMNS} FROM json_each(?) i JOIN messages m ON m.id = i.value "  # noqa: S608
+        f"JOIN previews_links l ON l.message = m.key {_WITH_PICTURE} {_ORDER}",
         (orjson.dumps(list(ids)).decode(),),
     )
     found: dict[str, list[dict[str, Any]]] = {}
     for message, *preview in rows.fetchall():
-        fields = attrs.asdict(LinkPreview(*preview), filter=lambda _, value: value is not None)
+        fields = attrs.asdict(_preview(*preview), filter=lambda _, value: value is not None)
         found.setdefault(message, []).append(fields)
     return found
 

@@ -21,7 +21,7 @@ from chatnode.transport.requests import SessionRequests
 from chatnode.transport.socket import ClientSocket
 from chatnode.transport.sockets import ClientSockets
 
-CONFIG = Config(limits=Limits(hello_frames=0))
+CONFIG = Config(limits=Limits(hello_frames=0, hello_bytes=0))
 
 
 class EchoRequests(SessionRequests):

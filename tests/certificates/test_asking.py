@@ -206,14 +206,14 @@ async def test_the_window_is_asked_for_by_the_name_of_the_certificate(trusted: t
 # ---- a node with a certificate
 
 
-def with_certificate(data: Path, trusted: trustme.CA, there: Site) -> Config:
-    """A node that obtained a certificate for 90 days from this authority, a moment ago."""
+def with_certificate(data: Path, trusted: trustme.CA, there: Site, early_at: float = 0.0) -> Config:
+    """A node that obtained a certificate for 90 days from this authority, a moment ago. `early_at` as in `State`."""
     now, directory = datetime.now(UTC), there.url("/directory")
     issued = trusted.issue_cert("a.example", not_before=now, not_after=now + timedelta(days=90))
     store = CertificateStore(data / "tls")
     store.save_certificate(issued.private_key_and_cert_chain_pem.bytes())
     store.save_account(directory, AcmeAccount(x509.new_key(), there.url("/account/1")))
-    store.save_state(State(directory))
+    store.save_state(State(directory, early_at=early_at))
     config = settings()
     acme = attrs.evolve(config.acme, directory=directory)
     return attrs.evolve(config, acme=acme, outbound=OutboundSettings(allow=(f"127.0.0.1:{there.port}",)))
@@ -251,6 +251,21 @@ async def test_a_node_waits_for_the_time_that_the_authority_suggests(trusted: tr
             before, after = (certificate_time(time.time() + days * 86_400) for days in (70, 71))
             with trio.fail_after(10):
                 while not before <= (await status(node))["next_try"] <= after:  # noqa: ASYNC110
+                    await trio.sleep(0.02)
+            assert all(path.startswith("/renewalInfo") for path in authority.asked)
+
+
+async def test_a_window_that_has_always_passed_brings_one_certificate_a_day(
+    trusted: trustme.CA, tmp_path: Path
+) -> None:
+    authority = Authority(suggesting(timedelta(days=-2)))
+    async with site(authority.script, tls=server_context(trusted, "127.0.0.1")) as there:
+        authority.there = there
+        now = time.time()
+        config = with_certificate(tmp_path / "data", trusted, there, early_at=now)
+        async with served(tmp_path / "data", config) as (node, _):
+            with trio.fail_after(10):
+                while (await status(node))["next_try"] != certificate_time(now + 86_400):  # noqa: ASYNC110
                     await trio.sleep(0.02)
             assert all(path.startswith("/renewalInfo") for path in authority.asked)
 

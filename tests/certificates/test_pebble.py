@@ -102,6 +102,16 @@ async def test_a_dry_run_changes_nothing(place: Place, tmp_path: Path) -> None:
         assert len((await node.call("audit.list", action="certificate.issue"))["entries"]) == 1
 
 
+async def test_a_renewal_that_was_early_is_noted(place: Place, tmp_path: Path) -> None:
+    """After one, the authority's suggestion counts a day later only (see test_renewal.py)."""
+    store = CertificateStore(tmp_path / "data/tls")
+    async with served(tmp_path / "data", settings(place)) as (node, _):
+        await issued(node)
+        assert not store.state().early_at
+        await node.call("certificate.issue")
+        assert store.state().early_at
+
+
 async def test_a_revoked_certificate_is_replaced(place: Place, tmp_path: Path) -> None:
     async with served(tmp_path / "data", settings(place)) as (node, address):
         first = await issued(node)

@@ -45,6 +45,17 @@ def test_a_window_in_the_past_means_now_and_one_beyond_the_end_nothing() -> None
     assert renewal.due_at(certificate(), RenewalWindow(80 * DAY, 91 * DAY)) == renewal.due_at(certificate(), None)
 
 
+def test_after_a_renewal_that_was_early_a_window_in_the_past_counts_a_day_later() -> None:
+    """Else an authority that always suggests a time that has passed would be asked for a certificate each hour."""
+    past = RenewalWindow(-5 * DAY, -4 * DAY)
+    assert renewal.due_at(certificate(90), past, early_at=60.0) == 60.0 + DAY
+    assert renewal.due_at(certificate(3), past, early_at=60.0) == 60.0 + DAY / 2
+    later = RenewalWindow(50 * DAY, 51 * DAY)
+    assert renewal.due_at(certificate(90), later, early_at=60.0) == renewal.due_at(certificate(90), later)
+    usual = renewal.due_at(certificate(90), None)
+    assert renewal.due_at(certificate(90), past, early_at=usual) == usual
+
+
 def test_windows_are_read_strictly() -> None:
     window = {"start": "2025-01-02T04:00:00Z", "end": "2025-01-03T04:00:00Z"}
     start = datetime(2025, 1, 2, 4, tzinfo=UTC).timestamp()

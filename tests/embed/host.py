@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import hypercorn
@@ -44,6 +45,13 @@ def profile(name: str) -> Any:
     return {"handle": name, "name": name.title()}
 
 
+async def elsewhere_of(node: Any, scope: Any, receive: Any, send: Any) -> None:
+    """The program's own application, where users can sign out of it."""
+    if scope["type"] == "http" and scope["path"] == "/sign-out":
+        await node.sign_out(who_at_once(scope))
+    await elsewhere(scope, receive, send)
+
+
 async def elsewhere(scope: Any, receive: Any, send: Any) -> None:
     """The program's own application; it knows no lifespan."""
     assert scope["type"] == "http", "no lifespan here"
@@ -53,7 +61,8 @@ async def elsewhere(scope: Any, receive: Any, send: Any) -> None:
 
 def made(data: str) -> Any:
     attach: Any = os.environ.get("CHAT_ATTACH", "never")
-    return Node(data, config=CONFIG, identify=who, profile=profile, attach=attach).wrap(elsewhere, "/chat")
+    node = Node(data, config=CONFIG, identify=who, profile=profile, attach=attach)
+    return node.wrap(partial(elsewhere_of, node), "/chat")
 
 
 async def only_serve(data: str, bind: str) -> None:
@@ -72,7 +81,7 @@ async def with_trio(data: str, config: hypercorn.Config) -> None:
             if scope["type"] == "lifespan" or f"{scope['path']}/".startswith("/chat/"):
                 await app({**scope, "root_path": "/chat"}, receive, send)
             else:
-                await elsewhere(scope, receive, send)
+                await elsewhere_of(node, scope, receive, send)
 
         await hypercorn.trio.serve(program, config)
         nursery.cancel_scope.cancel()

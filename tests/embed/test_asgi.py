@@ -138,6 +138,17 @@ async def test_a_user_of_the_program_keeps_their_account(tmp_path: Path) -> None
         assert (await node.admit("app:1")).id != first.id
 
 
+async def test_a_user_who_was_never_here_can_sign_out_of_the_program(tmp_path: Path) -> None:
+    from chatnode.node import open_node
+
+    async with open_node(tmp_path / "data", only=()) as node:
+        await node.sign_out("app:1")
+        await node.admit("app:1")
+        await node.sign_out("app:1")  # without a session
+        with pytest.raises(ValueError, match="such as app:42"):
+            await node.sign_out("ann")
+
+
 # ---- pipes
 
 

@@ -17,10 +17,14 @@ import trio.lowlevel
 from chatnode import control_socket
 from chatnode.config import Config, Limits, Server
 from chatnode.embed.attaching import SharedNode, open_shared
+from chatnode.embed.exchanges import scope_fields
+from chatnode.embed.frames import VERSION
 from chatnode.errors import InUse, Refusal, StartError
 from chatnode.model.commands.messages import Posted
 from chatnode.node import Node
+from chatnode.services.vouching import read_identity
 from chatnode.storage.engine.directory import DataDirectory
+from chatnode.transport.mount import Vouched, inner_scope
 
 from .gate import Gate
 from .owners import opener
@@ -164,14 +168,41 @@ async def test_a_process_that_ends_in_the_middle_leaves_nothing_behind(gate: Gat
     await gate.wait_cancelled()
 
 
+# ---- requests to the mounted node
+
+ME = {
+    "type": "http", "method": "GET", "http_version": "1.1", "scheme": "http", "path": "/v1/people.me",
+    "query_string": b"", "headers": [(b"host", b"chat.example")], "client": None, "server": None,
+}  # fmt: skip
+
+
+def request_of(name: str) -> dict[str, Any]:
+    """A request without a body, of a user of the program whose account is made then."""
+    vouched = Vouched(read_identity(f"app:{name}"), {"handle": name})
+    return scope_fields(inner_scope(ME, vouched))
+
+
+async def test_a_request_is_begun_by_who_still_waits_for_it(owner: Node) -> None:
+    """A process that took the owner for hung asks again: what it asked for first must not be done as well."""
+    (await attached_by_hand(owner.directory.path, "exchange", **request_of("ann"))).close()
+    with await attached_by_hand(owner.directory.path, "exchange", **request_of("bob")) as sock:
+        sock.sendall(b'{"begin":true}\n{"type":"http.request","more_body":false}\n')
+        lines = await trio.to_thread.run_sync(lambda: sock.makefile("rb").readlines())
+    assert (json.loads(lines[0])["status"], lines[-1]) == (200, b'{"over":true}\n')
+    assert [person.handle for person in (await owner.operator.people.list()).people] == ["bob"]
+
+
 # ---- which connections are taken
 
 
-async def attached_by_hand(data: Path, purpose: str, version: int = 1, expect: bytes = b'"ok"') -> socket.socket:
+async def attached_by_hand(
+    data: Path, purpose: str, version: int = VERSION, expect: bytes = b'"ok"', **fields: Any
+) -> socket.socket:
     """A connection on which the owner has answered `attach`."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.connect(str(data / control_socket.NAME))
-    sock.sendall(json.dumps({"id": 0, "op": "attach", "version": version, "for": purpose}).encode() + b"\n")
+    attach = {"id": 0, "op": "attach", "version": version, "for": purpose, **fields}
+    sock.sendall(json.dumps(attach).encode() + b"\n")
     assert expect in await trio.to_thread.run_sync(sock.recv, 65_536)
     return sock
 

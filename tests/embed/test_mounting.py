@@ -105,6 +105,20 @@ async def test_signing_the_session_out_ends_what_it_has_open(program: Program) -
     assert (await ann.call("people.me"))["person"]["handle"] == "ann"  # as the program says so
 
 
+async def test_signing_out_of_the_program_ends_what_is_open(program: Program) -> None:
+    ann, bob = visitor(program, "ann"), visitor(program, "bob")
+    async with await ann.socket() as chat, await ann.stream() as stream, await bob.socket() as other:
+        async with await Http.open(program.address) as http:
+            assert (await http.request("POST", "/sign-out", headers={"X-User": "ann"})).status == 200
+            assert (await http.request("POST", "/sign-out", headers={"X-User": "nobody"})).status == 200
+        assert (await chat.closed()).code == 4001
+        while await stream.next() is not None:
+            pass
+        assert (await other.call("people.me"))["person"]["handle"] == "bob"
+    async with await ann.socket() as again:  # as the program still says so
+        assert (await again.call("people.me"))["person"]["handle"] == "ann"
+
+
 async def test_requests_of_a_socket_are_answered_in_their_order(program: Program) -> None:
     ann, bob = visitor(program, "ann"), visitor(program, "bob")
     await bob.call("people.me")

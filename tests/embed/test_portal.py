@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
@@ -18,7 +19,7 @@ import trio
 
 from chatnode.errors import NodeGone
 from chatnode.portal.calls import Call, at_once
-from chatnode.portal.loops import LoopPortal
+from chatnode.portal.loops import LoopPortal, LoopQueue
 from chatnode.portal.thread import Portal
 
 PATIENCE = 10.0
@@ -207,6 +208,26 @@ def test_cancelling_a_future_cancels_its_task(portal: Portal) -> None:
     assert cancelled.wait(PATIENCE)
 
 
+def test_interrupts_at_any_moment_hold_up_nobody(portal: Portal) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    interrupted = 0
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(150):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0003 + number * 0.00002)
+                for _ in range(1_000):
+                    portal.wait(at_once, int)
+            except KeyboardInterrupt:
+                interrupted += 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 100  # Python ignores one that comes within a `__del__`
+    assert portal.ask(at_once, int).result(PATIENCE) == 0
+
+
 # ---- asyncio
 
 
@@ -277,6 +298,27 @@ def test_a_loop_that_is_gone_does_not_matter(portal: Portal) -> None:
     go_on.set()
     assert portal.ask(at_once, int).result(PATIENCE) == 0
     assert asyncio.run(loops.ask(at_once, int)) == 0
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_who_waits_for_a_loop_that_is_closed_is_told(portal: Portal, begun: bool) -> None:
+    """As the thread of a client does that uploads what an async iterator in the loop gives."""
+    loop = asyncio.new_event_loop()
+    queue = LoopQueue(loop)
+    running = threading.Event()
+
+    async def work() -> None:
+        running.set()
+        await asyncio.sleep(PATIENCE)
+
+    waiting = portal.submit(queue.run, work)
+    portal.ask(at_once, int).result(PATIENCE)  # it has asked the loop by now
+    if begun:
+        loop.run_until_complete(asyncio.to_thread(running.wait, PATIENCE))
+        loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    with pytest.raises(RuntimeError, match="the event loop is closed"):
+        waiting.result(PATIENCE)
 
 
 def test_stop_iteration_reaches_asyncio_as_an_error(portal: Portal) -> None:

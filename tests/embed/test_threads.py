@@ -8,6 +8,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -183,3 +184,13 @@ def test_start_and_end(tmp_path: Path) -> None:
     chat.close()
     with pytest.raises(StartError, match="did not start within"):
         Node(tmp_path / "data", config=CONFIG, start_seconds=0.001).start()
+
+
+def test_options_that_cannot_be_are_named(tmp_path: Path) -> None:
+    wrong: Any = "yes"
+    with pytest.raises(ValueError, match="expected one of never, auto, only"):
+        Node(tmp_path / "data", attach=wrong)
+    with pytest.raises(ValueError, match="data names no directory"):
+        Node("")
+    with pytest.raises(StartError, match="'reactions' is no plugin"):
+        Node(tmp_path / "data", plugins=["reactions"]).start()

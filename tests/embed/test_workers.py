@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from chatnode.embed import InUse
+from chatnode.embed.aio import Node as AioNode
+from chatnode.embed.attaching import OWNER_SECONDS
+from chatnode.embed.link import ANSWER_SECONDS
+from chatnode.embed.portal import Attach
 from chatnode.embed.threads import Node
 from tests.blackbox.node_process import NodeProcess
 
@@ -183,6 +189,21 @@ def test_of_processes_that_start_together_one_owns_the_node(tmp_path: Path) -> N
             each.__exit__()
 
 
+@pytest.mark.parametrize("attach", ["auto", "only"])
+def test_an_owner_that_is_frozen_is_named(tmp_path: Path, attach: Attach) -> None:
+    data = tmp_path / "data"
+    with Script(SHARES, data, "auto") as owner:
+        owner.says()
+        owner.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(InUse, match="it does not answer") as refused:
+            Node(data, attach=attach, start_seconds=ANSWER_SECONDS + 3).start()
+        assert refused.value.process == owner.process.pid
+        owner.process.send_signal(signal.SIGCONT)
+        with Node(data, attach=attach) as chat:
+            assert chat.operator.call("node.info")["name"] == "chatnode"
+        assert owner.end() == 0
+
+
 def test_the_last_of_several_still_has_what_all_have_said(tmp_path: Path) -> None:
     """The others are killed, the owner first; the one that is left hears each event once."""
     data = tmp_path / "data"
@@ -279,3 +300,46 @@ async def test_the_chat_of_an_attached_program_outlives_the_owner(tmp_path: Path
         assert [each["text"] for each in page["messages"]] == ["hello"]
         async with await ann.socket():
             pass
+
+
+def test_a_request_to_a_frozen_owner_ends_when_its_client_goes(tmp_path: Path) -> None:
+    """Before the owner has begun it, and afterwards."""
+    data = tmp_path / "data"
+
+    async def ask(chat: AioNode, leaves: asyncio.Event) -> None:
+        messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> Any:
+            if messages:
+                return messages.pop()
+            await leaves.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            began.set()
+
+        scope = {"type": "http", "method": "GET", "http_version": "1.1", "path": "/v1/events", "headers": []}
+        await chat.asgi()(scope, receive, send)
+
+    began = asyncio.Event()
+
+    async def run(owner: Script) -> None:
+        async with AioNode(data, attach="only", identify=lambda scope: "app:1") as chat:
+            open_stream, asked = asyncio.Event(), asyncio.Event()
+            stream = asyncio.create_task(ask(chat, open_stream))
+            await began.wait()
+            owner.process.send_signal(signal.SIGSTOP)
+            request = asyncio.create_task(ask(chat, asked))
+            await asyncio.sleep(0.1)
+            assert not stream.done()
+            assert not request.done()
+            open_stream.set()
+            asked.set()
+            async with asyncio.timeout(OWNER_SECONDS / 5):
+                await asyncio.gather(stream, request)
+            owner.process.send_signal(signal.SIGCONT)
+
+    with Script(SHARES, data, "auto") as owner:
+        owner.says()
+        asyncio.run(run(owner))
+        assert owner.end() == 0

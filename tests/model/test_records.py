@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+import gc
+import linecache
+import pickle
+from abc import ABC, abstractmethod
+from threading import Barrier, Thread
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 import pytest
@@ -86,3 +92,176 @@ def test_one_that_changes_has_no_hash() -> None:
         assert each == base("b")
         with pytest.raises(AttributeError):
             each.other = 1
+
+
+# ---- attrs writes a record when it is needed
+
+
+def is_written(kind: type[object]) -> bool:
+    """Whether attrs has written the class, of which it keeps the source for debuggers."""
+    return any(f"{kind.__module__}.{kind.__qualname__}>" in name for name in linecache.cache)
+
+
+def test_attrs_writes_a_record_when_it_is_needed() -> None:
+    @record
+    class Made:
+        name: str
+
+    @record
+    class Asked(Made):
+        more: int = 0
+
+    @record
+    class Derived(Asked):
+        last: int = 0
+
+    assert not any(is_written(each) for each in (Made, Asked, Derived))
+    assert [each.name for each in attrs.fields(Asked)] == ["name", "more"]
+    assert [is_written(each) for each in (Made, Asked, Derived)] == [True, True, False]
+    assert Derived("a", last=1).last == 1
+    assert is_written(Derived)
+
+
+def test_a_class_derived_from_a_record_needs_no_decorator() -> None:
+    @record
+    class Base:
+        name: str
+
+    class Derived(Base):
+        def shout(self) -> str:
+            return self.name.upper()
+
+    assert Derived("a").shout() == "A"
+
+
+def test_a_record_may_have_methods_and_checks_of_its_own() -> None:
+    @record
+    class Base:
+        name: str
+
+        def words(self) -> list[str]:
+            return [self.name]
+
+        @property
+        def title(self) -> str:
+            return self.name
+
+    @record
+    class Checked(Base):
+        limit: ClassVar[int] = 3
+        size: int = attrs.field(default=0, converter=int, validator=attrs.validators.le(3))
+        doubled: int = attrs.field(init=False, default=attrs.Factory(lambda self: self.size * 2, takes_self=True))
+        after: bool = False
+
+        def __attrs_post_init__(self) -> None:
+            self.after = True
+
+        def words(self) -> list[str]:
+            return [*super().words(), "more"]
+
+        @property
+        def title(self) -> str:
+            return super().title + "!"
+
+        @classmethod
+        def made(cls) -> Checked:
+            return cls("a", "2")  # type: ignore[arg-type]
+
+    made = Checked.made()
+    assert (made.size, made.doubled, made.after, made.words(), made.title) == (2, 4, True, ["a", "more"], "a!")
+    with pytest.raises(ValueError, match="must be <= 3"):
+        made.size = 4
+    assert attrs.evolve(made, size=3).doubled == 6
+    assert attrs.asdict(made) == {"name": "a", "size": 2, "doubled": 4, "after": True}
+
+
+def test_a_record_may_have_arguments_of_its_own() -> None:
+    @record
+    class Own:
+        name: str
+
+        def __init__(self, words: list[str]) -> None:
+            self.name = " ".join(words)
+
+    assert Own(["a", "b"]).name == "a b"
+    assert attrs.asdict(Own(["a", "b"])) == {"name": "a b"}
+
+
+def test_a_record_may_be_generic_and_abstract() -> None:
+    kind = TypeVar("kind")
+
+    @record(frozen=True)
+    class Shape(ABC, Generic[kind]):
+        size: kind
+
+        @abstractmethod
+        def area(self) -> kind: ...
+
+    @record(frozen=True)
+    class Square(Shape[int]):
+        def area(self) -> int:
+            return self.size * self.size
+
+    assert Square(3).area() == 9
+    with pytest.raises(TypeError, match="abstract"):
+        Shape(3)  # pyright: ignore[reportAbstractUsage]
+
+
+def test_a_record_of_a_class_with_a_dict_keeps_it() -> None:
+    class Plain:
+        pass
+
+    @record
+    class Made(Plain):
+        name: str
+
+    made = Made("a")
+    made.other = 1  # pyright: ignore[reportAttributeAccessIssue]
+    assert vars(made) == {"other": 1}
+
+
+def test_threads_may_need_a_record_at_the_same_time() -> None:
+    for frozen in (False, True):
+
+        @record(frozen=frozen)
+        class Shared:
+            name: str
+
+        start, made = Barrier(8), list[object]()
+
+        def make(kind: Any = Shared, start: Barrier = start, made: list[object] = made) -> None:
+            start.wait()
+            made.append(kind("a"))
+
+        threads = [Thread(target=make) for _ in range(8)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert made == [Shared("a")] * 8
+
+
+@record(frozen=True)
+class Pickled:
+    name: str
+
+
+def test_a_record_is_copied_and_pickled() -> None:
+    # As another process pickles one, so that the class is not written here.
+    state = {"name": "a"}
+    restored: Any = Pickled.__new__(Pickled)
+    restored.__setstate__(state)
+    assert restored == Pickled("a") == copy.copy(restored) == pickle.loads(pickle.dumps(restored))
+
+
+def test_only_the_record_stays() -> None:
+    class Base:
+        pass
+
+    @record
+    class Made(Base):
+        name: str
+
+    Made("a")
+    gc.collect()
+    assert Base.__subclasses__() == [Made]

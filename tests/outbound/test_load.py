@@ -155,6 +155,26 @@ async def test_slow_receivers_of_one_kind_leave_half_to_others() -> None:
                 gate.opened.set()
 
 
+async def test_a_slow_receiver_leaves_turns_at_its_address_to_others() -> None:
+    """Both are on this machine, as many receivers are behind one proxy."""
+    gate = Gate()
+    async with site(gate.script) as slow, site() as quick:
+        async with outbound(slow.place, quick.place, per_address=2) as client:
+            async with trio.open_nursery() as nursery:
+                for _ in range(8):
+                    nursery.start_soon(partial(ask, client, slow))
+                while len(slow.requests) < 2:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+                async with trio.open_nursery() as asking:
+                    for _ in range(8):
+                        asking.start_soon(partial(ask, client, quick))
+                    await until_waiting(client)
+                    gate.opened.set()  # for those two; the next ones wait again
+                    gate.opened = trio.Event()
+                assert len(quick.requests) == 8
+                gate.opened.set()
+
+
 async def test_waiting_for_a_turn_ends(mock_clock: trio.testing.MockClock) -> None:
     """The request was not sent, and says so; the time of those before it is their own."""
     gate = Gate()
@@ -176,7 +196,7 @@ async def test_waiting_for_a_turn_ends(mock_clock: trio.testing.MockClock) -> No
 
 
 async def until_waiting(client: Outbound) -> None:
-    while not any(each.statistics().tasks_waiting for each in client._turns._addresses.values()):
+    while not any(each.waiting for each in client._turns._addresses.values()):
         await trio.lowlevel.checkpoint()
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import attrs
 
@@ -40,19 +39,9 @@ class Built:
     base: Path
 
 
-def builder() -> ModuleType:
-    """packaging/build.py."""
-    spec = importlib.util.spec_from_file_location("chatnode_packaging", ROOT / "packaging" / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def build() -> Built:
     """Everything, unless another process of this run has made it."""
-    for program in ("chroot", "dpkg-deb", "mmdebstrap", "strip"):
+    for program in ("ar", "chroot", "dpkg-deb", "mmdebstrap", "strip"):
         needs.program(program)
     needs.root()
     _WORK.mkdir(parents=True, exist_ok=True)
@@ -92,8 +81,24 @@ def _build_packages(results: Path) -> None:
     subprocess.run(
         [sys.executable, ROOT / "packaging" / "build.py", *what, "--to", results, "--work", _WORK], check=True
     )
-    (_WORK / "older").mkdir(exist_ok=True)
-    builder().make_deb(_WORK, _WORK / "older", OLDER)
+    shutil.rmtree(_WORK / "older", ignore_errors=True)
+    _make_older(next(results.glob("*.deb")), _WORK / "older")
+
+
+def _make_older(deb: Path, folder: Path) -> None:
+    """The same package with another version. What it installs is taken as it is: to compress it takes long."""
+    (folder / "control").mkdir(parents=True)
+    older = shutil.copy2(deb, folder / "older.deb")
+    subprocess.run(["ar", "x", older, "control.tar.gz"], cwd=folder, check=True)
+    subprocess.run(["tar", "-xzf", "control.tar.gz", "-C", "control"], cwd=folder, check=True)
+    control = folder / "control" / "control"
+    text, found = re.subn(r"^Version: .*$", f"Version: {OLDER}", control.read_text(), flags=re.MULTILINE)
+    assert found == 1
+    control.write_text(text)
+    subprocess.run(
+        ["tar", "--owner=0", "--group=0", "-czf", "control.tar.gz", "-C", "control", "."], cwd=folder, check=True
+    )
+    subprocess.run(["ar", "r", older, "control.tar.gz"], cwd=folder, check=True)
 
 
 def _build_base(target: Path) -> None:

@@ -76,6 +76,12 @@ def test_it_comes_and_goes(built: Built, machine: Machine) -> None:
     assert not os.path.lexists(machine.path / "etc/systemd/system/chatnode.service")
 
 
+def test_lintian_finds_no_fault(built: Built) -> None:
+    lintian = needs.program("lintian")
+    found = subprocess.run([lintian, "--allow-root", built.deb], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.returncode) == ("", 0)
+
+
 def test_the_unit_is_sound(built: Built, machine: Machine) -> None:
     needs.program("systemd-analyze")
     subprocess.run(["dpkg-deb", "--extract", built.deb, machine.path], check=True)

@@ -250,7 +250,7 @@ def test_together_is_as_one_by_one(batches: Batches) -> None:
 
 
 @pytest.mark.slow
-@settings(SETTINGS, max_examples=200)
+@settings(SETTINGS, max_examples=100)
 @given(scripts)
 def test_together_is_as_one_by_one_for_long(batches: Batches) -> None:
     trio.run(compare, batches)

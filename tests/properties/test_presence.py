@@ -166,7 +166,7 @@ def test_what_was_told_is_what_is_so(moves: Moves, grace: float, interval: float
 
 
 @pytest.mark.slow
-@settings(SETTINGS, max_examples=300)
+@settings(SETTINGS, max_examples=150)
 @given(*arguments)
 def test_what_was_told_is_what_is_so_for_long(moves: Moves, grace: float, interval: float) -> None:
     run(moves, grace, interval)

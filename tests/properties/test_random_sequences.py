@@ -334,7 +334,7 @@ def test_clients_show_what_the_node_has(steps: list[Step], most_replayed: int) -
 
 
 @pytest.mark.slow
-@settings(SETTINGS, max_examples=500)
+@settings(SETTINGS, max_examples=250)
 @given(st.lists(steps, min_size=10, max_size=80), st.sampled_from([0, 7, 20]))
 def test_clients_show_what_the_node_has_for_long(steps: list[Step], most_replayed: int) -> None:
     trio.run(play, steps, most_replayed)

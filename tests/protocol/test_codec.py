@@ -298,9 +298,10 @@ def test_what_is_nested_up_to_the_bound_is_taken(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", [17, 100, 1_000, 100_000])
 def test_what_is_nested_deeper_is_refused(depth: int) -> None:
-    for data in (nested(depth), b"[" * depth):  # also when it is not even JSON
-        with pytest.raises(Refusal, match="bad_json: objects and arrays are nested deeper than 16"):
-            codec.decode(data, 16)
+    with pytest.raises(Refusal, match="bad_json: objects and arrays are nested deeper than 16"):
+        codec.decode(nested(depth), 16)
+    with pytest.raises(Refusal, match="bad_json"):  # also when it is not even JSON
+        codec.decode(b"[" * depth, 16)
 
 
 def test_without_a_bound_the_parser_has_its_own() -> None:

@@ -271,3 +271,12 @@ async def test_there_are_only_so_many_commands_and_each_once(node: Node) -> None
     bot = await make_bot(node)
     assert await outcome(bot.does("bots.commands.set", commands=[DEPLOY, {"name": "x", "about": "x"}])) == "too_large"
     assert await outcome(bot.does("bots.commands.set", commands=[DEPLOY])) == "ok"
+
+
+async def test_bots_are_made_and_ended_at_a_rate(node: Node, owner: LiveUser) -> None:
+    """Each is an account that stays: without a rate, a user could fill the database with them."""
+    node.core.rates["bots"].per_minute = 2
+    await owner.does("bots.create", handle="ci")
+    await owner.does("bots.remove", bot="ci")
+    for command, fields in (("bots.create", {"handle": "cd"}), ("bots.remove", {"bot": "ci"})):
+        assert await outcome(owner.does(command, **fields)) == "rate_limited"

@@ -375,7 +375,7 @@ def test_a_group_has_the_effect_of_its_writes_one_by_one(groups: list[Group], fo
 
 
 @pytest.mark.slow
-@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(groups, st.sampled_from(sorted(FOLLOWERS)))
 def test_a_group_has_the_effect_of_its_writes_one_by_one_for_long(groups: list[Group], followers: str) -> None:
     compare(groups, followers)

@@ -600,7 +600,7 @@ def test_the_storage_does_what_the_model_says() -> None:
 
 @pytest.mark.slow
 def test_the_storage_does_what_the_model_says_for_long() -> None:
-    run_state_machine_as_test(StorageMachine, settings=settings(SETTINGS, max_examples=250, stateful_step_count=60))
+    run_state_machine_as_test(StorageMachine, settings=settings(SETTINGS, max_examples=200, stateful_step_count=60))
 
 
 def no_dedupe(patch: pytest.MonkeyPatch) -> None:

@@ -647,6 +647,20 @@ async def test_so_many_frames_before_hello_and_no_more(address: Address, anns: s
     assert (closed.code, closed.reason) == (4003, "more than 3 frames before hello")
 
 
+@with_limits(hello_bytes=1_000)
+async def test_a_message_before_hello_is_short(address: Address, anns: str) -> None:
+    text = json.dumps({"id": 2, "op": "people.me", "x": "x" * 2_000}).encode()
+    long = bytes((0x81, 0xFE)) + len(text).to_bytes(2, "big") + bytes(4) + text
+    async with await ChatSocket.open(address) as chat:
+        assert (await chat.hello(anns))["me"]["handle"] == "ann"
+        await chat.send(long)  # after it, the limit is another
+        assert (await chat.reply(2))["error"]["code"] == "invalid"
+    async with await ChatSocket.open(address) as chat:
+        await chat.send(long)
+        closed = await chat.closed()
+    assert (closed.code, closed.reason) == (1009, "more than 1000 bytes before hello")
+
+
 @with_limits(frames_per_minute=10)
 async def test_so_many_control_frames_and_fragments_a_minute(address: Address, anns: str) -> None:
     async with await ChatSocket.signed_in(address, anns) as chat:

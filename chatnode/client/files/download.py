@@ -18,7 +18,7 @@ import trio
 from chatnode.client.errors import Unreachable
 from chatnode.client.files.http import HttpResponse, NodeHttp
 from chatnode.client.files.retrying import Retries, TryAgain, failure_of
-from chatnode.client.uploaded import Progress
+from chatnode.client.uploaded import DownloadOptions
 from chatnode.errors import Refusal
 
 FILES = "/plugins/attachments/files"
@@ -62,22 +62,21 @@ def _digest(headers: Mapping[str, str]) -> bytes | None:
         return None
 
 
-async def download(
-    http: NodeHttp, file: str, target: Path, variant: str | None, overwrite: bool, progress: Progress, retries: Retries
-) -> None:
+async def download(http: NodeHttp, file: str, target: Path, options: DownloadOptions) -> None:
     """Returns when the whole file is at `target`, with the hash that the node gives.
 
     What arrived before a failure or a cancellation stays in `<id>.part` beside it, for the next time.
     """
+    variant = options.variant
     for name in (file,) if variant is None else (file, variant):
         if not _ID.fullmatch(name):
             raise Refusal("invalid", f"{name[:100]!r} is not the id of a file", path="file")
     name = file if variant is None else f"{file}.{variant}"
-    part = await trio.to_thread.run_sync(_open_part, target, target.parent / f"{name}.part", overwrite)
+    part = await trio.to_thread.run_sync(_open_part, target, target.parent / f"{name}.part", options.overwrite)
     try:
         path = f"{FILES}/{file}" if variant is None else f"{FILES}/{file}/{variant}"
-        await _Transfer(http, path, part, progress, retries).run()
-        await trio.to_thread.run_sync(part.finish, target, overwrite)
+        await _Transfer(http, path, part, options).run()
+        await trio.to_thread.run_sync(part.finish, target, options.overwrite)
     finally:
         part.close()
 
@@ -142,12 +141,12 @@ def _rename_new(path: Path, target: Path) -> None:
 
 
 class _Transfer:
-    def __init__(self, http: NodeHttp, path: str, part: _Part, progress: Progress, retries: Retries) -> None:
+    def __init__(self, http: NodeHttp, path: str, part: _Part, options: DownloadOptions) -> None:
         self._http = http
         self._path = path
         self._part = part
-        self._progress = progress
-        self._retries = retries
+        self._progress = options.progress
+        self._retries = Retries(options.patience, trio.current_time)
         self._served: Served | None = None
         self._mismatches = 0
 

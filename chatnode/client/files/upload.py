@@ -15,7 +15,7 @@ from chatnode.client.files.http import NodeHttp
 from chatnode.client.files.retrying import Retries, TryAgain, failure_of
 from chatnode.client.files.sources import PIECE_BYTES, Readable
 from chatnode.client.files.tus import TusUpload
-from chatnode.client.uploaded import Progress, UploadedFile
+from chatnode.client.uploaded import UploadedFile, UploadOptions
 from chatnode.errors import Refusal
 from chatnode.protocol import codec
 
@@ -25,24 +25,6 @@ SMALL_BYTES = 2**19
 
 Describe = Callable[[str], Awaitable[UploadedFile]]
 """Asks the node about the file with an id."""
-
-
-@attrs.frozen
-class UploadOptions:
-    """`resume` is the id of an upload that another program began with the same bytes; `created` is called with the id
-    of a new one, which can be resumed later. `as_file` keeps a picture's bytes as they are."""
-
-    name: str
-    type: str | None
-    as_file: bool
-    progress: Progress
-    resume: str | None
-    created: Callable[[str], None]
-    patience: float
-
-    @property
-    def declared_type(self) -> str:
-        return self.type or mimetypes.guess_type(self.name)[0] or "application/octet-stream"
 
 
 async def upload(http: NodeHttp, source: Readable, options: UploadOptions, describe: Describe) -> UploadedFile:
@@ -75,6 +57,10 @@ async def _check(file: UploadedFile, source: Readable, options: UploadOptions) -
         raise Refusal("conflict", f"{options.name} is not on the node as it was sent: the hashes differ; upload again")
 
 
+def _declared_type(options: UploadOptions) -> str:
+    return options.type or mimetypes.guess_type(options.name)[0] or "application/octet-stream"
+
+
 class _Small:
     """One request, repeated until it succeeds. A repeat of one whose answer was lost makes a second file; the node
     collects the first, which nobody posts."""
@@ -89,7 +75,7 @@ class _Small:
         count = await self._source.reach(0, SMALL_BYTES)
         body = await self._source.read(0, count)
         digest = b64encode(bytes.fromhex(await self._source.sha256())).decode()
-        headers = {"Content-Type": self._options.declared_type, "Repr-Digest": f"sha-256=:{digest}:"}
+        headers = {"Content-Type": _declared_type(self._options), "Repr-Digest": f"sha-256=:{digest}:"}
         fields = {"name": self._options.name, **({"as_file": "1"} if self._options.as_file else {})}
         self._options.progress(0, count)
         while True:
@@ -187,4 +173,4 @@ class _Resumable:
 
     def _metadata(self) -> dict[str, str]:
         as_file = {"as_file": "1"} if self._options.as_file else {}
-        return {"filename": self._options.name, "filetype": self._options.declared_type, **as_file}
+        return {"filename": self._options.name, "filetype": _declared_type(self._options), **as_file}

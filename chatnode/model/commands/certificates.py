@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
+from chatnode.model.records import record
 
 Source = Literal["acme", "files", "none"]
 RevocationReason = Literal["unspecified", "key_compromise", "superseded", "cessation_of_operation"]
 
 
-@attrs.define
+@record
 class Certificate:
     """What a certificate says; times as in RFC 3339. `self_signed`: no authority has issued it."""
 
@@ -22,7 +22,7 @@ class Certificate:
     self_signed: bool
 
 
-@attrs.define
+@record
 class CertificateStatus:
     """`source`: whether the certificate is obtained by ACME, or is in files that settings name. `next_try` is when it
     is renewed or tried again; `failures` counts tries in a row, and `problem` says why the certificate needs attention.
@@ -36,18 +36,18 @@ class CertificateStatus:
     problem: str | None = None
 
 
-@attrs.define
+@record
 class IssueCertificate:
     """`dry_run`: with the directory `acme.staging`; its certificate is not used."""
 
     dry_run: bool = False
 
 
-@attrs.define
+@record
 class RevokeCertificate:
     reason: RevocationReason = "unspecified"
 
 
-@attrs.define
+@record
 class CertificateReply:
     certificate: Certificate

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
 from chatnode.model.bots import BotCommand
 from chatnode.model.people import Account, PersonRef
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people.owners import CAN_ACT
 
 
-@attrs.frozen
+@record(frozen=True)
 class BotOffer:
     """A command of a bot; `key` is the bot's."""
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from chatnode.config import BotSettings
 from chatnode.errors import Refusal
 from chatnode.model.bots import NoticeStatus
 from chatnode.model.events import ActionInvoked, SlashInvoked
 from chatnode.model.ids import new_id
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.model.slash import parse_slash
 from chatnode.model.times import DAY_MS, now_ms, rfc3339
 from chatnode.storage.bots import notices
@@ -29,7 +28,7 @@ from chatnode.storage.people import people
 MINUTE_MS = 60_000
 
 
-@attrs.define
+@record
 class Invocation:
     """A stored invocation. `person`, `bot` and `conversation` are keys, `message` is the id of a button's message;
     times are in milliseconds."""

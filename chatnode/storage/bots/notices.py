@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from chatnode.errors import Refusal
 from chatnode.model.bots import NoticeStatus, PrivateNotice
 from chatnode.model.events import NoticeSent
 from chatnode.model.people import Account, PersonRef
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.blocks import has_blocked
@@ -24,7 +23,7 @@ _NOTICE = (
 )
 
 
-@attrs.frozen
+@record(frozen=True)
 class NewNotice:
     """A notice for the user with the key `person`, in the conversation with the key `conversation`, from a bot or a
     plugin."""

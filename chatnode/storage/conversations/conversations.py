@@ -20,6 +20,7 @@ from chatnode.model.conversations import (
 from chatnode.model.events import ConversationUpdated, Event
 from chatnode.model.folding import folded
 from chatnode.model.people import Account, PersonRef
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import signs
 from chatnode.storage.engine.additions import CoreTable, EventKind
@@ -31,7 +32,7 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people import people
 
 
-@attrs.define
+@record
 class Place:
     """A member's access to a conversation: proof that access was checked.
 

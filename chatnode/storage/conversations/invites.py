@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import attrs
-
 from chatnode.errors import Refusal
 from chatnode.model.commands.shared import NotJoined
 from chatnode.model.commands.sign_in import Invite
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.conversations import conversations, members
 from chatnode.storage.engine.additions import CoreTable, rows_of
@@ -20,7 +19,7 @@ from chatnode.storage.people import people
 from chatnode.storage.people.sessions import hash_secret
 
 
-@attrs.define
+@record
 class Usable:
     """An invite that can still be used. `by` is the key of who made it; None is the operator of the machine."""
 

@@ -14,12 +14,13 @@ import attrs
 from chatnode.config import Limits
 from chatnode.model.events import Event
 from chatnode.model.people import Account, Person
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Follower, Transaction
 
 
-@attrs.frozen
+@record(frozen=True)
 class EventKind:
     """A durable event, and how to rebuild it from the tables for users who were away.
 
@@ -38,7 +39,7 @@ class EventKind:
     show: Callable[[Reader, int, Row, Event], Event | None] | None = None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Table:
     """A plugin's table that refers to users or messages. The node uses this declaration even while the plugin is
     disabled.
@@ -55,7 +56,7 @@ class Table:
     export: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class CoreTable(Table):
     """A table of the core. Its subject declares what the node does with it, or why it does not; for plugins' tables the
     node decides that itself.
@@ -114,7 +115,7 @@ def rows_wrong(sql: str, problem: str) -> Problems:
     return run
 
 
-@attrs.frozen
+@record(frozen=True)
 class Derived:
     """Data that the tables hold twice. `wrong` selects a row for each disagreement, which `problem` formats; the
     statements of `repair` rebuild the copy."""
@@ -124,7 +125,7 @@ class Derived:
     repair: tuple[str, ...]
 
 
-@attrs.define
+@record
 class Additions:
     """Everything that subjects and plugins add. Functions are called in a transaction or a reader's snapshot."""
 

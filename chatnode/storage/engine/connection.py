@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import attrs
-
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import StartError
 from chatnode.model.folding import caseless, folded
 from chatnode.model.ids import keyed_hash
+from chatnode.model.records import record
 from chatnode.storage.engine.file_owners import cause, give
 
 
@@ -96,7 +95,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
     return connection
 
 
-@attrs.frozen
+@record(frozen=True)
 class FileStatistics:
     """`free_bytes` are those of `bytes` that hold nothing."""
 

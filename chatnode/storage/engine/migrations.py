@@ -19,12 +19,13 @@ import attrs
 from chatnode.errors import StartError
 from chatnode.model.ids import new_id
 from chatnode.model.permissions import ADMIN, PERMISSIONS, ROLES
+from chatnode.model.records import record
 from chatnode.model.times import now_ms
 
 CORE = "core"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Migration:
     """`sql` may hold several statements, which may call `functions` by their names."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
+from chatnode.model.records import record
 
 
-@attrs.define
+@record
 class Row:
     """One row of the log, with the public id of its conversation."""
 

@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-import attrs
 import trio
 
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Reader, connect_reader
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.transaction import Read
@@ -21,7 +21,7 @@ from chatnode.storage.engine.transaction import Read
 T = TypeVar("T")
 
 
-@attrs.frozen
+@record(frozen=True)
 class Snapshot:
     """The database as it was at one moment. One part is read at a time."""
 

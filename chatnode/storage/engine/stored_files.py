@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import attrs
 
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Reader
 
 SHA256_BYTES = 32
@@ -24,7 +25,7 @@ def _check_sha256(_: object, __: object, sha256: bytes) -> None:
         raise ValueError(f"sha256 has {len(sha256)} bytes, not {SHA256_BYTES}: give the digest itself")
 
 
-@attrs.frozen
+@record(frozen=True)
 class StoredFile:
     """A file of a plugin that belongs to a row of its tables. `name` is its path in the plugin's directory.
 

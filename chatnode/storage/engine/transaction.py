@@ -11,6 +11,7 @@ import outcome
 
 from chatnode.errors import Refusal
 from chatnode.model.events import Event, MemberJoined, MemberLeft
+from chatnode.model.records import record
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.dialect import items_of
@@ -21,7 +22,7 @@ R = TypeVar("R")
 Rows = Iterator[tuple[Any, ...]]
 
 
-@attrs.define
+@record
 class Recorded:
     """An event with its position in the log and its audience.
 
@@ -36,7 +37,7 @@ class Recorded:
     hidden_from: frozenset[int] = frozenset()
 
 
-@attrs.define
+@record
 class RecordedRun:
     """Events of one kind, with the gids from `gid` to `last`, that are pushed to nobody (`Transaction.record_many`)."""
 
@@ -49,7 +50,7 @@ Committed = Recorded | RecordedRun
 """What a transaction has recorded, in the order of gids."""
 
 
-@attrs.define
+@record
 class Change:
     """What a transaction records: the event and its row of the log. `conversation` is the key of the conversation
     whose members get it, or None; `people` are the keys of further users who get it; `subject`, with the kind,
@@ -64,7 +65,7 @@ class Change:
     actor: int | None
 
 
-@attrs.frozen
+@record(frozen=True)
 class Follower:
     """Called when an event is recorded: before its row of the log is written, to notify further users; after that,
     for work in the same transaction.
@@ -259,7 +260,7 @@ class Bulk(Protocol):
     ) -> Iterator[outcome.Outcome[Any]]: ...
 
 
-@attrs.define
+@record
 class PlannedWrite(Generic[T]):
     """A write that needs nothing but its transaction, so that no task has to wait for it. A plain handler of a command
     returns one. `function` may be run again after a rollback (`repeatable` of `Database.write`).
@@ -281,7 +282,7 @@ class PlannedWrite(Generic[T]):
         return cast("PlannedWrite[R]", plan)
 
 
-@attrs.define
+@record
 class PlannedRead(Generic[T]):
     """The same for a read: `function` needs nothing but a snapshot."""
 

@@ -9,6 +9,7 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying
 from chatnode.storage.filters.kinds import Kind
 
@@ -16,12 +17,21 @@ _NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 """A field's name: it cannot be mistaken for an operator in a filter, nor for `-` or a comma in a sort."""
 
 
-@attrs.frozen
+@record(frozen=True)
+class DerivedKey:
+    """An indexed expression by which rows are found: it is `of(text)` wherever the field is `text`."""
+
+    sql: str
+    of: Callable[[str], str]
+
+
+@record(frozen=True)
 class Field:
     """A field of a collection's rows. `sql` is an expression over the collection's `source`.
 
     `also` are aliases. `among`, for fields whose values are words, returns SQL that means "the field is one of these
-    words" and can use an index. `nullable` False promises that no row lacks the field. For askers without `permission`
+    words" and can use an index. `derived`, for fields of strings, is looked at besides the field when it is to equal
+    something. `nullable` False promises that no row lacks the field. For askers without `permission`
     the field does not exist.
     """
 
@@ -35,13 +45,14 @@ class Field:
     groups: bool = False
     among: Callable[[frozenset[str]], str] | None = None
     permission: str | None = None
+    derived: DerivedKey | None = None
 
 
 def _may_nothing(permission: str) -> bool:
     return False
 
 
-@attrs.frozen
+@record(frozen=True)
 class Asker:
     """On whose behalf a query runs, and what it may cost.
 

@@ -14,7 +14,7 @@ from chatnode.storage.filters.kinds import Choice, Labels, Operand, Value
 from chatnode.storage.filters.parse import All, AnyOf, AtLeast, Condition, Key, Not, Test
 
 TRUE, FALSE = "TRUE", "FALSE"
-_SYMBOL = {"_eq": "=", "_neq": "IS DISTINCT FROM", "_lt": "<", "_lte": "<=", "_gt": ">", "_gte": ">="}
+_SYMBOL = {"_neq": "IS DISTINCT FROM", "_lt": "<", "_lte": "<=", "_gt": ">", "_gte": ">="}
 
 
 class Parameters:
@@ -64,7 +64,7 @@ def _test_sql(test: Test, parameters: Parameters) -> str:
     values = [_operand_sql(operand, parameters) for operand in operands]
     match operator:
         case "_in":
-            return f"{field.sql} IN ({', '.join(values)})"
+            return f"{field.sql} IN ({', '.join(values)}){_by_derived(test, parameters)}"
         case "_nin":
             return f"{field.sql} NOT IN ({', '.join(values)}) OR {field.sql} IS NULL"
         case "_between":
@@ -82,8 +82,19 @@ def _test_sql(test: Test, parameters: Parameters) -> str:
             return f"{field.sql} > :now AND {field.sql} <= (:now + {values[0]})"
         case "_starts_with":  # the first half is for an index
             return f"{field.sql} >= {values[0]} AND substr({field.sql}, 1, length({values[0]})) = {values[0]}"
+        case "_eq":
+            return f"{field.sql} = {values[0]}{_by_derived(test, parameters)}"
         case _:
             return f"{field.sql} {_SYMBOL[operator]} {values[0]}"
+
+
+def _by_derived(test: Test, parameters: Parameters) -> str:
+    """Says nothing new, but rows can be found by it."""
+    derived = test.field.derived
+    if derived is None:
+        return ""
+    keys = [parameters.bind(derived.of(str(operand.value))) for operand in test.operands]
+    return f" AND {derived.sql} IN ({', '.join(keys)})"
 
 
 def _labels_sql(kind: Labels, test: Test, values: list[str]) -> str:

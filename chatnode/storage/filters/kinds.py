@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import orjson
 
+from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, FIRST_MS, LAST_MS, milliseconds, rfc3339
 
 Value = str | int | float
@@ -32,7 +33,7 @@ class Fault(ValueError):
     """A value that a field does not accept; the text says why, for people."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class Operand:
     """A checked value. `sql` is the expression to compare with, where `{}` stands for the parameter; it is never built
     from input.
@@ -42,7 +43,7 @@ class Operand:
     sql: str = "{}"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Kind:
     """One kind of field. `takes` completes "takes …" in an error."""
 
@@ -62,7 +63,7 @@ class Kind:
         return value.__class__ is str and is_storable(value)
 
 
-@attrs.frozen
+@record(frozen=True)
 class String(Kind):
     takes: str = "a string"
     operators: frozenset[str] = EQUALITY | ORDER | TEXTUAL
@@ -71,7 +72,7 @@ class String(Kind):
         return Operand(_text(self, value, most_chars))
 
 
-@attrs.frozen
+@record(frozen=True)
 class Integer(Kind):
     takes: str = "an integer"
     operators: frozenset[str] = EQUALITY | ORDER
@@ -85,7 +86,7 @@ class Integer(Kind):
         return value.__class__ is int and -(2**63) <= value < 2**63
 
 
-@attrs.frozen
+@record(frozen=True)
 class Number(Kind):
     """A number with or without a fraction."""
 
@@ -101,7 +102,7 @@ class Number(Kind):
         return value.__class__ in (int, float) and abs(value) <= _MOST_WHOLE
 
 
-@attrs.frozen
+@record(frozen=True)
 class Timestamp(Integer):
     """Milliseconds since 1970 in the database, RFC 3339 in JSON. Digits below the millisecond are dropped."""
 
@@ -120,7 +121,7 @@ class Timestamp(Integer):
         return rfc3339(value)
 
 
-@attrs.frozen
+@record(frozen=True)
 class Flag(Integer):
     takes: str = "true or false"
     operators: frozenset[str] = EQUALITY
@@ -134,7 +135,7 @@ class Flag(Integer):
         return bool(value)
 
 
-@attrs.frozen
+@record(frozen=True)
 class Choice(Kind):
     """One of a few words, in any case; `other` maps aliases to them."""
 
@@ -155,7 +156,7 @@ class Choice(Kind):
         raise Fault(f"takes {self.takes}")
 
 
-@attrs.frozen
+@record(frozen=True)
 class PublicId(Kind):
     takes: str = "an id of 32 hexadecimal digits"
     operators: frozenset[str] = EQUALITY
@@ -166,7 +167,7 @@ class PublicId(Kind):
         return Operand(value)
 
 
-@attrs.frozen
+@record(frozen=True)
 class PersonId(Kind):
     """A user's id, compared by id or handle. An unknown handle matches no user."""
 
@@ -185,7 +186,7 @@ _MY_ID = "(SELECT coalesce(max(id), '') FROM people WHERE key = :me AND CAST({} 
 _ID_OF_HANDLE = "(SELECT coalesce(max(id), '') FROM people WHERE handle = {})"
 
 
-@attrs.frozen
+@record(frozen=True)
 class SavedFilter:
     """What a value of `Labels` may stand for: the rows that a filter matches, such as those of a saved search.
 
@@ -197,7 +198,7 @@ class SavedFilter:
     filter: Any
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class Labels(Kind):
     """A set of values, such as tags, that another table holds. The field's `sql` is a JSON list of them, or NULL.
 
@@ -225,7 +226,7 @@ class Labels(Kind):
         return orjson.loads(value)
 
 
-@attrs.frozen
+@record(frozen=True)
 class Json(Kind):
     """Shown only."""
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, TypeVar, cast
 
-import attrs
-
 from chatnode.config import Limits
 from chatnode.errors import Refusal
+from chatnode.model.records import record
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.kinds import RELATIVE, Fault, Labels, Operand, SavedFilter, duration
 
@@ -23,7 +22,7 @@ _COMPARISONS = {
 }  # fmt: skip
 
 
-@attrs.frozen
+@record(frozen=True)
 class Test:
     """A comparison of one field. For `_null`, `wanted` is whether it must be missing. Of the comparisons of sets only
     `_has_any` is here; the others are made of it."""
@@ -34,17 +33,17 @@ class Test:
     wanted: bool = True
 
 
-@attrs.frozen
+@record(frozen=True)
 class All:
     parts: tuple[Condition, ...]
 
 
-@attrs.frozen
+@record(frozen=True)
 class AnyOf:
     parts: tuple[Condition, ...]
 
 
-@attrs.frozen
+@record(frozen=True)
 class AtLeast:
     """At least `count` of the parts."""
 
@@ -52,7 +51,7 @@ class AtLeast:
     parts: tuple[Condition, ...]
 
 
-@attrs.frozen
+@record(frozen=True)
 class Not:
     part: Condition
 
@@ -60,7 +59,7 @@ class Not:
 Condition = Test | All | AnyOf | AtLeast | Not
 
 
-@attrs.frozen
+@record(frozen=True)
 class Key:
     """One sort key; `descending` puts the highest first, and rows without it last."""
 

@@ -8,6 +8,7 @@ import attrs
 
 from chatnode.config import Limits
 from chatnode.errors import Refusal
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.cutting import deadline
 from chatnode.storage.filters import kinds, timeline
@@ -20,7 +21,7 @@ from chatnode.storage.filters.statement import Plan
 COUNT = "count"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Query:
     """A query as the client sent it; `fields`, `sort` and `group_by` are comma-separated names."""
 
@@ -32,7 +33,7 @@ class Query:
     fields: str = ""
 
 
-@attrs.frozen
+@record(frozen=True)
 class ItemsPage:
     """Rows as JSON values. `next` is the `after` of the next page, None on the last page."""
 
@@ -40,7 +41,7 @@ class ItemsPage:
     next: str | None
 
 
-@attrs.frozen
+@record(frozen=True)
 class FilterSql:
     """A condition for your own query over the collection's `source`, and the values to bind.
 
@@ -83,7 +84,7 @@ def _plan_groups(collection: Collection, query: Query, condition: Condition | No
     if COUNT in named:
         raise Refusal("invalid", f"cannot group by {COUNT}, which is the number of rows of a group", path="group_by")
     columns = {
-        name: attrs.evolve(field, name=name, sql=f"g{index}", also=(), sorts=True, among=None)
+        name: attrs.evolve(field, name=name, sql=f"g{index}", also=(), sorts=True, among=None, derived=None)
         for index, (name, field) in enumerate(named.items())
     }
     columns[COUNT] = Field(COUNT, kinds.Integer(), "g_count")

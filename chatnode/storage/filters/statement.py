@@ -6,12 +6,13 @@ from typing import Any
 
 import attrs
 
+from chatnode.model.records import record
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.compile import TRUE, Parameters, after_sql, condition_sql, order_sql
 from chatnode.storage.filters.parse import Condition, Key
 
 
-@attrs.frozen
+@record(frozen=True)
 class Plan:
     """A checked query: what to show, in which order, and where to start. It holds no connection."""
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
-
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.compile import Parameters
@@ -34,7 +33,7 @@ _LONG_ROWS = (
 )
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Span:
     """The bounds that a query sets on the time, in milliseconds, both included; None: no bound."""
 

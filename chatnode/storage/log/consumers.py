@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import attrs
-
 from chatnode.errors import Refusal
 from chatnode.model.plugins import SetAside
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Querying, Reader
@@ -27,7 +26,7 @@ class Moved(Exception):
     """The cursor was moved since the rows were read."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class RowBatch:
     """The next rows of some kinds. Up to `reached` there are no others; `head` is the newest gid there is."""
 
@@ -36,7 +35,7 @@ class RowBatch:
     head: int
 
 
-@attrs.define
+@record
 class ConsumerPosition:
     """How far a consumer is, and how many rows it has set aside."""
 

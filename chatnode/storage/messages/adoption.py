@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from itertools import permutations
 
-import attrs
 import orjson
 
 from chatnode.errors import Refusal
@@ -16,6 +15,7 @@ from chatnode.model.commands.adoption import Following
 from chatnode.model.conversations import RANK
 from chatnode.model.events import Event, MemberChanged, PersonAdopted, PersonUpdated
 from chatnode.model.people import Account, Person
+from chatnode.model.records import record
 from chatnode.storage.conversations import conversations, members
 from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
@@ -30,7 +30,7 @@ MOST = 200
 """Messages that one step moves, and mentions."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class AuthorBatch:
     """Keys of messages of the author; `upto` is how far was looked, `last` whether that is all."""
 

@@ -13,6 +13,7 @@ from chatnode.model.events import MessageDeleted, MessageEdited, MessagePinned
 from chatnode.model.messages import DeletedReason, Edition, Media, Message
 from chatnode.model.people import Account
 from chatnode.model.permissions import NOTIFY
+from chatnode.model.records import record
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
@@ -25,7 +26,7 @@ from chatnode.storage.people import audit
 _CHANGED = MessageEdited | MessageDeleted | MessagePinned
 
 
-@attrs.frozen
+@record(frozen=True)
 class Edit:
     """What a message is to say. `notices`: its sender may post system messages; `minutes` is how long after posting,
     `most` how often a message can be edited; 0 is no limit. `actions` replace its buttons, unless None."""

@@ -11,6 +11,7 @@ import attrs
 
 from chatnode.model.commands.importing import Unique
 from chatnode.model.ids import keyed_hash
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Querying
 
@@ -20,7 +21,7 @@ def kind_of(source: str) -> str:
     return source.partition(".")[0]
 
 
-@attrs.frozen
+@record(frozen=True)
 class ImportedRoom:
     """A conversation elsewhere. `conversation` is its key here, None as long as it is not.
 
@@ -36,7 +37,7 @@ class ImportedRoom:
     formerly: tuple[str, ...] = ()
 
 
-@attrs.frozen
+@record(frozen=True)
 class KnownMessage:
     """A message that was imported. `message` (its id here) and `sender` are None when it is not here any more."""
 

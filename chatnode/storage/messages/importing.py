@@ -22,6 +22,7 @@ from chatnode.model.commands.importing import (
 from chatnode.model.events import ConversationImported, MemberJoined
 from chatnode.model.ids import new_id
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import EventKind
 from chatnode.storage.engine.connection import Querying, Reader
@@ -81,7 +82,7 @@ def find_missing(reader: Reader, command: FindMissing) -> tuple[Missing, dict[st
     return Missing(missing, found.present, found.removed or None, found.elsewhere or None), found.renamed()
 
 
-@attrs.frozen
+@record(frozen=True)
 class Renamed:
     """An author who wrote messages that are here under another name. `person` is the key of the account."""
 

@@ -15,6 +15,7 @@ import orjson
 from chatnode.model.commands.messages import MessagePage
 from chatnode.model.messages import Message
 from chatnode.model.people import Account, PersonRef
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.protocol import codec
 from chatnode.storage.conversations.conversations import Place
@@ -23,7 +24,7 @@ from chatnode.storage.engine.dialect import each_of, json_list, json_row
 from chatnode.storage.messages import messages
 
 
-@attrs.frozen
+@record(frozen=True)
 class PageOf:
     """Which messages of one conversation a page has. `condition` is SQL on `messages m`, with order and limit.
     `backwards`: it finds the last message of the page first."""

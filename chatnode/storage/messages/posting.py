@@ -19,6 +19,7 @@ from chatnode.model.events import MessagePosted
 from chatnode.model.ids import message_id
 from chatnode.model.messages import FileRef, Location, Media, Message, MessageKind, Notice
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.protocol import codec
 from chatnode.storage.conversations import conversations
@@ -32,7 +33,7 @@ from chatnode.storage.messages.receipts import Advances
 from chatnode.storage.people import people
 
 
-@attrs.define
+@record
 class Draft:
     """A message before it is stored. `content` is what a location or a system message carries besides its text, or the
     buttons of a bot's message. `files` are those of an image or file message: each as the client named it, or the

@@ -9,12 +9,13 @@ import orjson
 
 from chatnode.model.conversations import Notify
 from chatnode.model.events import MessagePosted
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.dialect import IN_ORDER, each_of
 from chatnode.storage.engine.row import Row
 
 
-@attrs.frozen
+@record(frozen=True)
 class Recipient:
     """A user who can see a message posted by another. Keys are those of the tables, times are in milliseconds.
 

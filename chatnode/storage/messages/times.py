@@ -7,8 +7,7 @@ one, so that a reader can skip a long row.
 
 from __future__ import annotations
 
-import attrs
-
+from chatnode.model.records import record
 from chatnode.storage.engine.transaction import Transaction
 
 AHEAD_MS = 60_000
@@ -29,7 +28,7 @@ def next_at(tx: Transaction, conversation: int, head: int, ordered_at: int) -> t
     return tx.now, _late_at(tx, conversation, head) + 1
 
 
-@attrs.define
+@record
 class End:
     """The end of a conversation, for appending several messages that bring their own times."""
 

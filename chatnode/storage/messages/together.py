@@ -24,6 +24,7 @@ from chatnode.model.events import MessagePosted, ReceiptDelivered, ReceiptRead
 from chatnode.model.ids import message_id
 from chatnode.model.messages import Message, ReceiptKind
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
@@ -49,7 +50,7 @@ def mark(account: Account, conversation: str, kind: ReceiptKind, seq: int) -> Pl
     return _planned(_Mark(account, conversation, kind, seq))
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Post:
     account: Account
     draft: Draft
@@ -70,7 +71,7 @@ class _Post:
         )  # fmt: skip
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Mark:
     account: Account
     conversation: str
@@ -95,7 +96,7 @@ def run_together(
     return _Run(tx, memory).outcomes(plans)
 
 
-@attrs.define
+@record
 class _Conversation:
     """`places` has each known member's place, by key, and whether the member may post."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import attrs
 
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
 
 
-@attrs.frozen
+@record(frozen=True)
 class LastRun:
     """`at` is when it began, in milliseconds; `result` what it did, or why it failed."""
 

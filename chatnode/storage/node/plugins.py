@@ -13,6 +13,7 @@ import orjson
 
 from chatnode.errors import Refusal, StartError
 from chatnode.model.permissions import ADMIN, PERMISSIONS
+from chatnode.model.records import record
 from chatnode.model.times import now_ms
 from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import CoreTable, Table
@@ -21,7 +22,7 @@ from chatnode.storage.engine.migrations import CORE, Migration, migrate, pending
 from chatnode.storage.engine.transaction import Transaction
 
 
-@attrs.frozen
+@record(frozen=True)
 class KnownPlugin:
     """A plugin that has run here, or was disabled before it did. `tables` as it declared them the last time."""
 
@@ -231,8 +232,8 @@ def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:
     not there, because they were dropped by hand."""
     found: list[Table] = []
     missing: list[str] = []
+    there = set(catalogue.tables_named(connection, ""))
     for plugin in known(connection).values():
-        there = set(own_tables(connection, plugin.name))
         found += [table for table in plugin.tables if table.name in there]
         missing += [table.name for table in plugin.tables if table.name not in there]
     return found, missing

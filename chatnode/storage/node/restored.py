@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import attrs
 import orjson
 
+from chatnode.model.records import record
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Querying, Reader
@@ -14,7 +14,7 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.node import plugins
 
 
-@attrs.frozen
+@record(frozen=True)
 class RestoreNote:
     """A backup was restored: `at`, in milliseconds. `missing` are the names of the plugin's files that its tables know
     and that could not be restored."""

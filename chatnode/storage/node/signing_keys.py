@@ -14,6 +14,7 @@ import attrs
 import orjson
 
 from chatnode.logs import get_logger
+from chatnode.model.records import record
 from chatnode.storage.engine import durable_files
 
 logger = get_logger("storage")
@@ -21,7 +22,7 @@ logger = get_logger("storage")
 _SECRET_BYTES = 32
 
 
-@attrs.frozen
+@record(frozen=True)
 class SigningKey:
     """`id` names the key in signatures. `secret` is never shown."""
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 
-import attrs
-
 from chatnode.errors import Refusal
 from chatnode.model.commands.accounts import CreatePerson
 from chatnode.model.fields import HANDLE_FORM
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
+from chatnode.model.records import record
 from chatnode.model.times import DAY_MS
 from chatnode.protocol import codec
 from chatnode.storage.engine.additions import CoreTable, rows_of
@@ -26,7 +25,7 @@ _STEM = 60
 """Characters of the wanted handle that fit in those, which have up to 63."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class ProgramUser:
     """Who a user is in the program: `name`, as it calls them, of a `source`."""
 
@@ -71,6 +70,17 @@ def sign_in(tx: Transaction, identity: ProgramUser, account: Account, token_hash
             "UPDATE identities SET session = ? WHERE source = ? AND name = ?",
             (session, identity.source, identity.name),
         )
+
+
+def sign_out(tx: Transaction, identity: ProgramUser) -> None:
+    """End this user's session, and with it what it has open. One who has none is left alone."""
+    row = tx.execute(
+        "SELECT s.person, s.key FROM identities i JOIN sessions s ON s.key = i.session "
+        "WHERE i.source = ? AND i.name = ?",
+        (identity.source, identity.name),
+    ).fetchone()
+    if row is not None:
+        sessions.revoke(tx, *row)
 
 
 def _create(tx: Transaction, identity: ProgramUser, handle: str | None, shown: str | None) -> Account:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 
-import attrs
 import orjson
 
 from chatnode.errors import Refusal
 from chatnode.model.commands.sign_in import Session
 from chatnode.model.events import SessionRevoked
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, now_ms, rfc3339
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Querying, Reader
@@ -21,7 +21,7 @@ TOUCH_MS = 600_000
 """Last use is stored at most once in this time (10 minutes), not at every request."""
 
 
-@attrs.define
+@record
 class Authenticated:
     """Whose token it is. `touch`: note its use now. `ends_at`: when an API token expires, in milliseconds; a device's
     time begins again with each use, which was written if it is `prolonged`."""

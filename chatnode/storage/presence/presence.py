@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import attrs
 import orjson
 
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.presence import Change, HistoryEntry, PresenceStatus
+from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, Derived
@@ -19,7 +19,7 @@ from chatnode.storage.engine.dialect import each_of, greatest
 from chatnode.storage.engine.transaction import Transaction
 
 
-@attrs.frozen
+@record(frozen=True)
 class Mark:
     """What is stored about a user besides their last activity. A higher `version` is a later state."""
 

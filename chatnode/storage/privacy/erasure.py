@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
 import orjson
 
 from chatnode.errors import Refusal
 from chatnode.model.events import Event, PersonErased, PersonUpdated, RoleChanged
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import members
 from chatnode.storage.engine import catalogue
@@ -33,7 +33,7 @@ MOST = 200
 """Most messages that one step erases, groups that it leaves, mentions that it removes."""
 
 
-@attrs.define
+@record
 class ErasureBatch:
     """Messages of a user, by key, with their texts; `upto` is how far the search got, `last` whether it is complete."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import attrs
 import orjson
 
 from chatnode.model.commands.retention import Removal
 from chatnode.model.events import ConversationTrimmed
+from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
@@ -16,7 +16,7 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import traces
 
 
-@attrs.frozen
+@record(frozen=True)
 class Due:
     """A conversation with messages older than a rule allows: those posted before `before`."""
 
@@ -27,7 +27,7 @@ class Due:
     before: int
 
 
-@attrs.define
+@record
 class Removed:
     """What went in one step: rows by table, and the texts, to look for their traces. `more`: another step is due."""
 

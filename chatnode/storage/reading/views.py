@@ -5,8 +5,7 @@ A column is added at the end of a view. One that has to mean something else come
 
 from __future__ import annotations
 
-import attrs
-
+from chatnode.model.records import record
 from chatnode.storage.conversations.conversations import FIRST_SEEN
 from chatnode.storage.engine.additions import Problems
 from chatnode.storage.engine.connection import DatabaseError, Reader
@@ -22,7 +21,7 @@ KINDS = {
 }
 
 
-@attrs.frozen
+@record(frozen=True)
 class ViewColumn:
     """`kind` is one of `KINDS`; `sql` computes it from the tables of the view."""
 
@@ -33,7 +32,7 @@ class ViewColumn:
     nullable: bool = False
 
 
-@attrs.frozen
+@record(frozen=True)
 class PromisedView:
     """`source` is what follows FROM. `about` says what a row is."""
 

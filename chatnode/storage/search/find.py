@@ -20,6 +20,7 @@ from chatnode.logs import get_logger
 from chatnode.model import search_months, words
 from chatnode.model.commands.search import SearchHit, SearchPage, Span
 from chatnode.model.people import Account
+from chatnode.model.records import record
 from chatnode.model.search_query import SearchQuery, Term
 from chatnode.storage.engine.connection import DatabaseError, Reader, was_interrupted
 from chatnode.storage.engine.cutting import budget
@@ -70,7 +71,7 @@ class SearchCursor:
 _MOST = 2**62
 
 
-@attrs.frozen
+@record(frozen=True)
 class SearchMatch:
     """A message that matches, by its key."""
 

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import sqlite3
 
-import attrs
-
 from chatnode.config import Search as SearchSettings
 from chatnode.logs import get_logger
 from chatnode.model import search_months, words
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.dialect import member_of, members_of
@@ -64,7 +63,7 @@ _FROM = "FROM messages m WHERE m.key > ? AND m.key <= ? AND m.deleted_at IS NULL
 _DOCUMENTS = f"SELECT (m.key << {CONVERSATION_BITS}) | m.conversation, {_WORDS} || {MARKS} {_FROM}"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Shard:
     """A full-text table. It holds the messages with gids above `above` up to `upto`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from chatnode.config import Search as SearchSettings
+from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.search.index import (
     SHARD,
@@ -20,7 +21,7 @@ from chatnode.storage.search.index import (
 )  # fmt: skip
 
 
-@attrs.define
+@record
 class Renewal:
     """Replaces a shard, in batches, by one made from the messages as they are now."""
 
@@ -75,7 +76,7 @@ def _messages(connection: Reader, number: int) -> int:
     return connection.execute("SELECT messages FROM search_shards WHERE number = ?", (number,)).fetchone()[0]
 
 
-@attrs.define
+@record
 class Settling:
     """Rebuilds every shard with messages that changed or were removed before it began.
 
@@ -111,7 +112,7 @@ class Settling:
         return False
 
 
-@attrs.define
+@record
 class Rebuilding:
     """Rebuilds the whole index from the messages, in slices. Takes about 20 s for a million."""
 

@@ -22,6 +22,7 @@ import attrs
 
 from chatnode import __version__
 from chatnode.config import Backup
+from chatnode.model.records import record
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
@@ -40,7 +41,7 @@ _LOCK = "backup.lock"
 _TRIES, _TRY_SECONDS = 10, 0.01
 
 
-@attrs.frozen
+@record(frozen=True)
 class Made:
     """A finished backup: `manifest` describes its content, `removed` lists the older backups that were deleted."""
 

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import attrs
 
 from chatnode.config import Backup, Bucket
+from chatnode.model.records import record
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import make_directory
@@ -27,7 +28,7 @@ from chatnode.storage.upkeep.sealing import BackupError
 from chatnode.storage.upkeep.snapshots import Progress, no_progress
 
 
-@attrs.define
+@record
 class Sent:
     """What was copied: names of backups, how many files of plugins, how many bytes in all; names of those deleted."""
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import attrs
 
 from chatnode.errors import StartError
+from chatnode.model.records import record
 from chatnode.storage.engine.additions import MOST_PROBLEMS
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import SITE, DataDirectory
@@ -33,7 +34,7 @@ _NAME = re.compile("[a-z][a-z0-9]*")
 """Of a plugin."""
 
 
-@attrs.define
+@record
 class Collected:
     """The files of a backup: how many there are, their size, how many had to be added to the pool, and problems by
     name."""

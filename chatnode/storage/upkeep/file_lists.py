@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import attrs
 import orjson
 
+from chatnode.model.records import record
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give
 from chatnode.storage.engine.stored_files import StoredFile
@@ -24,7 +24,7 @@ from chatnode.storage.upkeep.sealing import BackupError
 SUFFIX = ".files"
 
 
-@attrs.frozen
+@record(frozen=True)
 class Listed:
     """A file of a backup."""
 

@@ -22,6 +22,7 @@ from typing import BinaryIO, Self
 import attrs
 import orjson
 
+from chatnode.model.records import record
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give, make_directory
 from chatnode.storage.engine.stored_files import StoredFile, size_of
@@ -45,7 +46,7 @@ def beside(backup: Path) -> Path:
     return backup.parent / POOLS
 
 
-@attrs.define
+@record
 class Pool:
     """The files of backups with one passphrase, or without one. `id` names it."""
 

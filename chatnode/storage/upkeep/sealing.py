@@ -25,11 +25,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-import attrs
 import orjson
 from argon2.low_level import Type, hash_secret_raw
 
 from chatnode.errors import StartError
+from chatnode.model.records import record
 
 MAGIC = b"chatnode-backup 1\n"
 FRAME_BYTES = 1 << 20
@@ -79,7 +79,7 @@ class _Plain:
         return data if hashlib.sha256(about + data).digest() == digest else None
 
 
-@attrs.frozen
+@record(frozen=True)
 class _Header:
     line: bytes
     seal: _Seal

@@ -13,13 +13,13 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
-import attrs
 import orjson
 
 from chatnode.errors import Refusal
 from chatnode.model.events import WorkChanged
 from chatnode.model.ids import new_id
 from chatnode.model.people import PersonRef
+from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.model.work import ENDED, WorkInfo, WorkStatus
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
@@ -31,7 +31,7 @@ MOST_JSON_BYTES = 1 << 20
 """Maximum size of arguments, state and result, each as JSON."""
 
 
-@attrs.frozen
+@record(frozen=True)
 class NewWork:
     """What a plugin starts. Times are in milliseconds."""
 
@@ -43,7 +43,7 @@ class NewWork:
     not_before: int | None = None
 
 
-@attrs.define
+@record
 class StoredWork:
     """A work as the runner needs it; times are in milliseconds."""
 
@@ -61,7 +61,7 @@ class StoredWork:
     failures: int
 
 
-@attrs.frozen
+@record(frozen=True)
 class EndedWork:
     """A work that has just ended: it is done, has failed for good, or was cancelled.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatnode.api import Asker, Collection, Field, Querying, kinds
+from chatnode.api import Asker, Collection, DerivedKey, Field, Querying, kinds
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.shown import CUSTOM
+from chatnode_crm.contacts.values.emails import email_key
 from chatnode_crm.permissions import VIEW
 
 SOURCES = ("manual", "import", "api", "chat", "form")
@@ -39,7 +40,7 @@ CONTACTS = Collection(
     "TRUE",
     (
         Field("contact_id", kinds.PublicId(), "item.id", ("id",)),
-        Field("email", kinds.String(), "item.email", nullable=True),
+        Field("email", kinds.String(), "item.email", nullable=True, derived=DerivedKey("item.email_key", email_key)),
         Field("external_id", kinds.String(), "item.external_id", nullable=True),
         Field("first_name", kinds.String(), "item.first_name", nullable=True),
         Field("last_name", kinds.String(), "item.last_name", nullable=True),

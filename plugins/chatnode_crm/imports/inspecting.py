@@ -10,7 +10,7 @@ from chatnode.api import Context, Querying, Refusal, command
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import Judged, judge
-from chatnode_crm.imports.layout import ImportFiles
+from chatnode_crm.imports.layout import ImportFiles, rows_gone
 from chatnode_crm.imports.model import FaultInfo, ImportedRow, ImportRowPage, ListImportRows
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.passing import passed_over
@@ -23,14 +23,17 @@ from chatnode_crm.permissions import IMPORT
 
 async def open_staged(ctx: Context, row: ImportRow) -> StagedRows:
     """The rows of an import. Raises `Refusal`: `conflict` before they are staged, `unavailable` while others replace
-    them."""
+    them, `gone` if they are not on the disk, as after a restore: backups do not have them."""
     generation, files = row.generation, ImportFiles.of(ctx.directory, row.id)
     if generation is None:
         raise Refusal("conflict", "the rows are not read yet; start crm.imports.plan first", path="import")
     try:
         return await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
     except FileNotFoundError:
-        raise Refusal("unavailable", "the rows are being replaced; try again", retry_after=1) from None
+        now = await ctx.read(lambda reader: find_import(reader, ctx, row.id))
+        if now.generation != generation:
+            raise Refusal("unavailable", "the rows are being replaced; try again", retry_after=1) from None
+        raise rows_gone() from None
 
 
 @command("crm.imports.rows", permission=IMPORT, reads=True)

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from chatnode.api import record
+from chatnode.api import Refusal, record
 
 
 @record(frozen=True)
@@ -69,3 +69,9 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def rows_gone() -> Refusal:
+    """What is answered when the rows are not on the disk, as after a restore."""
+    why = "the rows of the import are not on the node's disk any more; upload the file again"
+    return Refusal("gone", why, path="import")

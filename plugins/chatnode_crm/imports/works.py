@@ -15,7 +15,7 @@ from chatnode_crm.asking import check_owner
 from chatnode_crm.imports.applying import ApplySetup, apply_rows
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
-from chatnode_crm.imports.layout import ImportFiles
+from chatnode_crm.imports.layout import ImportFiles, rows_gone
 from chatnode_crm.imports.options import permissions_of
 from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.progress import applied_rows, planned_letters, save_plan
@@ -59,9 +59,7 @@ async def _open(ctx: Context, work: Work) -> _Opened:
     try:
         rows = await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
     except FileNotFoundError:  # after a restore: files of imports are in no backup
-        raise Refusal(
-            "gone", "the rows of the import are not on the node's disk any more; upload the file again"
-        ) from None
+        raise rows_gone() from None
     try:
         setup, planned = await ctx.read(lambda reader: (find_setup(reader, row), planned_letters(reader, row.key)))
     except BaseException:

@@ -13,6 +13,7 @@ from chatnode.api import Transaction
 from chatnode_crm.contacts.subjects import pack_many
 from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.events import CrmContactAddedToList, CrmContactRemovedFromList
+from chatnode_crm.removals import note_removals
 
 
 def add_many(tx: Transaction, list_key: int, contact_keys: Sequence[int], *, actor: int | None) -> list[int]:
@@ -24,7 +25,7 @@ def add_many(tx: Transaction, list_key: int, contact_keys: Sequence[int], *, act
 
 def remove_many(tx: Transaction, list_key: int, contact_keys: Sequence[int], *, actor: int | None) -> list[int]:
     """Take contacts off a list, with an event for each that was on it; returns their keys."""
-    removed = take_many(tx, list_key, contact_keys)
+    removed = take_many(tx, list_key, contact_keys, actor=actor)
     tx.record_many(CrmContactRemovedFromList, pack_many(list_key, removed), actor=actor)
     return removed
 
@@ -43,15 +44,17 @@ def put_many(tx: Transaction, list_key: int, contact_keys: Sequence[int], *, act
     return added
 
 
-def take_many(tx: Transaction, list_key: int, contact_keys: Sequence[int]) -> list[int]:
+def take_many(tx: Transaction, list_key: int, contact_keys: Sequence[int], *, actor: int | None) -> list[int]:
     """Like `remove_many`, without events."""
     rows = tx.execute(
-        "DELETE FROM crm_members WHERE list = ? AND contact IN (SELECT value FROM json_each(?)) RETURNING contact",
+        "DELETE FROM crm_members WHERE list = ? AND contact IN (SELECT value FROM json_each(?)) "
+        "RETURNING contact, added_at",
         (list_key, json_array(contact_keys)),
     )
-    removed = [contact for (contact,) in rows.fetchall()]
+    removed = rows.fetchall()
     _count(tx, list_key, -len(removed))
-    return removed
+    note_removals(tx, "list", list_key, removed, actor)
+    return [contact for contact, _ in removed]
 
 
 def _count(tx: Transaction, list_key: int, change: int) -> None:

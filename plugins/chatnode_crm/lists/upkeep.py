@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatnode.api import Context, Transaction, now_ms
 from chatnode_crm.lists.changing import archive_list
 from chatnode_crm.lists.finding import COLUMNS, ListRow
+from chatnode_crm.removals import remove_old
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.tombstones import AT_ONCE, is_swept, sweep
 
@@ -45,7 +46,11 @@ async def _archive(ctx: Context, condition: str, days: int, reason: str) -> int:
 
 
 async def remove_rows(ctx: Context) -> str | None:
-    """Remove the rows of lists and tags that were deleted, a few at a time."""
+    """Remove the rows of lists and tags that were deleted, and what is noted of contacts that were taken off long ago;
+    a few at a time."""
+    until = now_ms() - ctx.settings(CrmSettings).changes_days * _DAY_MS
+    while await ctx.write(lambda tx: remove_old(tx, until, AT_ONCE)):
+        pass
     count = 0
     while True:
         removed, is_done = await ctx.write(lambda tx: (sweep(tx, AT_ONCE), is_swept(tx)))

@@ -22,6 +22,7 @@ from chatnode_crm.lists import membership
 from chatnode_crm.lists.finding import list_by_key
 from chatnode_crm.people import pairs, snapshots
 from chatnode_crm.people.snapshots import KEYED, PAIRED, Snapshot
+from chatnode_crm.removals import not_noted
 from chatnode_crm.tags import tagging
 from chatnode_crm.tags.finding import tag_by_key
 
@@ -172,7 +173,8 @@ def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str
     kept, other = before["kept"], before["other"]
     _check_free(tx, other, found.contact)
     tx.execute("DELETE FROM crm_merges WHERE key = ?", (found.key,))
-    _leave(tx, found, kept, other, actor)
+    with not_noted(tx):
+        _leave(tx, found, kept, other, actor)
     _take_back(tx, found, kept, actor)
     _revive(tx, other, actor)
     _put_back(tx, found, kept, other)
@@ -226,7 +228,7 @@ def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
 def _put_back(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot) -> None:
     """Each relation belongs to whom it belonged to."""
     for table, column in (*((table, "key") for table in KEYED), ("crm_redirects", "id")):
-        moved = json_array(row[column] for row in other[table])
+        moved = json_array(row[column] for row in other.get(table, ()))  # one may be younger than the merge
         tx.execute(
             f"UPDATE {table} SET contact = ? WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
             (found.gone, moved),

@@ -18,6 +18,9 @@ _PARTS = {
     "WHERE m.contact = :key ORDER BY m.added_at, l.key",
     "tags": "SELECT t.id AS tag, t.name, g.created_at AS at FROM crm_taggings g JOIN crm_tags t ON t.key = g.tag "
     "WHERE g.contact = :key ORDER BY g.created_at, t.key",
+    "taken_off": "SELECT r.kind, coalesce(l.name, t.name) AS name, r.added_at, r.at FROM crm_removals r "
+    "LEFT JOIN crm_lists l ON r.kind = 'list' AND l.key = r.of LEFT JOIN crm_tags t ON r.kind = 'tag' AND t.key = r.of "
+    "WHERE r.contact = :key ORDER BY r.key",
     "notes": "SELECT n.id AS note, n.text, n.at FROM crm_notes n WHERE n.contact = :key ORDER BY n.key",
     "identities": "SELECT i.kind, i.external_id, i.name, i.created_at AS at, i.verified_at FROM crm_identities i "
     "WHERE i.contact = :key ORDER BY i.key",
@@ -29,18 +32,20 @@ _PARTS = {
     "FROM crm_deliveries d JOIN crm_broadcasts b ON b.key = d.broadcast WHERE d.contact = :key ORDER BY b.key",
     "earlier_ids": "SELECT r.id FROM crm_redirects r WHERE r.contact = :key ORDER BY r.id",
 }
-_TIMES = frozenset({"at", "verified_at", "answered_at", "stopped_at"})
+_TIMES = frozenset({"at", "added_at", "verified_at", "answered_at", "stopped_at"})
 _MOST_CHANGES = 10_000
 
 
 @record
 class ContactReport:
-    """`contact` has the fields. `changes` is the journal, newest first, as long as it is kept."""
+    """`contact` has the fields. `changes` is the journal, newest first, and `taken_off` are the lists and tags that
+    it was taken off; both as long as they are kept."""
 
     contact: dict[str, Any]
     changes: list[dict[str, Any]]
     lists: list[dict[str, Any]]
     tags: list[dict[str, Any]]
+    taken_off: list[dict[str, Any]]
     notes: list[dict[str, Any]]
     identities: list[dict[str, Any]]
     consents: list[dict[str, Any]]

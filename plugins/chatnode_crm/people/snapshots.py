@@ -15,11 +15,11 @@ Snapshot = Mapping[str, Rows]
 """Rows by table."""
 
 CONTACTS = "crm_contacts"
-KEYED = ("crm_notes", "crm_identities", "crm_consents")
+KEYED = ("crm_notes", "crm_identities", "crm_consents", "crm_removals")
 """Their rows belong to one contact, and go along with it."""
 PAIRED = {"crm_members": "list", "crm_taggings": "tag", "crm_opt_outs": "list", "crm_deliveries": "broadcast"}
 """A contact has one row for each value of this column."""
-_APART = frozenset({"crm_deliveries", "crm_merges"})
+_APART = frozenset({"crm_deliveries", "crm_merges", "crm_removals"})
 """What changes without anybody changing the contact, or is about merges themselves."""
 _NOT_COMPARED = frozenset({"version", "updated_at", "updated_by"})
 

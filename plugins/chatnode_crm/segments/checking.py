@@ -151,7 +151,7 @@ def _apply(tx: Transaction, row: ListRow, change: Change, keys: Sequence[int]) -
     if change == "entered":
         changed, event = put_many(tx, row.key, keys, actor=None), CrmListEntered
     else:
-        changed, event = take_many(tx, row.key, keys), CrmListLeft
+        changed, event = take_many(tx, row.key, keys, actor=None), CrmListLeft
     tx.record_many(event, pack_many(row.key, changed))
     return len(changed)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from chatnode.api import Transaction
 from chatnode_crm.contacts.subjects import pack_many
 from chatnode_crm.jsons import json_array
+from chatnode_crm.removals import note_removals
 from chatnode_crm.tags.events import CrmContactTagged, CrmContactUntagged
 
 
@@ -32,10 +33,13 @@ def tag_many(tx: Transaction, tag_key: int, contact_keys: Sequence[int], *, acto
 def untag_many(tx: Transaction, tag_key: int, contact_keys: Sequence[int], *, actor: int | None) -> list[int]:
     """Take a tag from contacts, with an event for each that had it; returns their keys."""
     rows = tx.execute(
-        "DELETE FROM crm_taggings WHERE tag = ? AND contact IN (SELECT value FROM json_each(?)) RETURNING contact",
+        "DELETE FROM crm_taggings WHERE tag = ? AND contact IN (SELECT value FROM json_each(?)) "
+        "RETURNING contact, created_at",
         (tag_key, json_array(contact_keys)),
     )
-    untagged = [contact for (contact,) in rows.fetchall()]
+    removed = rows.fetchall()
+    note_removals(tx, "tag", tag_key, removed, actor)
+    untagged = [contact for contact, _ in removed]
     _count(tx, tag_key, -len(untagged))
     tx.record_many(CrmContactUntagged, pack_many(tag_key, untagged), actor=actor)
     return untagged

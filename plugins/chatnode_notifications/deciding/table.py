@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-import attrs
-
 from chatnode.api import record
 
 Reason = Literal["mention", "reply", "thread", "direct", "everyone", "system", "ordinary"]
@@ -41,7 +39,7 @@ class NodeRules:
     repeat: int = 60_000
 
 
-@attrs.define(kw_only=True)  # not frozen: that costs microseconds where hundreds are made for a message
+@record(kw_only=True)  # not frozen: that costs microseconds where hundreds are made for a message
 class Case:
     """A message and one of its possible recipients. Times are in milliseconds.
 

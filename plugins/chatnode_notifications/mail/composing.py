@@ -8,9 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import EmailPolicy
 from html import escape
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -19,22 +17,9 @@ from chatnode.api import Context, record
 from chatnode_notifications.mail.words import MailWords
 from chatnode_notifications.notes import Note
 
-_WHOLE = frozenset(("message-id", "references", "list-unsubscribe", "list-unsubscribe-post"))
 _LONGEST_SUBJECT = 120
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]")
 """Control characters but tab and newline, and what turns the direction of the text around it."""
-
-
-class _Policy(EmailPolicy):
-    """Leaves ids and URLs in one piece: Python would make encoded words of those that are longer than a line."""
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        if name.lower() in _WHOLE:
-            return f"{name}: {value}{self.linesep}".encode("ascii")
-        return super().fold_binary(name, value)
-
-
-_POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 
 
 @record(frozen=True)
@@ -132,7 +117,9 @@ _FOOTER = "color:#666;font-size:small"
 
 
 def _mail(site: Site, id: str, subject: str) -> EmailMessage:
-    message = EmailMessage(policy=_POLICY)
+    from chatnode_notifications.mail.headers import POLICY, Address  # half a MiB, with the first mail
+
+    message = EmailMessage(policy=POLICY)
     message["From"] = Address(display_name=one_line(site.host), addr_spec=site.sender)
     message["Subject"] = one_line(subject)
     message["Message-ID"] = site.message_id(f"n.{id}")

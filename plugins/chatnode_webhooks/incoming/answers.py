@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from chatnode.api import Refusal, Response
-from chatnode_webhooks.incoming.payload import MISSING, PayloadFault
+from chatnode_webhooks.incoming.payload import PayloadFault
 
 MESSAGE = "Chatnode-Message"
 """The header field with the id of the message that was posted."""
@@ -15,9 +15,9 @@ _FIELDS = {"thread": "thread_ts"}
 _OF_CONVERSATION = ("conversation", "person", None)
 
 
-def accepted(message: str) -> Response:
-    """The message is on disk."""
-    return Response("ok", headers={MESSAGE: message})
+def accepted(message: str | None) -> Response:
+    """What was posted is on disk, as a message if it was for all."""
+    return Response("ok", headers={} if message is None else {MESSAGE: message})
 
 
 def not_found() -> Response:
@@ -32,8 +32,13 @@ def too_many(wait_seconds: float) -> Response:
     return Response("rate_limited: try again later", 429, headers=_retry_after(wait_seconds))
 
 
+def expired(why: str) -> Response:
+    """The answer to an invocation comes too late, or is one too many."""
+    return Response(f"expired_url: {why}", 410)
+
+
 def invalid(fault: PayloadFault) -> Response:
-    word = "no_text" if fault.place == "text" and fault.why.startswith(MISSING) else "invalid_payload"
+    word = "no_text" if fault.is_nothing else "invalid_payload"
     return Response(f"{word}: {fault}", 400)
 
 

@@ -17,7 +17,7 @@ MOST_ATTACHMENTS = 20
 MOST_FIELDS = 50
 MOST_VIA = 80
 MOST_ICON = 1_000
-MISSING = "is missing"
+_MISSING = "is missing"
 
 _VIA = Text(MOST_VIA, 1)
 _ICON = Text(MOST_ICON, form=r"https?://[!-~]+", hint="must be an http or https address")
@@ -32,6 +32,11 @@ class PayloadFault(Exception):
         super().__init__(f"{place}: {why}")
         self.place = place
         self.why = why
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the payload says nothing at all."""
+        return self.place == "text" and self.why.startswith(_MISSING)
 
 
 @record(frozen=True)
@@ -71,25 +76,30 @@ class Payload:
 
 
 def read_payload(body: bytes) -> Payload:
-    """The payload of a request: JSON, or a form whose field `payload` is JSON. Raises `PayloadFault`.
+    """The payload of a request. Raises `PayloadFault`."""
+    return payload_of(read_object(body))
 
-    What the body is shows by how it begins: many programs send JSON with the content type of a form.
-    """
-    found = _json_of(body)
+
+def payload_of(found: dict[str, Any]) -> Payload:
+    """The payload in what `read_object` found. Raises `PayloadFault`."""
     text = _string(found, "text", "")
     attachments = tuple(
         _attachment(each, f"attachments[{place}]")
         for place, each in enumerate(_list(found, "attachments", "", MOST_ATTACHMENTS))
     )
     if not (text.strip() or attachments):
-        raise PayloadFault("text", MISSING + ("; blocks are not read" if found.get("blocks") else ""))
+        raise PayloadFault("text", _MISSING + ("; blocks are not read" if found.get("blocks") else ""))
     return Payload(text, attachments, _via(found), _icon(found), _thread(found), _is_plain(found), _links_names(found))
 
 
 # ---- the body
 
 
-def _json_of(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes) -> dict[str, Any]:
+    """The fields in a body: JSON, or a form whose field `payload` is JSON. Raises `PayloadFault`.
+
+    What the body is shows by how it begins: many programs send JSON with the content type of a form.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:

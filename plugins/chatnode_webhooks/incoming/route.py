@@ -5,24 +5,18 @@ Everything that a client's own message passes is asked here too: other plugins, 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from chatnode.api import Context, Reader, Refusal, Request, Response, Route, new_id, now_ms
-from chatnode_webhooks.incoming import answers, proof, rows, wording
+from chatnode.api import Context, Refusal, Request, Response, Route, new_id, now_ms
+from chatnode_webhooks.incoming import answers, proof, rows
 from chatnode_webhooks.incoming.converting import Converting
-from chatnode_webhooks.incoming.naming import without_mentions
 from chatnode_webhooks.incoming.payload import Payload, PayloadFault, read_payload
+from chatnode_webhooks.incoming.repeats import cid_of
 from chatnode_webhooks.incoming.rows import HookRow
+from chatnode_webhooks.incoming.texts import text_of
 from chatnode_webhooks.settings import WebhooksSettings
 
 MOST_BYTES = 65_536
-_IDS = ("webhook-id", "idempotency-key", "x-github-delivery")
-"""Header fields that name a post. The first one is part of what is signed."""
-_MOST_ID = 255
 
 
 async def take_post(ctx: Context, request: Request) -> Response:
@@ -39,7 +33,7 @@ async def take_post(ctx: Context, request: Request) -> Response:
         secrets = hook.secrets_at(now_ms())
         if hook.secret is not None and not proof.is_signed(secrets, request.headers, body, now_ms()):
             return answers.not_signed()
-        payload, cid = await ctx.state(Converting).run(read_payload, body), _cid(hook, request.headers)
+        payload, cid = await ctx.state(Converting).run(read_payload, body), cid_of(hook.id, request.headers) or new_id()
         if (wait := await ctx.write(lambda tx: rows.count_post(tx, hook, per_minute))) is not None:
             return answers.too_many(wait)
         return answers.accepted(await _post(ctx, hook, payload, cid))
@@ -51,12 +45,10 @@ async def take_post(ctx: Context, request: Request) -> Response:
 
 async def _post(ctx: Context, hook: HookRow, payload: Payload, cid: str) -> str:
     """The id of the message. Raises `Refusal`."""
-    people = wording.named_people(payload)
-    handles = await ctx.read(lambda reader: _handles(reader, hook, people)) if people else {}
     fields: dict[str, Any] = {
         "conversation": hook.conversation_id,
         "cid": cid,
-        "text": await ctx.state(Converting).run(_text, payload, handles, hook.mentions_everyone),
+        "text": await text_of(ctx, payload, hook.conversation_id, everyone=hook.mentions_everyone),
         "metadata": _metadata(hook, payload),
     }
     if payload.thread is not None:
@@ -64,37 +56,10 @@ async def _post(ctx: Context, hook: HookRow, payload: Payload, cid: str) -> str:
     return (await ctx.as_person(hook.bot_id).call("messages.post", **fields))["message"]
 
 
-def _text(payload: Payload, handles: Mapping[str, str], everyone: bool) -> str:
-    return without_mentions(wording.message_text(payload, handles), everyone=everyone, names=payload.names)
-
-
 def _metadata(hook: HookRow, payload: Payload) -> dict[str, str]:
     """Who the program says it speaks for. It is shown beside the bot's name and never instead of it."""
     said = {"webhooks.hook": hook.id, "webhooks.via": payload.via, "webhooks.icon": payload.icon}
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _handles(reader: Reader, hook: HookRow, people: set[str]) -> dict[str, str]:
-    """The handles of members of the conversation, by id: others are not told about."""
-    found = reader.execute(
-        "SELECT p.id, p.handle FROM json_each(?) i JOIN people p ON p.id = i.value "
-        "JOIN members m ON m.person = p.key AND m.conversation = ? AND m.left_gid IS NULL",
-        (orjson.dumps(sorted(people)).decode(), hook.conversation),
-    )
-    return dict(found.fetchall())
-
-
-def _cid(hook: HookRow, headers: Mapping[str, str]) -> str:
-    """The same for each repeat of a post, so that it is posted once; a new one for a post without an id.
-
-    Raises `PayloadFault` for an id that is too long.
-    """
-    for name in _IDS:
-        if id := headers.get(name, ""):
-            if len(id) > _MOST_ID:
-                raise PayloadFault(name, f"has more than {_MOST_ID} characters")
-            return hashlib.sha256(f"{hook.id}\n{name}\n{id}".encode()).hexdigest()
-    return new_id()
 
 
 ROUTES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatnode.api import Metric, Part, Table, Task
 from chatnode_webhooks.outgoing.board import send_events
 from chatnode_webhooks.outgoing.commands import COMMANDS as ENDPOINT_COMMANDS
+from chatnode_webhooks.outgoing.later import ROUTES
 from chatnode_webhooks.outgoing.replaying import COMMANDS as REPLAY_COMMANDS
 from chatnode_webhooks.outgoing.showing import EVENTS
 from chatnode_webhooks.outgoing.upkeep import UPKEEP
@@ -19,6 +20,7 @@ _ENDPOINTS = Table(
 PART = Part(
     commands=(*ENDPOINT_COMMANDS, *REPLAY_COMMANDS),
     events=EVENTS,
+    routes=ROUTES,
     tables=(_ENDPOINTS,),
     tasks=(Task("outgoing", send_events), UPKEEP),
     metrics=(

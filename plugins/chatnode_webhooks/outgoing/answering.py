@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import attrs
-import orjson
 
 from chatnode.api import ActionInvoked, Context, Reader, Refusal, SlashInvoked, person_by_key, record
+from chatnode_webhooks.incoming.payload import Payload, PayloadFault, payload_of, read_object
+from chatnode_webhooks.incoming.texts import text_of
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.envelopes import webhook_id
@@ -18,13 +19,16 @@ INVOCATIONS = frozenset({SlashInvoked.name, ActionInvoked.name})
 MOST_MS = 3_000
 """What takes longer to answer answers no invocation, as with Slack."""
 _VISIBLE = {"ephemeral": "only_you", "in_channel": "all"}
+_READ = ("text", "attachments", "blocks", "text_format", "link_names")
+"""The fields of a payload that an answer has. Others, such as a thread, it cannot choose."""
+_ORIGINAL = ("replace_original", "delete_original")
 
 
 @record(frozen=True)
 class GivenAnswer:
-    """What a program answers to an invocation."""
+    """What a program answers to an invocation; `visible` as in the command `slash.reply`."""
 
-    text: str
+    payload: Payload
     visible: str
 
 
@@ -34,42 +38,58 @@ async def pass_on(ctx: Context, endpoint: Endpoint, heard: Heard, attempt: Attem
     The answer has the id of the event, so that one that is sent again is answered once. An answer that is refused does
     not make the attempt fail, but is told in it.
     """
-    if heard.kind not in INVOCATIONS or endpoint.bot is None or attempt.outcome != "sent" or attempt.ms > MOST_MS:
+    bot = endpoint.bot
+    if heard.kind not in INVOCATIONS or bot is None or attempt.outcome != "sent" or attempt.ms > MOST_MS:
         return attempt
     try:
-        found = read_answer(attempt.body)
-        if found is not None:
-            await _give(ctx, endpoint.bot, heard, found)
+        given = _answer_in(attempt.body)
+        if given is not None:
+            conversation, invocation = heard.event["conversation"], heard.event["invocation"]
+            await give(ctx, bot, conversation, invocation, given, webhook_id(ctx.epoch, heard.gid))
+    except PayloadFault as fault:
+        return attrs.evolve(attempt, error=f"its answer was refused: {fault}")
     except Refusal as refusal:
         return attrs.evolve(attempt, error=f"its answer was refused: {refusal.message}")
     return attempt
 
 
-def read_answer(body: bytes) -> GivenAnswer | None:
-    """The answer in a body. None for anything but an object with a `text`: most receivers say no more than ok.
-
-    Raises `Refusal` for one whose fields are wrong.
-    """
+def _answer_in(body: bytes) -> GivenAnswer | None:
+    """None for a reply that is no answer: most receivers say no more than ok. Raises `PayloadFault`."""
     try:
-        found = orjson.loads(body)
-    except ValueError:
+        found = read_object(body)
+    except PayloadFault:
         return None
-    if not isinstance(found, dict) or "text" not in found:
-        return None
-    fields = cast("dict[str, Any]", found)
-    text, kind = fields["text"], fields.get("response_type", "ephemeral")
-    if not isinstance(text, str):
-        raise Refusal("invalid", "must be a string", path="text")
+    text = found.get("text")
+    says_something = bool(text.strip() if isinstance(text, str) else text)
+    return _answer(found) if says_something or found.get("attachments") else None
+
+
+def read_answer(body: bytes) -> GivenAnswer:
+    """The answer in a body that must be one. Raises `PayloadFault`."""
+    return _answer(read_object(body))
+
+
+def _answer(found: dict[str, Any]) -> GivenAnswer:
+    kind = found.get("response_type", "ephemeral")
     if not isinstance(kind, str) or kind not in _VISIBLE:
-        raise Refusal("invalid", "response_type must be ephemeral or in_channel", path="response_type")
-    return GivenAnswer(text, _VISIBLE[kind]) if text.strip() else None
+        raise PayloadFault("response_type", "must be ephemeral or in_channel")
+    for name in _ORIGINAL:
+        if found.get(name) not in (None, False, "false"):
+            raise PayloadFault(name, "is not understood; the bot may edit or delete its message")
+    return GivenAnswer(payload_of({name: found[name] for name in _READ if name in found}), _VISIBLE[kind])
 
 
-async def _give(ctx: Context, bot: int, heard: Heard, given: GivenAnswer) -> None:
+async def give(
+    ctx: Context, bot: int, conversation: str, invocation: str, given: GivenAnswer, cid: str | None
+) -> str | None:
+    """Answer as the bot with this key; returns the id of the message, if it is visible to all. Raises `Refusal`."""
+
     def read(reader: Reader) -> str:
         return person_by_key(reader, bot).id
 
-    await ctx.as_person(await ctx.read(read)).call(
-        "slash.reply", invocation=heard.event["invocation"], text=given.text, visible=given.visible,
-        cid=webhook_id(ctx.epoch, heard.gid),
+    once = {} if cid is None else {"cid": cid}
+    replied: dict[str, Any] = await ctx.as_person(await ctx.read(read)).call(
+        "slash.reply", invocation=invocation, text=await text_of(ctx, given.payload, conversation, everyone=True),
+        visible=given.visible, **once,
     )  # fmt: skip
+    return replied.get("message")

@@ -18,6 +18,7 @@ from chatnode_webhooks.outgoing.deliveries import TRIM_EVERY, ReplayRange
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.envelopes import make_body, webhook_id
 from chatnode_webhooks.outgoing.kinds import EventFilter
+from chatnode_webhooks.outgoing.later import with_address
 from chatnode_webhooks.outgoing.notices import notify
 from chatnode_webhooks.outgoing.pace import SendingRate
 from chatnode_webhooks.outgoing.reading import read_one
@@ -69,7 +70,7 @@ class Courier:
 
     async def run(self) -> None:
         """Until `end`, or until the endpoint is not to be sent to any more."""
-        await self._supply.load_replay()
+        await self._supply.start()
         async with trio.open_nursery() as nursery:
             try:
                 while self._in_flight or not self._ending:
@@ -128,7 +129,7 @@ class Courier:
         if heard is None:
             return None
         try:
-            body = make_body(endpoint.format, ctx.epoch, heard)
+            body = make_body(endpoint.format, ctx.epoch, with_address(ctx, endpoint, heard))
             attempt = await send(ctx, endpoint, webhook_id(ctx.epoch, item.gid), body)
             return await pass_on(ctx, endpoint, heard, attempt)
         except Exception as error:  # one event that cannot be sent must not be in the way of the others
@@ -138,7 +139,7 @@ class Courier:
     def _note(self, item: QueuedEvent, attempt: Attempt | None) -> None:
         if not self._done:
             self._done_since = trio.current_time()
-        self._done.append(Done(item.gid, item.kind, attempt))
+        self._done.append(Done(item.gid, item.kind, attempt, item.due_at))
         if item.track is not None:
             item.track.ended(item.gid)
         if attempt is None:

@@ -96,9 +96,14 @@ def page(reader: Querying, endpoint: int, state: DeliveryState | None, before: i
 # ---- what changes them
 
 
-def delivered(tx: Transaction, endpoint: int, gids: Iterable[int]) -> None:
-    """They have succeeded, or there is nothing left to send of them."""
-    tx.executemany("DELETE FROM webhooks_deliveries WHERE endpoint = ? AND gid = ?", [(endpoint, gid) for gid in gids])
+def delivered(tx: Transaction, endpoint: int, tried: Iterable[tuple[int, int | None]]) -> None:
+    """Events have succeeded, or there is nothing left to send of them: each is given with the time when it was due, if
+    it had a row. One that was queued since is sent once more: whoever asked for that may have seen this very success.
+    """
+    tx.executemany(
+        "DELETE FROM webhooks_deliveries WHERE endpoint = ? AND gid = ? AND (attempts > 0 OR due_at = ?)",
+        [(endpoint, gid, due_at) for gid, due_at in tried],
+    )
 
 
 def failed(tx: Transaction, endpoint: int, gid: int, kind: str, attempt: Attempt, *, ages: bool) -> DeliveryState:
@@ -186,6 +191,14 @@ def start_replay(tx: Transaction, endpoint: int, after: int, upto: int) -> None:
     """Send what is above `after`, up to `upto`, again. The same range is not sent twice at a time."""
     tx.execute("DELETE FROM webhooks_replays WHERE endpoint = ? AND cursor >= ? AND upto <= ?", (endpoint, after, upto))
     tx.execute("INSERT INTO webhooks_replays (endpoint, cursor, upto) VALUES (?, ?, ?)", (endpoint, after, upto))
+
+
+def end_replays_at(tx: Transaction, endpoint: int, cursor: int) -> None:
+    """Replay nothing above `cursor`: that is still to be sent in any case."""
+    tx.execute(
+        "UPDATE webhooks_replays SET upto = :to WHERE endpoint = :of AND upto > :to", {"to": cursor, "of": endpoint}
+    )
+    tx.execute("DELETE FROM webhooks_replays WHERE endpoint = ? AND cursor >= upto", (endpoint,))
 
 
 def advance_replay(tx: Transaction, replay: int, cursor: int) -> None:

@@ -9,6 +9,7 @@ from chatnode.api import (
     Refusal,
     Transaction,
     command,
+    log_rows,
     rfc3339,
 )
 from chatnode_webhooks.outgoing import deliveries
@@ -130,8 +131,8 @@ async def _replay_range(ctx: Context, asked: ReplayEvents) -> Replaying:
     def write(tx: Transaction) -> Replaying:
         endpoint = find_managed(ctx, tx, asked.endpoint)
         after = (asked.from_gid or 1) - 1 if from_ms is None else gid_before(tx, from_ms)
-        upto = asked.to_gid or endpoint.cursor if to_ms is None else gid_before(tx, to_ms + 1)
-        upto = min(upto, endpoint.cursor)  # what comes after that is sent in any case
+        end = log_rows(tx, _NEWEST, None, 1).head
+        upto = min(asked.to_gid or end, end) if to_ms is None else gid_before(tx, to_ms + 1)
         if upto <= after:
             return Replaying()
         deliveries.start_replay(tx, endpoint.key, after, upto)

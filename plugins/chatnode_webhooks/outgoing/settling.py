@@ -17,11 +17,13 @@ _JUDGED = ("state", "reason", "probes", "probe_at", "failing_since", "noticed_at
 
 @record(frozen=True)
 class Done:
-    """An event that was tried; without an `attempt` there was nothing left to send of it."""
+    """An event that was tried; without an `attempt` there was nothing left to send of it. `due_at` is when it was to be
+    tried again, of one that had failed."""
 
     gid: int
     kind: str
     attempt: Attempt | None
+    due_at: int | None
 
 
 @record(frozen=True)
@@ -53,7 +55,7 @@ def settle(tx: Transaction, key: int, found: Unsettled) -> Settled:
     tried.sort(key=lambda each: each[2].at)
     failures = [each for each in tried if each[2].outcome != "sent"]
     failed = {gid for gid, _, _ in failures}
-    deliveries.delivered(tx, key, (each.gid for each in found.done if each.gid not in failed))
+    deliveries.delivered(tx, key, ((each.gid, each.due_at) for each in found.done if each.gid not in failed))
     for gid, kind, attempt in failures:
         deliveries.failed(tx, key, gid, kind, attempt, ages=endpoint.state != "stalled")
     endpoints.advance(tx, key, found.cursor)

@@ -21,12 +21,14 @@ REST_SECONDS, MOST_REST = 0.05, 1.0
 
 @record(frozen=True)
 class QueuedEvent:
-    """An event to send. One that failed before has neither `heard` nor `track`: it is read again when it is sent."""
+    """An event to send. One that failed before has neither `heard` nor `track`: it is read again when it is sent, and
+    `due_at` is when that was to be."""
 
     gid: int
     kind: str
     heard: Heard | None = None
     track: Track | None = None
+    due_at: int | None = None
 
 
 class Supply:
@@ -78,6 +80,15 @@ class Supply:
         """How things are stored now."""
         self.endpoint, self._next_due = endpoint, next_due
 
+    async def start(self) -> None:
+        """Begin with what is to be sent again. A range may end above what was stored as sent when it was asked for: all
+        that was sent is stored by now."""
+        await self.load_replay()
+        if self.replay is not None:
+            key, cursor = self.endpoint.key, self.live.position
+            await self._ctx.write(lambda tx: deliveries.end_replays_at(tx, key, cursor), repeatable=True)
+            await self.load_replay()
+
     async def load_replay(self) -> None:
         """Begin with the next range that is to be sent again, if there is one."""
         found: ReplayRange | None = await self._ctx.read(
@@ -90,7 +101,7 @@ class Supply:
             return None
         found = await self._ctx.read(lambda reader: deliveries.to_probe(reader, self.endpoint.key))
         if found is not None:
-            return QueuedEvent(found.gid, found.kind)
+            return QueuedEvent(found.gid, found.kind, due_at=found.due_at)
         self.endpoint = attrs.evolve(self.endpoint, state="active")  # nothing is left to wait for
         return await self._new()
 
@@ -105,7 +116,7 @@ class Supply:
         found, next_due = await self._ctx.read(read)
         for each in found:
             if each.gid not in busy:
-                return QueuedEvent(each.gid, each.kind)
+                return QueuedEvent(each.gid, each.kind, due_at=each.due_at)
         self._next_due = None if found else next_due  # those that are busy are known again when they are settled
         return None
 

@@ -19,6 +19,8 @@ LATELY = {"created_at": {"_in_last": "30 days"}}
 ASKED: list[tuple[str, dict[str, Any], str]] = [
     ("crm_contacts", {"filter": LATELY, "sort": "-created_at"}, "crm_contacts_created (created_at>?"),
     ("crm_contacts", {"filter": {"external_id": {"_eq": "7"}}}, "crm_contacts_external (external_id=?"),
+    ("crm_contacts", {"filter": {"email": {"_eq": "Ada@mail.org"}}}, "crm_contacts_email (email_key=?"),
+    ("crm_contacts", {"filter": {"email": {"_in": ["ada@mail.org", "b"]}}}, "crm_contacts_email (email_key=?"),
     ("contact_lists", {"filter": {"is_active": {"_eq": True}}, "sort": "name"}, "crm_lists_active (is_active=?"),
     ("contact_lists", {"filter": LATELY, "sort": "-created_at"}, "crm_lists_created (created_at>?"),
     ("contact_tags", {"filter": LATELY, "sort": "-created_at"}, "crm_tags_created (created_at>?"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
+
+import pytest
 
 from chatnode.hooks.site import PYTHON, PluginSite
 
 
 def unpacked(place: Path, name: str, version: str, **files: str) -> Path:
     """What `pip install --target` leaves of a wheel; `__` in names of files is for a directory."""
-    info = f"{name}-{version}.dist-info"
+    info = f"{name.replace('-', '_')}-{version}.dist-info"
     contents = {each.replace("__", "/") + ".py": text for each, text in files.items()}
     contents[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     contents["bin/program"] = "#!/no/such/python\n"
@@ -57,6 +60,33 @@ def test_what_is_removed_leaves_nothing_and_touches_nothing_else(tmp_path: Path)
     site.remove("polls")
     site.remove("reminders")
     assert list(site.path.iterdir()) == []
+
+
+def test_a_name_may_be_written_in_several_ways(tmp_path: Path) -> None:
+    site = PluginSite(tmp_path / "data")
+    site.add(unpacked(tmp_path / "one", "Team_Polls", "1.0", polls="", old=""))
+    site.add(unpacked(tmp_path / "two", "team-polls", "1.1", polls=""))
+    assert there(site) == ["polls.py"]
+    assert [str(each) for each in site.requirements()] == ["team-polls==1.1"]
+    site.remove("team.POLLS")
+    assert (site.requirements(), there(site)) == ([], [])
+
+
+def test_a_full_disk_takes_nothing_away(tmp_path: Path) -> None:
+    site = PluginSite(tmp_path / "data")
+    site.add(unpacked(tmp_path / "one", "polls", "1.0", polls="one"))
+    new = unpacked(tmp_path / "two", "polls", "1.1", polls="two")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # not one byte can be written
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            site.add(new)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [str(each) for each in site.requirements()] == ["polls==1.0"]
+    assert (site.path / "polls.py").read_text() == "one"
+    site.add(new)
+    assert (site.path / "polls.py").read_text() == "two"
 
 
 def test_a_distribution_cannot_name_files_of_others_as_its_own(tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ def test_clients_show_the_reactions_that_the_node_has(steps: list[Step], per_per
 
 
 @pytest.mark.slow
-@settings(SETTINGS, max_examples=300)
+@settings(SETTINGS, max_examples=150)
 @given(steps, st.sampled_from([1, 2, 4]), st.sampled_from([0, 5, 20]))
 def test_clients_show_the_reactions_that_the_node_has_for_long(
     steps: list[Step], per_person: int, most_replayed: int

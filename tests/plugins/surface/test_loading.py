@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from chatnode.api import (
     Step,
     Table,
     command,
+    hookimpl,
+    hookspec,
     kinds,
     setting,
 )
@@ -207,6 +210,25 @@ async def test_a_misspelt_hook_is_not_left_uncalled(tmp_path: Path) -> None:
 
     async with node_with(tmp_path, made("demo", check_comand)) as node:
         assert states(node) == {"demo": "there is no hook check_comand; did you mean check_command?"}
+
+
+async def test_a_hook_of_a_plugin_that_is_not_there_may_be_optional(tmp_path: Path) -> None:
+    @hookimpl(optionalhook=True)
+    async def paint(ctx: Any) -> str:
+        return "red"
+
+    class Painting:
+        @hookspec
+        async def paint(self, ctx: Any) -> str:  # pyright: ignore[reportReturnType]
+            """What to paint with."""
+
+    def add_hookspecs(add: Callable[[object], None]) -> None:
+        add(Painting)
+
+    async with node_with(tmp_path / "1", made("demo", paint)) as node:
+        assert states(node) == {"demo": "running"}
+    async with node_with(tmp_path / "2", made("demo", paint), made("painter", add_hookspecs)) as node:
+        assert await node.plugins.loaded["painter"].context.ask("paint") == ["red"]
 
 
 async def test_a_hook_of_the_other_colour_is_refused(tmp_path: Path) -> None:

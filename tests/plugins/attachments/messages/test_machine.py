@@ -279,7 +279,7 @@ def test_files_are_where_the_dict_has_them(steps: list[Step]) -> None:
 
 
 @pytest.mark.slow
-@settings(SETTINGS, max_examples=500)
+@settings(SETTINGS, max_examples=250)
 @given(st.lists(steps, min_size=10, max_size=60))
 def test_files_are_where_the_dict_has_them_for_long(steps: list[Step]) -> None:
     trio.run(play, steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from chatnode_crm.contacts import finding
 from chatnode_crm.lists.changing import make_list
@@ -97,6 +99,36 @@ async def test_the_timeline_has_lists_and_tags(node: Node, mara: User) -> None:
         ("tagged", "Lead", "mara"), ("tagged", "VIP", "mara"), ("added_to_list", "News", "mara"),
         ("created", None, "mara"),
     ]  # fmt: skip
+
+
+async def test_the_timeline_has_what_a_contact_was_taken_off(node: Node, mara: User) -> None:
+    ada = await created(mara, **ADA)
+    await mara.call("crm.lists.create", name="News")
+    await mara.call("crm.tags.create", name="VIP")
+    await mara.call("crm.lists.add", list="News", contacts=[ada["id"]])
+    await mara.call("crm.tags.apply", tags=["VIP"], contacts=[ada["id"]])
+    await mara.call("crm.tags.remove", tags=["VIP"], contacts=[ada["id"]])
+    await mara.call("crm.lists.remove", list="News", contacts=[ada["id"]])
+    await mara.call("crm.lists.add", list="News", contacts=[ada["id"]])
+
+    async def timeline(**page: Any) -> list[tuple[str, str | None, str]]:
+        entries = (await mara.call("crm.contacts.timeline", contact=ada["id"], **page))["entries"]
+        return [(each["kind"], each["data"].get("name"), each["by"]["handle"]) for each in entries]
+
+    whole = [
+        ("removed_from_list", "News", "mara"), ("untagged", "VIP", "mara"), ("added_to_list", "News", "mara"),
+        ("created", None, "mara"),
+    ]  # fmt: skip
+    assert sorted(await timeline()) == sorted(whole)
+    assert len(await timeline(limit=3)) == 3
+    await mara.call("crm.lists.delete", list="News")
+    await mara.call("crm.tags.delete", tag="VIP")
+    assert sorted(each[:2] for each in await timeline() if each[1] is None) == [
+        ("created", None), ("removed_from_list", None), ("untagged", None),
+    ]  # fmt: skip
+    await node.core.db.write(lambda tx: tx.execute("UPDATE crm_removals SET at = at - 31 * 86400000"))
+    await node.call("jobs.run", job="crm.lists_sweep")
+    assert await timeline() == [("created", None, "mara")]
 
 
 async def test_deleting_a_contact_deletes_its_notes(mara: User) -> None:

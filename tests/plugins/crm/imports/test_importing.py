@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -157,6 +158,20 @@ async def test_the_rows_of_a_contact_that_is_deleted_are_gone(node: Node, mara: 
         await mara.does("crm.imports.map", **{"import": id})
     applied = await finished(node, mara, "start", id)
     assert (applied["counts"]["created"], applied["counts"]["suppressed"]) == (1, 1)
+
+
+async def test_without_its_files_an_import_can_be_undone_and_says_that_its_rows_are_gone(
+    node: Node, mara: User
+) -> None:
+    """As after a restore: backups do not have them."""
+    id = await begun(mara, rows_of(5))
+    await finished(node, mara, "start", id)
+    shutil.rmtree(node.plugins.loaded["crm"].context.directory / "imports")
+    for command in ("crm.imports.rows", "crm.imports.errors"):
+        with refused("gone"):
+            await mara.call(command, **{"import": id})
+    assert (await finished(node, mara, "undo", id))["state"] == "undone"
+    assert (await mara.call("crm.contacts.list"))["contacts"] == []
 
 
 async def test_until_the_rows_are_gone_they_are_not_imported(node: Node, mara: User) -> None:

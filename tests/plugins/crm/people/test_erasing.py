@@ -94,12 +94,16 @@ async def test_everything_stored_about_a_contact(node: Node, mara: User, vic: Us
     other = await contact(node, "a.lovelace@example.org")
     await mara.call("crm.notes.add", contact=ada, text="likes tea")
     await mara.call("crm.contacts.update", contact=ada, company="Engines")
+    await mara.call("crm.lists.create", name="News")
+    await mara.call("crm.lists.add", list="News", contacts=[other])
+    await mara.call("crm.lists.remove", list="News", contacts=[other])
     await mara.call("crm.contacts.merge", contact=ada, other=other)
     report = await mara.call("crm.contacts.report", contact=ada)
     assert report["contact"]["company"] == "Engines"
     assert [each["text"] for each in report["notes"]] == ["likes tea"]
     assert [each["external_id"] for each in report["identities"]] == [ann.id]
     assert {"company": "Engines"} in [each["after"] for each in report["changes"]]
+    assert [(each["kind"], each["name"]) for each in report["taken_off"]] == [("list", "News")]
     assert report["earlier_ids"] == [{"id": other}]
     with refused("forbidden"):
         await vic.call("crm.contacts.report", contact=ada)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import trio
-from chatnode_webhooks.incoming import route
+from chatnode_webhooks.incoming import texts
 
 from chatnode.node import Node
 from chatnode.testing import LiveUser, configured
@@ -70,7 +70,7 @@ async def test_posts_are_converted_while_others_go_on(
         assert goes_on.wait(30)
         return text
 
-    monkeypatch.setattr(route, "without_mentions", slow)
+    monkeypatch.setattr(texts, "without_mentions", slow)
     async with trio.open_nursery() as nursery:
         for text in ("one", "two"):
             nursery.start_soon(ci.posts, text)

@@ -12,7 +12,8 @@ import trio
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.outbound import breakers as breakers_module
-from chatnode.testing import User, configured
+from chatnode.testing import LiveUser, User, configured
+from tests.bots import DEPLOY
 from tests.plugins.webhooks.outgoing.dialogue import bot, sending
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 
@@ -95,3 +96,25 @@ async def mia(node: Node) -> User:
     """She manages webhooks."""
     await node.call("roles.set", role="integrator", permissions=["chat", "webhooks.manage"])
     return await User.new(node, "mia", role="integrator")
+
+
+@pytest.fixture
+async def maker(node: Node, running: trio.CancelScope) -> LiveUser:
+    """A user who may own bots."""
+    await node.call("roles.set", role="maker", permissions=["chat", "groups.create", "bots.make"])
+    return await LiveUser.new(node, "maker", role="maker")
+
+
+@pytest.fixture
+async def room(maker: User) -> str:
+    return await maker.group(title="team")
+
+
+@pytest.fixture
+async def ci(node: Node, maker: User, room: str) -> User:
+    """Her bot, which offers /deploy in her group."""
+    await maker.call("bots.create", handle="ci")
+    bot = await User.of(node, "ci")
+    await bot.call("bots.commands.set", commands=[DEPLOY])
+    await maker.call("conversations.members.add", conversation=room, member="ci")
+    return bot

@@ -16,38 +16,14 @@ from chatnode.node import Node
 from chatnode.storage.log import log
 from chatnode.testing import LiveUser, User, refused
 from chatnode.testing.people import PATIENCE
-from tests.bots import DEPLOY, with_buttons
-from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, endpoint, id_of, pass_time, until, until_rows
+from tests.bots import with_buttons
+from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, INVOCATIONS, endpoint, id_of, pass_time, until, until_rows
 from tests.plugins.webhooks.outgoing.receiver import Answering, Got, Receiver, answer
-
-INVOCATIONS = ("slash.invoked", "action.invoked")
 
 
 @pytest.fixture
 def only_plugins() -> Sequence[Any]:
     return [chatnode_webhooks, chatnode_notifications]
-
-
-@pytest.fixture
-async def maker(node: Node, running: trio.CancelScope) -> LiveUser:
-    """A user who may own bots."""
-    await node.call("roles.set", role="maker", permissions=["chat", "groups.create", "bots.make"])
-    return await LiveUser.new(node, "maker", role="maker")
-
-
-@pytest.fixture
-async def room(maker: User) -> str:
-    return await maker.group(title="team")
-
-
-@pytest.fixture
-async def ci(node: Node, maker: User, room: str) -> User:
-    """Her bot, which offers /deploy in her group."""
-    await maker.call("bots.create", handle="ci")
-    bot = await User.of(node, "ci")
-    await bot.call("bots.commands.set", commands=[DEPLOY])
-    await maker.call("conversations.members.add", conversation=room, member="ci")
-    return bot
 
 
 def says(said: dict[str, Any]) -> bytes:
@@ -179,6 +155,19 @@ async def test_an_answer_that_is_refused_is_told_and_not_tried_again(
     assert sorted(each.partition(":")[0] for each in errors if each is not None) == ["its answer was refused"] * 4
     assert (await maker.call("webhooks.deliveries", endpoint=id))["deliveries"] == []
     assert not [each for each in maker.heard("notice.private") if "status" not in each["notice"]]
+
+
+async def test_answers_are_read_like_posts_of_incoming_webhooks(
+    node: Node, receiver: Receiver, maker: LiveUser, ci: User, room: str
+) -> None:
+    attachment = {"title": "Build 7", "title_link": "https://ci.example.org/7"}
+    receiver.answers = saying({
+        "response_type": "in_channel", "text": f"<@{maker.id}> &lt;3", "attachments": [attachment],
+    })  # fmt: skip
+    await endpoint(maker, receiver, INVOCATIONS, bot="ci")
+    await maker.call("slash.run", conversation=room, text="/deploy main", cid="run")
+    posted = await maker.hears("message.posted")
+    assert posted["message"]["text"] == "@maker <3\n\n[Build 7](https://ci.example.org/7)"
 
 
 async def test_nothing_else_is_answered(node: Node, receiver: Receiver, maker: LiveUser, ci: User, room: str) -> None:

@@ -14,7 +14,7 @@ from chatnode.config import Config
 from chatnode.node import Node, open_node
 from chatnode.testing import User, refused
 from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, failed, id_of, sending, state, until, until_rows
-from tests.plugins.webhooks.outgoing.receiver import OK, Receiver, answer
+from tests.plugins.webhooks.outgoing.receiver import HANG, OK, Receiver, answer
 
 
 @pytest.fixture
@@ -38,6 +38,25 @@ async def test_one_event_again(node: Node, receiver: Receiver, robo: User, ann: 
     with refused("gone", "event"):
         await robo.call("webhooks.replay", endpoint=id, event="evt_00000000_1")
     await until(node, id, lambda found: not found["pending"])
+
+
+@pytest.mark.parametrize("ranged", [False, True])
+async def test_what_has_just_been_delivered_is_sent_again(
+    node: Node, nursery: trio.Nursery, receiver: Receiver, robo: User, ann: User, room: str, ranged: bool
+) -> None:
+    """The node stores successes a moment later, here not before a slow one has ended."""
+    receiver.answers = lambda got: HANG if got.json["data"]["message"]["text"] == "slow" else OK
+    id = id_of(await endpoint(robo, receiver))
+    await ann.says(room, "slow")
+    await receiver.until_got(1)
+    gid = (await ann.posts(room, "fast"))["gid"]
+    await receiver.until_got(2)
+    again = {"from_gid": gid} if ranged else {"event": receiver.ids[1]}
+    await robo.call("webhooks.replay", endpoint=id, **again)
+    receiver.answers = lambda got: OK
+    receiver.down()
+    await receiver.up(nursery)
+    await receiver.until(lambda: receiver.texts().count("fast") == 2)
 
 
 async def test_ranges_by_gid_and_by_time(node: Node, receiver: Receiver, robo: User, ann: User, room: str) -> None:

@@ -19,6 +19,7 @@ from chatnode_crm.files.reading.tables import FileTable, RawRecord
 
 _MOST_LINES = 2_000
 _MOST_FAULTS = 10
+_PIECE = 65_536
 
 
 def open_cards(path: Path, encoding: Encoding, sample: str, limits: ReadLimits) -> FileTable:
@@ -53,14 +54,33 @@ class _Cards:
         """The columns of a node's own lines, in their order. The whole file is read for them, as any card may be
         the first that has one."""
         found: dict[str, None] = {}
-        with closing(self._lines()) as lines:
+        seen = set[str]()
+        with closing(self._own_lines()) as lines:
             for line in lines:
-                if not line.text.startswith(f"{OWN};"):
+                begin = line[: line.find('":')]
+                if begin in seen:
                     continue
-                read = read_property(line.text, self._byte_encoding, USED)
+                seen.add(begin)
+                read = read_property(line, self._byte_encoding, USED)
                 if read is not None and is_column(read.label) and len(COLUMNS) + len(found) < self.limits.columns:
                     found[read.label] = None
         return tuple(found)
+
+    def _own_lines(self) -> Generator[str]:
+        """A node's own lines, put together again; the others are only skipped."""
+        own, begins = "", True
+        with closing(self._pieces()) as pieces:
+            for piece in pieces:
+                text = piece.rstrip("\r\n")
+                if begins and not text.startswith((" ", "\t")):
+                    if own:
+                        yield own
+                    own = text if text.startswith(f"{OWN};") else ""
+                elif own and len(own) < self.limits.cell:
+                    own += text[1:] if begins else text
+                begins = piece[-1] in "\r\n"
+        if own:
+            yield own
 
     @property
     def _is_wide(self) -> bool:
@@ -71,17 +91,18 @@ class _Cards:
         return "utf-8" if self._is_wide else self.encoding.name
 
     def _lines(self) -> Generator[CardLine]:
+        with closing(self._pieces()) as pieces:
+            yield from CardLines(pieces, self.limits.cell * 4)
+
+    def _pieces(self) -> Generator[str]:
+        """The lines of the file, long ones in pieces. Each character is a byte."""
         wide = self._is_wide
         with self.path.open("rb") as file:
             file.seek(self.encoding.skip)
             name, errors = (self.encoding.name, "replace") if wide else ("latin-1", "strict")
             text = io.TextIOWrapper(file, name, errors, newline=self.line_end)
-
-            def readline(most: int) -> str:
-                line = text.readline(most)
-                return line.encode("utf-8", "replace").decode("latin-1") if wide else line
-
-            yield from CardLines(readline, self.limits.cell * 4)
+            while piece := text.readline(_PIECE):
+                yield piece.encode("utf-8", "replace").decode("latin-1") if wide else piece
 
 
 class _CardReader:
@@ -101,34 +122,35 @@ class _CardReader:
 
     def records(self, lines: Iterable[CardLine]) -> Iterator[RawRecord]:
         for line in lines:
-            yield from self._read(line)
+            record = self._read(line)
+            if record is not None:
+                yield record
         if self._open:
             yield self._taken("the file ends within this card; END:VCARD is missing")
 
-    def _read(self, line: CardLine) -> Iterator[RawRecord]:
-        mark = line.text.strip().upper()
+    def _read(self, line: CardLine) -> RawRecord | None:
+        """The record that ends with this line, if one does."""
+        text = line.text.strip()
+        mark = text.upper() if text[-5:].upper() == "VCARD" else ""
         if mark.endswith("BEGIN:VCARD"):
             if self._open and (mark.startswith("AGENT") or (self._properties and self._properties[-1].name == "AGENT")):
                 self._nested += 1
-                return
-            if self._open:
-                yield self._taken("END:VCARD is missing")
+                return None
+            unended = self._taken("END:VCARD is missing") if self._open else None
             self._begin, self._open, self._stray = line.number, True, False
-        elif mark.endswith("END:VCARD") and len(mark) < 40:
-            if self._nested:
-                self._nested -= 1
-            elif self._open:
-                yield self._taken(None)
+            return unended
+        if mark.endswith("END:VCARD") and len(mark) < 40:
+            if not self._nested:
+                return self._taken(None) if self._open else None
+            self._nested -= 1
         elif self._open:
-            if not self._nested and mark:
+            if not self._nested and text:
                 self._read_property(line)
-        elif mark and not self._stray:
+        elif text and not self._stray:
             self._stray = True
-            yield (
-                line.number,
-                [""] * (len(COLUMNS) + len(self._ours)),
-                (RowFault(None, "bad_card", "lines that belong to no card"),),
-            )
+            nothing = [""] * (len(COLUMNS) + len(self._ours))
+            return line.number, nothing, (RowFault(None, "bad_card", "lines that belong to no card"),)
+        return None
 
     def _read_property(self, line: CardLine) -> None:
         self._lines += 1

@@ -6,14 +6,14 @@ A line is text in which each character is a byte (Latin-1): its value may be in 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 from chatnode.api import record
 
 _QUOTED_PRINTABLE = re.compile(r"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 _BINARY = re.compile(r"(?:[\w-]+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:]|[^:]*;(?:ENCODING=)?(?:B|BASE64)[;:]", re.IGNORECASE)
 _HEX = re.compile("[0-9A-Fa-f]{2}")
-_PIECE = 65_536
+_BINARY_NAMES = ("PHOTO", "LOGO", "SOUND", "KEY")
 
 
 @record(frozen=True)
@@ -26,10 +26,11 @@ class CardLine:
 
 
 class CardLines:
-    """The logical lines of a text; of pictures and other binary values only the beginning is kept."""
+    """The logical lines of a text, which comes line by line, long ones in pieces. Of pictures and other binary values
+    only the beginning is kept."""
 
-    def __init__(self, readline: Callable[[int], str], most: int) -> None:
-        self._readline = readline
+    def __init__(self, pieces: Iterable[str], most: int) -> None:
+        self._pieces = pieces
         self._most = most
         self._number = 0
         self._start = 0
@@ -41,7 +42,7 @@ class CardLines:
 
     def __iter__(self) -> Iterator[CardLine]:
         complete = True
-        while piece := self._readline(_PIECE):
+        for piece in self._pieces:
             begins = complete
             complete = piece[-1] in "\r\n"
             text = piece.rstrip("\r\n")
@@ -61,8 +62,12 @@ class CardLines:
         self._start = self._number
         self._size = 0
         self._cut = False
-        self._quoted = _QUOTED_PRINTABLE.match(text) is not None
-        self._binary = not self._quoted and _BINARY.match(text) is not None
+        name, _, _ = text.partition(":")
+        if ";" in name or name.upper().endswith(_BINARY_NAMES):  # of most lines neither is true
+            self._quoted = _QUOTED_PRINTABLE.match(text) is not None
+            self._binary = not self._quoted and _BINARY.match(text) is not None
+        else:
+            self._quoted = self._binary = False
         self._append(text)
 
     def _continues(self, text: str) -> bool:

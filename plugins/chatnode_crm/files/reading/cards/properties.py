@@ -6,10 +6,13 @@ import binascii
 import codecs
 import quopri
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from chatnode.api import record
 
+_PLAIN = re.compile(r"([\w-]+):")
+"""The beginning of a property without parameters, as most are."""
+_NO_TYPES = frozenset(("",))
 _PROPERTY = re.compile(r'(?:([\w-]+)\.)?([\w-]+)((?:;[^:;"]*(?:"[^"]*"[^:;"]*)*)*):(.*)', re.DOTALL)
 _WITHOUT_QUOTES = re.compile(r"(?:([\w-]+)\.)?([\w-]+)((?:;[^:;]*)*):(.*)", re.DOTALL)
 _PARAMETER = re.compile(r';((?:[^;"]|"[^"]*"|")*)')
@@ -42,15 +45,21 @@ class Property:
 
     def parts(self) -> list[str]:
         """The parts between semicolons."""
-        return [_unescaped(found[1]).strip() for found in _PART.finditer(self.value)]
+        return _pieces(self.value, ";", _PART)
 
     def items(self) -> list[str]:
         """The items between commas."""
-        return [item for found in _ITEM.finditer(self.value) if (item := _unescaped(found[1]).strip())]
+        return [item for item in _pieces(self.value, ",", _ITEM) if item]
 
 
 def read_property(line: str, encoding: str, used: Container[str]) -> Property | None:
     """The property of a logical line whose bytes are characters; None if it is none. Only used ones have a value."""
+    plain = _PLAIN.match(line)
+    if plain is not None:
+        name = plain[1].upper()
+        if name not in used:
+            return Property(name, frozenset(), 101, "")
+        return Property(name, _NO_TYPES, 101, *_text_of(line[plain.end() :], (), encoding))
     found = _PROPERTY.fullmatch(line) or _WITHOUT_QUOTES.fullmatch(line)
     if found is None:
         return None
@@ -91,8 +100,11 @@ def _preference(parameters: dict[str, list[str]], types: frozenset[str]) -> int:
 
 
 def _decoded(raw: str, parameters: dict[str, list[str]], encoding: str) -> tuple[str, str | None]:
-    content = raw.encode("latin-1")
     packed = parameters.get("ENCODING", [""])[-1].upper()
+    said = parameters.get("CHARSET", [])[-1:]
+    if not packed:
+        return _text_of(raw, said, encoding)
+    content = raw.encode("latin-1")
     if packed in ("QUOTED-PRINTABLE", "Q"):
         content = quopri.decodestring(content)
     elif packed in ("BASE64", "B"):
@@ -100,13 +112,29 @@ def _decoded(raw: str, parameters: dict[str, list[str]], encoding: str) -> tuple
             content = binascii.a2b_base64(content)
         except binascii.Error:
             return "", "not valid Base64"
-    said = parameters.get("CHARSET", [])[-1:]
+    return _in_encoding(content, said, encoding)
+
+
+def _text_of(raw: str, said: Sequence[str], encoding: str) -> tuple[str, str | None]:
+    """The text whose bytes are the characters of `raw`."""
+    if raw.isascii() and not said:
+        return raw, None
+    return _in_encoding(raw.encode("latin-1"), said, encoding)
+
+
+def _in_encoding(content: bytes, said: Sequence[str], encoding: str) -> tuple[str, str | None]:
     for name in (*said, "utf-8", encoding):
         try:
             return content.decode(codecs.lookup(name).name), None
         except (LookupError, UnicodeError, ValueError):
             continue
     return content.decode("cp1252", "replace"), f"bytes that are not {[*said, encoding][0]} are read as cp1252"
+
+
+def _pieces(value: str, separator: str, pattern: re.Pattern[str]) -> list[str]:
+    if "\\" not in value:
+        return [piece.strip() for piece in value.split(separator)]
+    return [_unescaped(found[1]).strip() for found in pattern.finditer(value)]
 
 
 def _unescaped(text: str) -> str:

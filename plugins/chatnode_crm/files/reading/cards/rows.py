@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from chatnode_crm.contacts.values.names import split_name
 from chatnode_crm.files.cards import PRODUCT
@@ -39,29 +39,37 @@ USED = frozenset(
 """The properties that rows are made of."""
 OWN = "X-CHATNODE"
 """What cards of a node have no property for, with the name of the column as a parameter."""
+_KINDS = ("KIND", "X-ADDRESSBOOKSERVER-KIND")
 _CUSTOM = "custom."
 _CONSENT = "opted_out_at"
 _EXTENSION = re.compile(r";ext=(\d+)", re.IGNORECASE)
 _FAX = frozenset(("FAX", "PAGER", "BBS", "MODEM"))
 
 
+_Card = Mapping[str, Sequence[Property]]
+"""The properties of a card by name."""
+
+
 def row_of_card(
     properties: Sequence[Property], most: int, ours: Sequence[str] = ()
 ) -> tuple[list[str], list[RowFault]]:
     """The values in the columns, and in those of a node's own lines, and what is wrong with them."""
-    first, last = _names(properties)
-    emails = _sorted(properties, "EMAIL", _email)
-    phones = _sorted(properties, "TEL", _phone)
-    address = _address(properties)
+    card: dict[str, list[Property]] = {}
+    for each in properties:
+        card.setdefault(each.name, []).append(each)
+    first, last = _names(card)
+    emails = _sorted(card, "EMAIL", _email)
+    phones = _sorted(card, "TEL", _phone)
+    address = _address(card)
     values = [
-        _external_id(properties), first, last, _part(_first_parts(properties, "ORG"), 0), *_first_and_rest(emails),
+        _external_id(card), first, last, _part(_first_parts(card, "ORG"), 0), *_first_and_rest(emails),
         *_first_and_rest(phones), _part(address, 3), _part(address, 6),
-        "\n".join(text for each in properties if each.name == "NOTE" and (text := each.text())),
-        join_names(item for each in properties if each.name == "CATEGORIES" for item in each.items()),
-        join_names(item for each in _ours(properties, "lists") for item in each.items()),
-        _first(properties, "TITLE"), _first(properties, "URL"), _first(properties, "BDAY"), _part(address, 2),
+        "\n".join(text for each in card.get("NOTE", ()) if (text := each.text())),
+        join_names(item for each in card.get("CATEGORIES", ()) for item in each.items()),
+        join_names(item for each in _ours(card, "lists") for item in each.items()),
+        _first(card.get("TITLE", ())), _first(card.get("URL", ())), _first(card.get("BDAY", ())), _part(address, 2),
         _part(address, 5), _part(address, 4),
-        *(next((each.text() for each in _ours(properties, name)), "") for name in ours),
+        *(next((each.text() for each in _ours(card, name)), "") for name in ours),
     ]  # fmt: skip
     faults = [
         RowFault(None, "encoding", f"{each.name}: {each.wrong}", warning=True) for each in properties if each.wrong
@@ -70,7 +78,7 @@ def row_of_card(
         if len(value) > most:
             values[column] = value[:most]
             faults.append(RowFault(column, "cell_too_long", f"longer than {most} characters"))
-    if any(each.name in ("KIND", "X-ADDRESSBOOKSERVER-KIND") and each.text().lower() == "group" for each in properties):
+    if any(each.text().lower() == "group" for name in _KINDS for each in card.get(name, ())):
         faults.append(RowFault(None, "group", "a group of contacts, not a contact"))
     return values, faults
 
@@ -80,30 +88,30 @@ def is_column(label: str) -> bool:
     return label == _CONSENT or label.startswith(_CUSTOM)
 
 
-def _names(properties: Sequence[Property]) -> tuple[str, str]:
-    parts = _first_parts(properties, "N")
+def _names(card: _Card) -> tuple[str, str]:
+    parts = _first_parts(card, "N")
     first = " ".join(filter(None, (_part(parts, 1), _part(parts, 2))))
     last = _part(parts, 0)
     if first or last:
         return first, last
-    found = split_name(_first([each for each in properties if not each.derived], "FN"))
+    found = split_name(_first([each for each in card.get("FN", ()) if not each.derived]))
     return found[0] or "", found[1] or ""
 
 
-def _external_id(properties: Sequence[Property]) -> str:
+def _external_id(card: _Card) -> str:
     """The UID of a card that a node made is the contact's own id, and the external id has a line of its own."""
-    if any(each.name == "PRODID" and each.value == PRODUCT for each in properties):
-        return next((each.text() for each in _ours(properties, "external_id")), "")
-    return _first(properties, "UID")
+    if any(each.value == PRODUCT for each in card.get("PRODID", ())):
+        return next((each.text() for each in _ours(card, "external_id")), "")
+    return _first(card.get("UID", ()))
 
 
-def _ours(properties: Sequence[Property], label: str) -> list[Property]:
-    return [each for each in properties if each.name == OWN and each.label == label]
+def _ours(card: _Card, label: str) -> list[Property]:
+    return [each for each in card.get(OWN, ()) if each.label == label]
 
 
-def _sorted(properties: Sequence[Property], name: str, value: Callable[[Property], str]) -> list[str]:
+def _sorted(card: _Card, name: str, value: Callable[[Property], str]) -> list[str]:
     """The different values of a property, the preferred one first, and machines behind people."""
-    found = [each for each in properties if each.name == name and value(each)]
+    found = [each for each in card.get(name, ()) if value(each)]
     found.sort(key=lambda each: (not _FAX.isdisjoint(each.types), each.preference))
     return list(dict.fromkeys(map(value, found)))
 
@@ -120,18 +128,17 @@ def _phone(found: Property) -> str:
     return text
 
 
-def _address(properties: Sequence[Property]) -> list[str]:
-    found = [each for each in properties if each.name == "ADR"]
-    found.sort(key=lambda each: (not any(each.parts()), each.preference))
+def _address(card: _Card) -> list[str]:
+    found = sorted(card.get("ADR", ()), key=lambda each: (not any(each.parts()), each.preference))
     return found[0].parts() if found else []
 
 
-def _first(properties: Sequence[Property], name: str) -> str:
-    return next((text for each in properties if each.name == name and (text := each.text().strip())), "")
+def _first(properties: Sequence[Property]) -> str:
+    return next((text for each in properties if (text := each.text().strip())), "")
 
 
-def _first_parts(properties: Sequence[Property], name: str) -> list[str]:
-    found = (each.parts() for each in properties if each.name == name)
+def _first_parts(card: _Card, name: str) -> list[str]:
+    found = (each.parts() for each in card.get(name, ()))
     return next(filter(any, found), list[str]())
 
 

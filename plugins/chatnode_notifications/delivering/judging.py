@@ -98,8 +98,9 @@ def judge(reader: Reader, claimed: Sequence[ClaimedDelivery], rules: SendingRule
         elif (due := newer[each.key]) is None:
             found.append(SettledDelivery(each, "suppressed", "a newer one tells of it", device.row.transport))
         else:
-            until = min(due + _AFTER_NEWER_MS, rules.now + _MOST_HELD_MS)
-            found.append(HeldDelivery(each, until, "a newer one is to tell of it"))
+            # The older, the longer: of many that wait in an outage, few are judged again at a time.
+            until = max(due + _AFTER_NEWER_MS, rules.now + (rules.now - note.created_at) // 2)
+            found.append(HeldDelivery(each, min(until, rules.now + _MOST_HELD_MS), "a newer one is to tell of it"))
     return found
 
 
@@ -179,19 +180,19 @@ def _quiet(reader: Querying, people: Collection[int], now: int) -> dict[int, int
 
 
 def _newer(reader: Querying, keys: Collection[int]) -> dict[int, int | None]:
-    """Those about whose conversation a newer one, at least as important, tells the same device: None if it was sent,
-    and else when it is due, because its message may yet be deleted.
+    """Those about whose conversation a newer one, at least as important, tells the same device: None if the newest of
+    these was sent, and else when it is due, because its message may yet be deleted.
 
     A program at the end of a webhook is told of each.
     """
     rows = reader.execute(
-        "SELECT d.key, CASE WHEN max(n.state = 'sent') THEN NULL ELSE max(n.due_at) END "
-        "FROM notifications_deliveries d JOIN notifications_items i ON i.key = d.item "
+        "SELECT d.key, CASE n.state WHEN 'pending' THEN n.due_at END FROM notifications_deliveries d "
+        "JOIN notifications_deliveries n ON n.key = (SELECT o.key FROM notifications_items i, "
+        "notifications_deliveries o JOIN notifications_items j ON j.key = o.item "
+        "WHERE i.key = d.item AND o.registration = d.registration AND o.key > d.key AND o.state IN ('pending', 'sent') "
+        "AND j.conversation = i.conversation AND j.personal >= i.personal ORDER BY o.key DESC LIMIT 1) "
         "JOIN notifications_registrations r ON r.key = d.registration AND r.transport <> 'webhook' "
-        "JOIN notifications_deliveries n ON n.registration = d.registration AND n.key > d.key "
-        "AND n.state IN ('pending', 'sent') "
-        "JOIN notifications_items j ON j.key = n.item AND j.conversation = i.conversation AND j.personal >= i.personal "
-        "WHERE d.key IN (SELECT value FROM json_each(?)) GROUP BY d.key",
+        "WHERE d.key IN (SELECT value FROM json_each(?))",
         (json_of(keys),),
     )
     return dict(rows.fetchall())

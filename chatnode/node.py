@@ -51,7 +51,7 @@ from chatnode.routing.router import Router
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import SUBJECTS, health
 from chatnode.services.invocations import Invocations
-from chatnode.services.vouching import Profile, Vouching, read_identity
+from chatnode.services.vouching import Profile, Vouching, read_identity, read_profile
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
@@ -170,9 +170,9 @@ class Node:
         """The account of a user of the program that the node is mounted in, by what `identify` calls them: `app:42`.
 
         It is made if they have not come yet. Raises `Refusal("forbidden")` if it is deactivated, and `ValueError` for
-        another form of identity.
+        another form of identity or profile.
         """
-        return await self.core.part(Vouching).admit(read_identity(identity), profile or {})
+        return await self.core.part(Vouching).admit(read_identity(identity), read_profile(profile))
 
     async def sign_out(self, identity: str) -> None:
         """A user has signed out of the program that the node is mounted in: close what they have open here, wherever

@@ -43,7 +43,18 @@ def setting(
 
 def _read_field(value: Any, field: attrs.Attribute[Any]) -> Any:
     """Check settings created in Python like those of a file."""
+    if isinstance(field.default, tuple):
+        return _understood(_strings(value, field, field.name), field, field.name)
+    if not isinstance(value, str):
+        raise StartError(f"{field.name} is {_shown_value(value, field)}; expected a string")
     return _understood(value, field, field.name)
+
+
+def _strings(value: Any, field: attrs.Attribute[Any], place: str) -> tuple[str, ...]:
+    items = cast("list[Any] | tuple[Any, ...]", value)
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in items):
+        return tuple(items)
+    raise StartError(f"{place} is {_shown_value(value, field)}; expected a list of strings")
 
 
 def _understood(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
@@ -168,11 +179,9 @@ def _convert(value: Any, field: attrs.Attribute[Any], where: str, name: str) -> 
     if field.metadata["secret"] and not isinstance(value, str):
         raise StartError(f"{place} must be a string")
     if kind is tuple:
-        items: Any = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        if isinstance(items, list) and all(isinstance(item, str) for item in items):  # pyright: ignore[reportUnknownVariableType]
-            texts = cast("tuple[str, ...]", tuple(items))  # pyright: ignore[reportUnknownArgumentType]
-            return _understood(texts, field, place) if field.metadata["read"] else texts
-        raise StartError(f"{place} is {value!r}; expected a list of strings")
+        items = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        texts = _strings(items, field, place)
+        return _understood(texts, field, place) if field.metadata["read"] else texts
     if kind is str:
         if isinstance(value, str):
             return _understood(value, field, place) if field.metadata["read"] else value

@@ -140,6 +140,13 @@ def test_addresses_and_origins_are_understood_wherever_they_are_set(tmp_path: Pa
     assert server.public_url == "https://chat.example"
     made = configuration.Server(origins=("https://A.example/",), public_url="https://Chat.example/")
     assert (made.origins, made.public_url) == (server.origins, server.public_url)
+    assert configuration.Server(origins=["https://A.example/"]).origins == server.origins  # type: ignore[arg-type]
+    for wrong in ("https://a.example", ("https://a.example", 5), None, {"https://a.example"}):
+        with pytest.raises(StartError, match=r"origins is .*; expected a list of strings"):
+            configuration.Server(origins=wrong)  # type: ignore[arg-type]
+    for not_text in (None, 5, ["https://chat.example"]):
+        with pytest.raises(StartError, match=r"public_url is .*; expected a string"):
+            configuration.Server(public_url=not_text)  # type: ignore[arg-type]
     with pytest.raises(StartError, match=r"origins is '\*'"):
         configuration.Server(origins=("https://a.example", "*"))
     with pytest.raises(StartError, match="trusted_proxies is 'localhost'"):

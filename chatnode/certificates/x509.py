@@ -54,9 +54,19 @@ def new_key() -> str:
 def read(pem: bytes) -> Facts:
     """The first certificate of a PEM file. Raises `ValueError`."""
     from cryptography import x509
+
+    try:
+        return _facts(x509.load_pem_x509_certificates(pem)[0])
+    except ValueError:
+        raise
+    except Exception as error:  # such as InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType, TypeError
+        raise ValueError(f"the certificate cannot be understood: {error}") from error
+
+
+def _facts(found: x509.Certificate) -> Facts:
+    from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    found = x509.load_pem_x509_certificates(pem)[0]
     organisation = [*found.issuer.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)]
     common = [*found.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
     issuer = " ".join(str(each.value) for each in (*organisation, *common))

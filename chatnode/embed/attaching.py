@@ -28,7 +28,7 @@ from chatnode.errors import ConnectionLost, InUse, Refusal, StartError
 from chatnode.logs import get_logger
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.people import Person
-from chatnode.services.vouching import Profile, read_identity
+from chatnode.services.vouching import Profile, read_identity, read_profile
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.transport.exchange import Receive, Send
 
@@ -102,7 +102,8 @@ class SharedNode:
     async def admit(self, identity: str, profile: Profile | None = None) -> Person:
         """The account of a user of the program, as `chatnode.node.Node.admit`."""
         read_identity(identity)
-        return await self.ask(lambda owner: owner.admit(identity, profile or {}))
+        known = read_profile(profile)
+        return await self.ask(lambda owner: owner.admit(identity, known))
 
     async def sign_out(self, identity: str) -> None:
         """A user has signed out of the program, as `chatnode.node.Node.sign_out`."""

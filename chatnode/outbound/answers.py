@@ -8,13 +8,18 @@ from typing import Protocol
 
 import trio
 
-from chatnode.outbound.errors import BodyTooLarge, TimedOut, Unwanted
+from chatnode.outbound.errors import BodyTooLarge, Failed, TimedOut, Unwanted
 from chatnode.outbound.hops import Hop
 from chatnode.outbound.purpose import Purpose
 
 GRACE_SECONDS = 5.0
 LEAST_BYTES_PER_SECOND = 1_024
 """A body that is sent more slowly, after the grace, is given up: it would keep a connection busy for nothing."""
+MOST_SMALL_CHUNKS = 1_000
+LEAST_BYTES_PER_CHUNK = 16
+"""On average, of those after as many: each takes time of the whole node, however short it is."""
+CHUNKS_AT_ONCE = 50
+"""So many, as one read may bring thousands, before other tasks have their turn."""
 
 
 class Incoming(Protocol):
@@ -58,12 +63,17 @@ def _why_unwanted(headers: Mapping[str, str], purpose: Purpose) -> str:
 
 async def _read(answer: Incoming, most: int, origin: str, *, cut: bool) -> bytes:
     """Counts what arrives: a Content-Length may lie, or be missing."""
-    body = bytearray()
+    body, count = bytearray(), 0
     began = trio.current_time()
     with trio.CancelScope(deadline=began + GRACE_SECONDS) as pace:
         async with aclosing(answer.chunks()) as chunks:
             async for chunk in chunks:
                 body += chunk
+                count += 1
+                if count > MOST_SMALL_CHUNKS + len(body) // LEAST_BYTES_PER_CHUNK:
+                    raise Failed(f"{origin} sends its answer in too many small pieces")
+                if count % CHUNKS_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
                 if len(body) > most:
                     if cut:
                         return bytes(body[:most])

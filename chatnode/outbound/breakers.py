@@ -17,6 +17,9 @@ FAILURES = 5
 FIRST_SECONDS, MOST_SECONDS = 30.0, 600.0
 """How long it stays open; doubled each time that the request sent after that fails too."""
 MOST_RETRY_AFTER_SECONDS = 3_600.0
+MOST_HELD_SECONDS = 60.0
+"""For as long others are held back too by what one answer asks for: many users' receivers may be at one origin, and
+each speaks for itself. Who was answered waits for as long as it says."""
 PROBE_SECONDS = 5.0
 """When to ask again while another request finds out whether the origin is back."""
 MOST_ORIGINS = 4_096
@@ -96,7 +99,7 @@ class Breakers:
         wait = read_retry_after(retry_after) if status in BUSY else None
         if wait is not None:
             state = self._state((purpose, origin))
-            state.held_until = max(state.held_until, trio.current_time() + wait)
+            state.held_until = max(state.held_until, trio.current_time() + min(wait, MOST_HELD_SECONDS))
         elif status in DOWN:
             self._failed((purpose, origin))
         elif (

@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from ipaddress import ip_address
 from typing import Any
 
+import h11
 import httpcore2
 import trio
 
@@ -33,6 +34,10 @@ FIRST_BYTE_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 4.0
 """Less than the 5 s after which Node.js and Apache close an idle connection, so that requests hardly ever meet that."""
 MOST_HEAD_BYTES = 32_768
+MOST_INFORMATIONAL = 16
+"""Answers such as 103 (Early Hints) before the one that counts."""
+MOST_FIELDS = 500
+"""Header fields of one answer and of those before it: h11 takes longer for thousands than others should wait."""
 _READ_BYTES = 16_384
 _SEND_BYTES = 65_536
 
@@ -84,6 +89,23 @@ class _ByteStream(httpcore2.AsyncNetworkStream):
 class _Http(httpcore2.AsyncHTTP11Connection):
     READ_NUM_BYTES = _READ_BYTES
     MAX_INCOMPLETE_EVENT_SIZE = MOST_HEAD_BYTES
+    _heads = 0
+    _fields = 0
+
+    async def _receive_event(self, timeout: float | None = None) -> h11.Event | type[h11.PAUSED]:  # noqa: ASYNC109
+        event = await super()._receive_event(timeout)
+        if isinstance(event, h11.InformationalResponse | h11.Response):
+            self._heads, self._fields = self._heads + 1, self._fields + len(event.headers)
+            if self._heads > 1 + MOST_INFORMATIONAL or self._fields > MOST_FIELDS:
+                raise httpcore2.RemoteProtocolError("heads without end")
+            if isinstance(event, h11.Response):
+                self._heads, self._fields = 0, 0
+        return event
+
+    def has_more(self) -> bool:
+        """Whether bytes were read behind the last answer, which would be taken for the next one."""
+        data, _ = self._h11_state.trailing_data
+        return bool(data)
 
 
 class IncomingAnswer:
@@ -127,8 +149,9 @@ class OutboundConnection:
 
     @property
     def reusable(self) -> bool:
-        """Whether another request can be sent: the answer was read to its end, and the peer keeps the connection."""
-        return self._http.is_idle() and not self._http.has_expired()
+        """Whether another request can be sent: the answer was read to its end, nothing more came, and the peer keeps
+        the connection."""
+        return self._http.is_idle() and not self._http.has_more() and not self._http.has_expired()
 
     def close(self) -> None:
         """At once; nothing is sent."""

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import outcome
 import trio
@@ -57,12 +57,16 @@ class Call:
     async def _run(
         self, scope: trio.CancelScope, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> None:
-        """If it is not the scope that is cancelled, the run is ending, and will answer with its reason."""
+        """What the function raises is the caller's, and must not end the run: also KeyboardInterrupt, GeneratorExit or
+        asyncio's CancelledError. If it is not the scope that is cancelled, the run is ending, and will answer with its
+        reason."""
         result: Result = outcome.Value(None)  # if the scope is cancelled, which nobody waits for
         try:
             with scope:
                 result = outcome.Value(await function(*args))
-        except (Exception, SystemExit) as error:  # SystemExit is the caller's, and must not end the run
+        except BaseException as error:
+            if _is_cancelled(error):
+                raise
             result = outcome.Error(error)
         self.answer(result)
 
@@ -74,6 +78,12 @@ class Call:
     def _cancel(self) -> None:
         if self._scope is not None:
             self._scope.cancel()
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return cast("BaseExceptionGroup[BaseException]", error).subgroup(trio.Cancelled) is not None
+    return isinstance(error, trio.Cancelled)
 
 
 class BlockingAnswer:

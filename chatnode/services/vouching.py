@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
 
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.limits import KeyedLocks
@@ -33,15 +34,31 @@ class Profile(TypedDict, total=False):
     name: str
 
 
-def read_identity(text: str) -> ProgramUser:
+def read_identity(text: object) -> ProgramUser:
     """`app:42` as an identity. Raises `ValueError`."""
-    source, _, name = text.partition(":")
+    source, _, name = text.partition(":") if isinstance(text, str) else ("", "", "")
     if not _SOURCE.fullmatch(source) or not 0 < len(name) <= _MOST_NAME or not name.isprintable():
         raise ValueError(  # without the text, which may be a secret by mistake
             "what identify returned names no user; it must return None, or a word, a colon and what tells the users of "
             "the program apart, such as app:42"
         )
     return ProgramUser(source, name)
+
+
+def read_profile(found: object) -> Profile:
+    """What a program says of a new user, None for nothing. Raises `ValueError`."""
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise ValueError("a profile must be a dict with a handle and a name, or one of them, or None")
+    profile: dict[str, str] = {}
+    for name in ("handle", "name"):
+        value = cast("Mapping[str, Any]", found).get(name)
+        if isinstance(value, str):
+            profile[name] = value
+        elif value is not None:
+            raise ValueError(f"the {name} in a profile must be a string")
+    return cast("Profile", profile)
 
 
 class Vouching:

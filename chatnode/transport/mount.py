@@ -24,7 +24,7 @@ from chatnode.errors import Refusal
 from chatnode.logs import get_logger, kinds_of
 from chatnode.model.records import record
 from chatnode.protocol import codec
-from chatnode.services.vouching import Profile, Vouching, read_identity
+from chatnode.services.vouching import Profile, Vouching, read_identity, read_profile
 from chatnode.storage.people.identities import ProgramUser
 from chatnode.transport.connection import GONE
 from chatnode.transport.exchange import NO_APPLICATION, HttpServer, Message, Receive, Send
@@ -72,13 +72,14 @@ class Doorman:
             return Vouched(identity, {})
         if (kept := self._profiles.get(identity)) is not None:  # it is needed until there is an account
             return Vouched(identity, kept)
-        profile = self._profile(identity.name)
-        if isinstance(profile, Awaitable):
-            profile = await profile
+        told = self._profile(identity.name)
+        if isinstance(told, Awaitable):
+            told = await told
+        profile = read_profile(told)
         if len(self._profiles) >= _MOST_KEPT:
             self._profiles.clear()
-        self._profiles[identity] = profile or {}
-        return Vouched(identity, profile or {})
+        self._profiles[identity] = profile
+        return Vouched(identity, profile)
 
 
 def inner_scope(scope: Mapping[str, Any], vouched: Vouched | None, base: str = "") -> dict[str, Any]:
@@ -93,8 +94,9 @@ def inner_scope(scope: Mapping[str, Any], vouched: Vouched | None, base: str = "
     names = {name for name, _ in headers}
     if not names & {b"content-length", b"transfer-encoding"} and scope.get("method") in _WITH_BODY:
         headers.append((b"transfer-encoding", b"chunked"))  # HTTP/2 and 3 need neither to send a body
-    # Browsers send paths quoted; and a mount may have a part that the visitor has written.
-    mount = Mount(quote(root, safe="/~-._") + base, scope.get("scheme") in ("https", "wss"))
+    # Browsers send paths quoted; and a mount may have a part that the visitor has written: //host is another site.
+    prefix = quote(f"/{root.lstrip('/')}", safe="/~-._") if root else ""
+    mount = Mount(prefix + base, scope.get("scheme") in ("https", "wss"))
     client, server = scope.get("client"), scope.get("server")
     kept = {name: scope[name] for name in ("type", "http_version", "method", "subprotocols") if name in scope}
     return kept | {

@@ -95,7 +95,9 @@ class Backlog:
 class SessionRequests:
     """Carries out what a client asks, and answers in `outbox`. `caller` is the requester: nobody until hello."""
 
-    __slots__ = ("_backend", "_carrier", "_reading", "_source", "_turn", "backlog", "caller", "in_flight", "outbox")
+    __slots__ = (
+        "_backend", "_batch", "_carrier", "_reading", "_source", "_turn", "backlog", "caller", "in_flight", "outbox",
+    )  # fmt: skip
 
     def __init__(
         self, backend: SocketBackend, source: RequestSource, carrier: SocketCarrier, outbox: Outbox, address: str
@@ -104,6 +106,8 @@ class SessionRequests:
         self._source = source
         self._carrier = carrier
         self._turn = LoneTurn()
+        self._batch: RequestBatch | None = None
+        """Several requests that a task is carrying out."""
         self._reading = False
         """The one request in flight is a read."""
         self.outbox = outbox
@@ -127,8 +131,9 @@ class SessionRequests:
         return bool(most) and self.in_flight >= most
 
     def close_after_reply(self, code: int, reason: str) -> None:
-        """Close at once, or, when it is the session's own request that ends it, right behind the answer."""
-        if self.reply_is_coming:
+        """Close at once, or, when it may be the session's own request that ends it, right behind the answer; behind
+        those of all that were begun, if several came together."""
+        if self.reply_is_coming or (self._batch is not None and self._batch.writes):
             self.need_task().closing = (code, reason)
             self._carrier.advance()
         else:
@@ -232,13 +237,17 @@ class SessionRequests:
                 await self.send_reply(await self.reply_to(texts[0], self.caller))
             return
         most = self._backend.limits.in_flight or len(texts)
-        while texts:
-            batch = RequestBatch()
-            async with trio.open_nursery() as nursery:
-                for text in texts[:most]:
-                    if self.outbox.closed:
-                        return
-                    await nursery.start(self._answer_in_order, text, batch)
+        while texts and not self.outbox.closed:
+            batch = self._batch = RequestBatch()
+            try:
+                async with trio.open_nursery() as nursery:
+                    for text in texts[:most]:
+                        if self.outbox.closed or self._closing is not None:
+                            break
+                        await nursery.start(self._answer_in_order, text, batch)
+            finally:
+                self._batch = None
+            self._close_if_answered()
             texts = texts[most:]
 
     async def _answer_in_order(self, text: bytes, batch: RequestBatch, task_status: trio.TaskStatus[None]) -> None:
@@ -277,9 +286,17 @@ class SessionRequests:
 
     def send_reply_now(self, reply: bytes) -> None:
         self.outbox.send(text_frame(reply))
+        self._close_if_answered()
+
+    @property
+    def _closing(self) -> tuple[int, str] | None:
+        return self.backlog.closing if self.backlog is not None else None
+
+    def _close_if_answered(self) -> None:
         backlog = self.backlog
-        if backlog is not None and backlog.closing is not None and not self.in_flight and not backlog.replies:
-            self._source.close(*backlog.closing)
+        if backlog is None or backlog.closing is None or self.in_flight or backlog.replies or self._batch is not None:
+            return
+        self._source.close(*backlog.closing)
 
 
 def _reply(request_id: RequestId, result: Outcome[Any]) -> bytes:

@@ -10,6 +10,7 @@ from chatnode_notifications import deciding, delivering, items, mail, preference
 from chatnode_notifications.deciding import hookspecs
 from chatnode_notifications.deciding.closing import judge_soon
 from chatnode_notifications.delivering.figures import health as delivery_health
+from chatnode_notifications.delivering.judging import judge_held_soon
 from chatnode_notifications.delivering.rows import after_restore as delivery_after_restore
 from chatnode_notifications.items import figures, upkeep
 from chatnode_notifications.items.adding import followed_by
@@ -32,7 +33,7 @@ PARTS: tuple[Part, ...] = (
 FOLLOWERS: tuple[Follower, ...] = (*delivering.FOLLOWERS, *mail.FOLLOWERS)
 """They say how new items are to be delivered."""
 
-WHEN_CHANGED: tuple[Changed, ...] = (judge_soon, digest_changed)
+WHEN_CHANGED: tuple[Changed, ...] = (judge_soon, judge_held_soon, digest_changed)
 
 HEALTH: tuple[Callable[[Context], Awaitable[Mapping[str, Any]]], ...] = (figures.health, delivery_health)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatnode.api import Plugin, hookimpl, joined, steps_in
 from chatnode_webhooks import incoming, outgoing
+from chatnode_webhooks.incoming.converting import open_converting
 from chatnode_webhooks.permissions import PERMISSIONS
 from chatnode_webhooks.settings import WebhooksSettings
 
@@ -21,5 +22,6 @@ def chatnode_plugin() -> Plugin:
         settings=WebhooksSettings,
         steps=steps_in(__name__),
         permissions=PERMISSIONS,
+        state=open_converting,
         **joined(PARTS),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, encodebytes
 from datetime import UTC, datetime
 
 import attrs
@@ -95,3 +96,16 @@ def test_what_a_certificate_says() -> None:
     assert facts.self_signed
     assert facts.ari == ""
     assert attrs.evolve(facts, der=b"") != facts
+
+
+def test_certificates_that_cannot_be_understood_are_no_other_fault() -> None:
+    pem = x509.self_signed(["a.example"])
+    der = b64decode(b"".join(pem.partition(b"-----BEGIN CERTIFICATE-----\n")[2].splitlines()[:-1]))
+    version, name = bytes.fromhex("a003020102"), b"\x82\x09a.example"
+    assert der.count(version) == der.count(name) == 1
+    for broken in (
+        der.replace(version, version[:-1] + b"\x07"), der.replace(name, b"\xa3" + name[1:]),  # an x400Address
+        der[:40], b"",
+    ):  # fmt: skip
+        with pytest.raises(ValueError):  # noqa: PT011 - the words are those of cryptography
+            x509.read(b"-----BEGIN CERTIFICATE-----\n" + encodebytes(broken) + b"-----END CERTIFICATE-----\n")

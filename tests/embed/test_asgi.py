@@ -43,6 +43,8 @@ SCOPE: dict[str, Any] = {
         ("/chat/", "/chat/", "", "/", "/chat"),
         ("/chatter", "/chat", "", "/chatter", "/chat"),
         ("/", "", "", "/", ""),
+        ("//evil.example", "//evil.example", "", "", "/evil.example"),  # else a redirect would lead to another site
+        ("//evil.example/", "//evil.example/", "/chat", "/", "/evil.example/chat"),
     ],
 )
 def test_the_path_is_that_below_the_mount(path: str, root: str, base: str, found: str, prefix: str) -> None:
@@ -75,9 +77,22 @@ def test_tls_is_what_the_server_says(scheme: str) -> None:
 def test_an_identity_is_a_word_and_a_name() -> None:
     identity = read_identity("app:42:x")
     assert (identity.source, identity.name, str(identity)) == ("app", "42:x", "app:42:x")
-    for text in ("", "42", ":42", "app:", "App:42", "app:4\n2", "app:" + "x" * 201, "a b:42"):
+    for text in ("", "42", ":42", "app:", "App:42", "app:4\n2", "app:" + "x" * 201, "a b:42", 5, b"app:42", ["app:42"]):
         with pytest.raises(ValueError, match="such as app:42"):
             read_identity(text)
+
+
+async def test_a_profile_is_a_dict_of_strings() -> None:
+    for said, wrong in (
+        ("ann", "a profile"),
+        (["ann"], "a profile"),
+        ({"handle": 5}, "handle"),
+        ({"name": b"A"}, "name"),
+    ):
+        with pytest.raises(ValueError, match=f"{wrong}.* must be"):
+            await Doorman(lambda scope: "app:1", lambda name, said=said: said).who({})  # type: ignore[arg-type, return-value]
+    for said in (None, {}, {"handle": None, "name": None}, {"more": 1}):
+        await Doorman(lambda scope: "app:1", lambda name, said=said: said).who({})  # type: ignore[arg-type, return-value]
 
 
 async def test_the_program_is_asked_for_the_profile_of_whoever_is_new() -> None:
@@ -114,6 +129,8 @@ async def test_a_user_of_the_program_keeps_their_account(tmp_path: Path) -> None
         assert (await node.admit("app:2", {"handle": "Ann.Smith@Example.org"})).handle == "ann.smith-example.org"
         with pytest.raises(Refusal, match="name"):
             await node.admit("app:3", {"name": ""})
+        with pytest.raises(ValueError, match="handle"):
+            await node.admit("app:3", {"handle": 5})  # type: ignore[typeddict-item]
         await node.call("people.deactivate", person="ann-2")
         with pytest.raises(Refusal, match="deactivated"):
             await node.admit("app:1")

@@ -154,19 +154,30 @@ def test_the_context_of_the_caller_goes_with_a_call(portal: Portal) -> None:
     assert task.result(PATIENCE) == "one"
 
 
-@pytest.mark.parametrize("error", [KeyError("k"), SystemExit(3), StopAsyncIteration()])
+_ERRORS = [
+    KeyError("k"), SystemExit(3), StopAsyncIteration(), KeyboardInterrupt(), GeneratorExit(),
+    asyncio.CancelledError(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", _ERRORS)
 def test_what_a_call_raises_is_its_own(portal: Portal, error: BaseException) -> None:
     def fail() -> None:
         raise error
 
     async def fail_later() -> None:
         await trio.lowlevel.checkpoint()
-        raise ExceptionGroup("several", [ValueError("a"), KeyError("b")])
+        raise error
+
+    async def fail_often() -> None:
+        raise BaseExceptionGroup("several", [error, ValueError("a")])
 
     with pytest.raises(type(error)):
         portal.ask(at_once, fail).result(PATIENCE)
-    with pytest.raises(ExceptionGroup, match="several"):
+    with pytest.raises(type(error)):
         portal.submit(fail_later).result(PATIENCE)
+    with pytest.raises(BaseExceptionGroup, match="several"):
+        portal.submit(fail_often).result(PATIENCE)
     assert portal.ask(at_once, int).result(PATIENCE) == 0
 
 

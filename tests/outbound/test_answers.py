@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections.abc import AsyncGenerator
 from email.utils import formatdate
 from functools import partial
 
@@ -12,8 +13,11 @@ import pytest
 import trio
 import trio.testing
 
+from chatnode.outbound.answers import CHUNKS_AT_ONCE, read_body
 from chatnode.outbound.breakers import read_retry_after
+from chatnode.outbound.connect import MOST_INFORMATIONAL
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, TimedOut, Unwanted
+from chatnode.outbound.hops import first_hop
 from tests.outbound.sites import Script, answer, answers, drop, outbound, purpose, site
 
 SMALL = purpose(most_bytes=1_000)
@@ -209,6 +213,77 @@ async def test_the_status_of_a_failure_is_told_whatever_its_body() -> None:
     async with site(script) as there, outbound(there.place) as client:
         told = [await client.request(SMALL, "POST", there.url()) for _ in range(3)]
         assert [(each.status, len(each.body)) for each in told] == [(410, 1_000), (503, 0), (429, 8)]
+
+
+def in_chunks(size: int, count: int) -> bytes:
+    chunk = f"{size:x}\r\n".encode() + b"x" * size + b"\r\n"
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * count + b"0\r\n\r\n"
+
+
+async def test_a_body_of_tiny_chunks_is_given_up() -> None:
+    script = answers(in_chunks(1, 900), in_chunks(20, 5_000), in_chunks(1, 2_000))
+    long = purpose(most_bytes=1 << 20)
+    async with site(script) as there, outbound(there.place) as client:
+        for size in (900, 100_000):
+            assert (await client.request(long, "GET", there.url())).body == b"x" * size
+        with pytest.raises(Failed, match="too many small pieces"):
+            await client.request(long, "GET", there.url())
+        await there.wait_closed()
+
+
+async def test_others_have_their_turn_between_the_chunks_of_one_read() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    class AtHand:
+        """A body whose chunks have all arrived."""
+
+        def __init__(self) -> None:
+            self.status = 200
+            self.headers: dict[str, str] = {}
+
+        async def chunks(self) -> AsyncGenerator[bytes]:
+            for _ in range(1_000):
+                yield b"x"
+
+        async def aclose(self) -> None: ...
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        assert await read_body(AtHand(), purpose(), first_hop("GET", "http://a.example/", (), b"")) == b"x" * 1_000
+        assert turns >= 1_000 // CHUNKS_AT_ONCE // 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_early_hints_are_skipped_and_not_without_end() -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    script = answers(*[hint * MOST_INFORMATIONAL + answer(b"ok")] * 2, hint * (MOST_INFORMATIONAL + 1) + answer(b"ok"))
+    async with site(script) as there, outbound(there.place) as client:
+        for _ in range(2):
+            assert (await client.request(purpose(), "GET", there.url())).body == b"ok"
+        assert there.connections == 1
+        with pytest.raises(Failed, match=r"HTTP/1\.1"):
+            await client.request(purpose(), "GET", there.url())
+        await there.wait_closed()
+
+
+async def test_a_head_of_thousands_of_fields_is_given_up() -> None:
+    few, many = b"X: y\r\n" * 400, b"X:\r\n" * 6_000
+    script = answers(
+        b"HTTP/1.1 200 OK\r\n" + few + b"Content-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\n" + many + b"Content-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 103 Early Hints\r\n" + many + b"\r\n" + answer(b"ok"),
+    )
+    async with site(script) as there, outbound(there.place) as client:
+        assert (await client.request(purpose(), "GET", there.url())).headers["x"] == ", ".join(["y"] * 400)
+        for _ in range(2):
+            with pytest.raises(Failed, match=r"HTTP/1\.1"):
+                await client.request(purpose(), "GET", there.url())
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> No
         assert there.connections == 5
 
 
+async def test_what_follows_an_answer_is_not_taken_for_the_next_one() -> None:
+    async with site(answers(answer(b"ok") + answer(b"uncalled"))) as there, outbound(there.place) as client:
+        for count in (1, 2):
+            assert (await client.request(purpose(), "GET", there.url())).body == b"ok"
+            assert (there.connections, client.idle) == (count, 0)
+
+
 async def test_idle_connections_are_closed_after_a_while() -> None:
     async with site() as there, outbound(there.place) as client:
         await ask(client, there)
@@ -288,17 +295,30 @@ async def test_an_answer_that_is_too_large_does_not_count() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_is_for_every_request_to_the_origin(status: int, mock_clock: trio.testing.MockClock) -> None:
-    async with site(answers(answer(status=status, retry_after="90"), answer(b"ok"))) as there, site() as other:
+    async with site(answers(answer(status=status, retry_after="40"), answer(b"ok"))) as there, site() as other:
         async with outbound(there.place, other.place) as client:
             assert await ask(client, there) == status
             for path in ("/", "/elsewhere"):
                 with pytest.raises(Paused) as paused:
                     await client.request(purpose(), "GET", there.url(path))
-                assert 89 < paused.value.seconds <= 90
+                assert 39 < paused.value.seconds <= 40
             assert await ask(client, other) == 200
             assert await ask(client, there, name="another purpose") == 200
-            mock_clock.jump(91)
+            mock_clock.jump(41)
             assert await ask(client, there) == 200
+
+
+async def test_one_receiver_that_asks_for_an_hour_holds_up_its_neighbours_for_a_minute(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    async with site(answers(answer(status=503, retry_after="3600"), answer(b"ok"))) as there:
+        async with outbound(there.place) as client:
+            answered = await client.request(purpose(), "GET", there.url("/hostile"))
+            assert answered.headers["retry-after"] == "3600"
+            with pytest.raises(Paused):
+                await client.request(purpose(), "GET", there.url("/neighbour"))
+            mock_clock.jump(61)
+            assert (await client.request(purpose(), "GET", there.url("/neighbour"))).status == 200
 
 
 async def test_only_one_request_tries_an_origin_that_failed(mock_clock: trio.testing.MockClock) -> None:

@@ -521,6 +521,25 @@ async def test_a_device_can_sign_itself_out(address: Address, anns: str) -> None
         assert (await chat.closed()).code == 4001
 
 
+@pytest.mark.parametrize("leading", [{"op": "messages.list"}, {"op": "nothing"}, {"op": "people.update", "name": "A"}])
+async def test_a_device_that_signs_itself_out_among_other_requests_gets_their_replies(
+    address: Address, ann: User, talk: str, anns: str, leading: dict[str, Any]
+) -> None:
+    """The first of them, if it cannot be begun without a task, makes the others a batch."""
+    first = {"id": 1, **leading} | ({"conversation": talk} if leading["op"] == "messages.list" else {})
+    async with await ChatSocket.open(address) as chat:
+        welcome = await chat.hello(anns)
+        await chat.push("live")
+        signed_out = {"id": 3, "op": "sessions.revoke", "session": welcome["session"]}
+        await chat.ask(first, post(talk, "stored", 2), signed_out, post(talk, "refused", 4))
+        await chat.reply(1)
+        assert "ok" in await chat.reply(2)
+        assert (await chat.reply(3))["ok"] == {"revoked": 1}
+        assert (await chat.closed()).code == 4001
+        assert all("ok" not in frame for frame in (*chat.frames, *chat.replies.values()))
+    assert await ann.reads(talk) == ["stored"]
+
+
 async def test_a_new_role_closes_the_session_which_resumes_with_it(address: Address, node: Node, anns: str) -> None:
     async with await ChatSocket.open(address) as chat:
         welcome = await chat.hello(anns)

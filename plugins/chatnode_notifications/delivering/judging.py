@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chatnode.api import Querying, Reader, record
+from chatnode.api import Querying, Reader, Transaction, record
 from chatnode_notifications import notes
+from chatnode_notifications.deciding.judging import paused_until
+from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.delivering.rows import ClaimedDelivery, DeliveryState, json_of
 from chatnode_notifications.notes import Note
+from chatnode_notifications.preferences.stored import preferences_of
 from chatnode_notifications.registrations.rows import USABLE, RegistrationRow
 from chatnode_notifications.transports import TRANSPORTS
 from chatnode_notifications.transports.contents import least_of
@@ -17,6 +20,10 @@ MOST_READ = 20
 """Conversations that an alert says were read."""
 _LOOKED_BACK = 100
 """Deliveries of a device among which these are looked for."""
+_MOST_HELD_MS = 43_200_000
+"""Until it is judged again. Less than `rows.claim` takes for the fault of a clock."""
+_AFTER_NEWER_MS = 1_000
+_QUIET = "the user has paused notifications, or has quiet hours"
 
 
 @record(frozen=True)
@@ -39,6 +46,18 @@ class SettledDelivery:
 
 
 @record(frozen=True)
+class HeldDelivery:
+    """A delivery that is judged again at `until`, in milliseconds, and why it is not sent before."""
+
+    claimed: ClaimedDelivery
+    until: int
+    why: str
+
+
+Judged = Ready | SettledDelivery | HeldDelivery
+
+
+@record(frozen=True)
 class SendingRules:
     """What the node adds: times are in milliseconds. `epoch` tells apart ids of a node that was restored."""
 
@@ -57,25 +76,41 @@ class _Device:
     content: Content
 
 
-def judge(reader: Reader, claimed: Sequence[ClaimedDelivery], rules: SendingRules) -> list[Ready | SettledDelivery]:
+def judge(reader: Reader, claimed: Sequence[ClaimedDelivery], rules: SendingRules) -> list[Judged]:
     """In one snapshot, so that an alert and its badge agree."""
     told = notes.notes_of(reader, {each.item for each in claimed}, rules.base_url)
     devices = _devices(reader, {each.registration for each in claimed}, rules.now)
-    badges = _badges(reader, {note.person for note in told.values()})
-    newer = _superseded(reader, [each.key for each in claimed])
-    found: list[Ready | SettledDelivery] = []
+    people = {note.person for note in told.values()}
+    badges, quiet = _badges(reader, people), _quiet(reader, people, rules.now)
+    newer = _newer(reader, [each.key for each in claimed])
+    found: list[Judged] = []
     for each in claimed:
         device, note = devices.get(each.registration), told.get(each.item)
-        why = _why_not(device, note, rules) or (
-            ("suppressed", "a newer one tells of it") if each.key in newer else None
-        )
+        why = _why_not(device, note, rules)
         if why is not None or device is None or note is None:
             state, text = why or ("bounced", "the device was removed")
             found.append(SettledDelivery(each, state, text, device.row.transport if device is not None else None))
-            continue
-        read = _read(reader, each.registration, note.conversation)
-        found.append(Ready(each, device.row.target(), _alert(each, note, device, badges, read, rules)))
+        elif note.person in quiet:
+            found.append(HeldDelivery(each, min(quiet[note.person], rules.now + _MOST_HELD_MS), _QUIET))
+        elif each.key not in newer:
+            read = _read(reader, each.registration, note.conversation)
+            found.append(Ready(each, device.row.target(), _alert(each, note, device, badges, read, rules)))
+        elif (due := newer[each.key]) is None:
+            found.append(SettledDelivery(each, "suppressed", "a newer one tells of it", device.row.transport))
+        else:
+            # The older, the longer: of many that wait in an outage, few are judged again at a time.
+            until = max(due + _AFTER_NEWER_MS, rules.now + (rules.now - note.created_at) // 2)
+            found.append(HeldDelivery(each, min(until, rules.now + _MOST_HELD_MS), "a newer one is to tell of it"))
     return found
+
+
+def judge_held_soon(tx: Transaction, person: int) -> None:
+    """The user has chosen other settings: judge again what waits for the end of a pause or of quiet hours."""
+    tx.execute(
+        "UPDATE notifications_deliveries SET due_at = :now WHERE state = 'pending' AND due_at > :now AND error = :why "
+        "AND (SELECT i.person FROM notifications_items i WHERE i.key = item) = :person",
+        {"now": tx.now, "why": _QUIET, "person": person},
+    )
 
 
 def _why_not(device: _Device | None, note: Note | None, rules: SendingRules) -> tuple[DeliveryState, str] | None:
@@ -133,21 +168,34 @@ def _badges(reader: Querying, people: Collection[int]) -> dict[int, int]:
     return dict(rows.fetchall())
 
 
-def _superseded(reader: Querying, keys: Collection[int]) -> set[int]:
-    """Those for which a newer one, at least as important, about the same conversation waits for the same device.
+def _quiet(reader: Querying, people: Collection[int], now: int) -> dict[int, int]:
+    """Until when those have silence who have paused, or have quiet hours now: they may have begun after a delivery was
+    added."""
+    found: dict[int, int] = {}
+    for person, chosen in preferences_of(reader, people).items():
+        until = max(paused_until(chosen) or 0, quiet_until(chosen.quiet, chosen.zone, now) or 0)
+        if until > now:
+            found[person] = until
+    return found
+
+
+def _newer(reader: Querying, keys: Collection[int]) -> dict[int, int | None]:
+    """Those about whose conversation a newer one, at least as important, tells the same device: None if the newest of
+    these was sent, and else when it is due, because its message may yet be deleted.
 
     A program at the end of a webhook is told of each.
     """
     rows = reader.execute(
-        "SELECT d.key FROM notifications_deliveries d JOIN notifications_items i ON i.key = d.item "
+        "SELECT d.key, CASE n.state WHEN 'pending' THEN n.due_at END FROM notifications_deliveries d "
+        "JOIN notifications_deliveries n ON n.key = (SELECT o.key FROM notifications_items i, "
+        "notifications_deliveries o JOIN notifications_items j ON j.key = o.item "
+        "WHERE i.key = d.item AND o.registration = d.registration AND o.key > d.key AND o.state IN ('pending', 'sent') "
+        "AND j.conversation = i.conversation AND j.personal >= i.personal ORDER BY o.key DESC LIMIT 1) "
         "JOIN notifications_registrations r ON r.key = d.registration AND r.transport <> 'webhook' "
-        "WHERE d.key IN (SELECT value FROM json_each(?)) AND EXISTS ("
-        "SELECT 1 FROM notifications_deliveries n JOIN notifications_items j ON j.key = n.item "
-        "WHERE n.registration = d.registration AND n.key > d.key AND n.state = 'pending' "
-        "AND j.conversation = i.conversation AND j.personal >= i.personal)",
+        "WHERE d.key IN (SELECT value FROM json_each(?))",
         (json_of(keys),),
     )
-    return {key for (key,) in rows}
+    return dict(rows.fetchall())
 
 
 def _read(reader: Querying, registration: int, but: str | None) -> dict[str, int]:

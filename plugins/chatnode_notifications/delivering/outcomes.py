@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode_notifications.delivering.judging import Ready, SettledDelivery
+from chatnode_notifications.delivering.judging import HeldDelivery, Ready, SettledDelivery
 from chatnode_notifications.delivering.retrying import next_attempt
 from chatnode_notifications.delivering.rows import DeliveryOutcome
 from chatnode_notifications.transports.transport import SendResult
@@ -34,3 +34,8 @@ def outcome_of(ready: Ready, result: SendResult, now: int, chance: float) -> tup
 def settled_outcome(each: SettledDelivery, now: int) -> DeliveryOutcome:
     """Of one that was not sent."""
     return DeliveryOutcome(each.claimed.key, each.state, now, None, None, each.why, uncounted=True)
+
+
+def held_outcome(each: HeldDelivery) -> DeliveryOutcome:
+    """Of one that waits without an attempt."""
+    return DeliveryOutcome(each.claimed.key, "pending", each.until, None, None, each.why, uncounted=True)

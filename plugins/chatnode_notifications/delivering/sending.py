@@ -17,9 +17,9 @@ import trio
 
 from chatnode.api import Context, Refusal, Transaction, now_ms, record
 from chatnode_notifications.delivering import rows
-from chatnode_notifications.delivering.judging import Ready, SendingRules, SettledDelivery, judge
+from chatnode_notifications.delivering.judging import HeldDelivery, Judged, Ready, SendingRules, SettledDelivery, judge
 from chatnode_notifications.delivering.lanes import Lanes
-from chatnode_notifications.delivering.outcomes import outcome_of, settled_outcome
+from chatnode_notifications.delivering.outcomes import held_outcome, outcome_of, settled_outcome
 from chatnode_notifications.delivering.rows import ClaimedDelivery, DeliveryOutcome
 from chatnode_notifications.registrations.rows import record_result
 from chatnode_notifications.settings import NotificationsSettings
@@ -132,11 +132,13 @@ class Sender:
         for each in judged:
             if isinstance(each, SettledDelivery):
                 self._finish(_Done(settled_outcome(each, now), each.state, each.transport, each.claimed.registration))
+            elif isinstance(each, HeldDelivery):
+                self._finish(_Done(held_outcome(each), "postponed", None, each.claimed.registration))
             else:
                 nursery.start_soon(self._attempt, each)
         return len(claimed)
 
-    async def _judge(self, claimed: Sequence[ClaimedDelivery], rules: SendingRules) -> list[Ready | SettledDelivery]:
+    async def _judge(self, claimed: Sequence[ClaimedDelivery], rules: SendingRules) -> list[Judged]:
         """One that cannot be judged fails alone."""
         try:
             return await self._ctx.read(lambda reader: judge(reader, claimed, rules))

@@ -9,6 +9,7 @@ from typing import Any
 
 from chatnode.api import Context, Refusal, Request, Response, Route, new_id, now_ms
 from chatnode_webhooks.incoming import answers, proof, rows
+from chatnode_webhooks.incoming.converting import Converting
 from chatnode_webhooks.incoming.payload import Payload, PayloadFault, read_payload
 from chatnode_webhooks.incoming.repeats import cid_of
 from chatnode_webhooks.incoming.rows import HookRow
@@ -32,7 +33,7 @@ async def take_post(ctx: Context, request: Request) -> Response:
         secrets = hook.secrets_at(now_ms())
         if hook.secret is not None and not proof.is_signed(secrets, request.headers, body, now_ms()):
             return answers.not_signed()
-        payload, cid = read_payload(body), cid_of(hook.id, request.headers) or new_id()
+        payload, cid = await ctx.state(Converting).run(read_payload, body), cid_of(hook.id, request.headers) or new_id()
         if (wait := await ctx.write(lambda tx: rows.count_post(tx, hook, per_minute))) is not None:
             return answers.too_many(wait)
         return answers.accepted(await _post(ctx, hook, payload, cid))

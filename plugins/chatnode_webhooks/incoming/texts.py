@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import orjson
 
 from chatnode.api import Context, Reader
 from chatnode_webhooks.incoming import wording
+from chatnode_webhooks.incoming.converting import Converting
 from chatnode_webhooks.incoming.naming import without_mentions
 from chatnode_webhooks.incoming.payload import Payload
 
@@ -14,6 +17,10 @@ async def text_of(ctx: Context, payload: Payload, conversation: str, *, everyone
     """The text in Markdown. `everyone`: @everyone in it may name everyone."""
     people = wording.named_people(payload)
     handles = await ctx.read(lambda reader: _handles(reader, conversation, people)) if people else {}
+    return await ctx.state(Converting).run(_text, payload, handles, everyone)
+
+
+def _text(payload: Payload, handles: Mapping[str, str], everyone: bool) -> str:
     return without_mentions(wording.message_text(payload, handles), everyone=everyone, names=payload.names)
 
 

@@ -14,7 +14,7 @@ from chatnode_notifications.delivering.lanes import PER_ORIGIN
 from chatnode_notifications.delivering.rows import after_restore
 from chatnode_notifications.transports.state import plugin_state
 
-from chatnode.api import Outbound, Paused, Refusal, RestoreNote, Transaction
+from chatnode.api import Outbound, Paused, Refusal, RestoreNote, Transaction, now_ms, rfc3339
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import LiveUser, User, configured, fetch, refused
@@ -125,6 +125,71 @@ async def test_what_was_read_meanwhile_is_not_told(
     assert (len(service.at("/ann")), await alerts.states()) == (1, ["suppressed"])
 
 
+PAUSE: dict[str, Any] = {"paused_until": rfc3339(now_ms() + 48 * 3_600_000)}
+QUIET: dict[str, Any] = {"quiet": [{"begins": "00:00", "ends": "00:00"}]}
+
+
+@pytest.mark.parametrize("silence", [PAUSE, QUIET])
+async def test_what_failed_does_not_ring_in_a_pause_or_quiet_hours_that_began_meanwhile(
+    ann: User, bob: User, service: PushService, alerts: Alerts, talk: str, silence: dict[str, Any]
+) -> None:
+    receiver, _ = await subscribe(ann, service.address("/ann"))
+    await ann.call("notifications.register", transport="webhook", address=service.address("/hook"))
+    for path in ("/ann", "/hook"):
+        service.answers(path, 500, 201)
+    await alerts.of(await bob.says(talk, "hello"), ann)
+    await alerts.send()
+    await ann.call("notifications.settings.set", **silence)
+    for hours in (1, 11, 1):
+        alerts.clock.forward(hours=hours)
+        await alerts.send()
+        assert [row[:2] for row in await alerts.rows()] == [("pending", 1)] * 2
+    assert len(service.received) == 2
+    await ann.call("notifications.settings.set", paused_until="", quiet=[])
+    assert await alerts.send() == 2
+    assert receiver.read(service.at("/ann")[1].body)["body"] == "hello"
+    assert [row[:2] for row in await alerts.rows()] == [("sent", 2)] * 2
+
+
+async def test_the_pause_of_one_user_holds_up_no_other(
+    ann: User, bob: User, service: PushService, alerts: Alerts, talk: str
+) -> None:
+    for user, path in ((ann, "/ann"), (bob, "/bob")):
+        await subscribe(user, service.address(path))
+    await alerts.of(await bob.says(talk, "hello"), ann)
+    await alerts.of(await ann.says(await ann.group(bob), "hello"), bob)
+    await ann.call("notifications.settings.set", paused_until=rfc3339(now_ms() + 3_600_000))
+    await alerts.send()
+    assert [push.path for push in service.received] == ["/bob"]
+    await bob.call("notifications.settings.set", zone="Europe/Paris")
+    assert await alerts.send() == 0
+    alerts.clock.forward(seconds=3_601)
+    await alerts.send()
+    assert [push.path for push in service.received] == ["/bob", "/ann"]
+
+
+async def test_an_older_one_is_told_when_the_newer_one_cannot_be(
+    ann: User, bob: User, service: PushService, alerts: Alerts, talk: str
+) -> None:
+    receiver, _ = await subscribe(ann, service.address("/ann"))
+    service.answers("/ann", 500, 500, 201)
+    await alerts.of(await bob.says(talk, "important"), ann)
+    await alerts.send()
+    alerts.clock.forward(seconds=6)
+    newer = await bob.says(talk, "a tpyo")
+    await alerts.of(newer, ann)
+    await alerts.send()
+    alerts.clock.forward(seconds=6.2)
+    assert await alerts.send() == 1
+    assert [row[:2] for row in await alerts.rows()] == [("pending", 1)] * 2  # the older one waits for the newer one
+    await bob.call("messages.delete", message=newer)
+    for _ in range(10):
+        alerts.clock.forward(seconds=1)
+        await alerts.send()
+    assert [receiver.read(push.body).get("body") for push in service.at("/ann")] == ["important", "a tpyo", "important"]
+    assert await alerts.states() == ["sent"]
+
+
 async def test_after_an_outage_one_push_for_each_conversation(
     ann: User, bob: User, service: PushService, alerts: Alerts, talk: str
 ) -> None:
@@ -141,6 +206,10 @@ async def test_after_an_outage_one_push_for_each_conversation(
     told = [receiver.read(push.body)["body"] for push in service.at("/ann")[4:]]
     assert sorted(told) == ["four", "three"]
     assert sorted(post.json["data"]["body"] for post in service.at("/hook")[4:]) == ["four", "one", "three", "two"]
+    alerts.clock.forward(hours=2)
+    await alerts.send()
+    assert len(service.at("/ann")) == 4 + 2
+    assert sorted(await alerts.states()) == ["sent"] * 6 + ["suppressed"] * 2
 
 
 async def test_a_mention_is_not_replaced_by_small_talk(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 
 import pytest
+import trio
+from chatnode_webhooks.incoming import texts
 
 from chatnode.node import Node
 from chatnode.testing import LiveUser, configured
@@ -51,6 +54,34 @@ async def test_mentions(url: str, ann: LiveUser, bob: LiveUser, eve: LiveUser) -
         message = (await bob.hears("message.posted"))["message"]
         assert message.get("mentions") == named
         assert "@eve" not in message["text"].replace("@everyone", "")  # no member: her handle is not theirs to know
+
+
+async def test_posts_are_converted_while_others_go_on(
+    url: str, ann: LiveUser, bob: LiveUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As 64 KB of mentions and backticks take long. One post at a time is converted."""
+    group = await ann.group(bob)
+    ci = await Program.of(url, ann, group)
+    goes_on = threading.Event()
+    entered: list[str] = []
+
+    def slow(text: str, *, everyone: bool, names: bool) -> str:
+        entered.append(text)
+        assert goes_on.wait(30)
+        return text
+
+    monkeypatch.setattr(texts, "without_mentions", slow)
+    async with trio.open_nursery() as nursery:
+        for text in ("one", "two"):
+            nursery.start_soon(ci.posts, text)
+        with trio.fail_after(30):
+            while not entered:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        for _ in range(3):
+            await bob.says(group, "meanwhile")
+        assert len(entered) == 1
+        goes_on.set()
+    assert sorted(await bob.reads(group)) == ["meanwhile"] * 3 + ["one", "two"]
 
 
 async def test_answers(node: Node, url: str, ann: LiveUser, bob: LiveUser) -> None:

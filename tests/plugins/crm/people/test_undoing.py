@@ -92,6 +92,7 @@ async def play(people: list[Someone], merges: list[tuple[int, int, set[str], set
                 await node.core.db.write(lambda tx, id=id: merging.unmerge(tx, merging.find_merge(tx, id), actor=None))
             assert await node.core.db.read(lambda reader: _state(reader, keys)) == before
             assert await node.core.db.read(checking.check) == []
+            assert await node.core.db.read(lambda reader: reader.execute("SELECT * FROM crm_merges").fetchall()) == []
 
 
 def _begin(tx: Transaction, people: list[Someone]) -> list[int]:

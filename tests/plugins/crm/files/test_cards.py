@@ -165,6 +165,12 @@ FN:Eve E
     assert "line 7" in found.rows[1].faults[0].message
 
 
+def test_a_backslash_at_the_end_of_a_value(tmp_path: Path) -> None:
+    text = "BEGIN:VCARD\nFN:A B\nORG:Foo GmbH\\\nADR:;;1 Main;Paris\\\nCATEGORIES:VIP,Gold\\\nEND:VCARD\n"
+    found = card(tmp_path, text)
+    assert (found["Company"], found["City"], found["Categories"]) == ("Foo GmbH\\", "Paris\\", "VIP; Gold\\")
+
+
 def test_pictures_are_not_kept_and_do_not_end_a_card(tmp_path: Path) -> None:
     picture = base64.b64encode(bytes(range(256)) * 40_000).decode()
     folded = "\n ".join(picture[at : at + 74] for at in range(0, len(picture), 74))

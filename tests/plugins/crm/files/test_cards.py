@@ -195,6 +195,25 @@ def test_a_card_in_a_card_is_not_one_of_the_file(tmp_path: Path) -> None:
     assert found == {"First name": "A", "Last name": "B", "Phone": "2"}
 
 
+def test_a_card_whose_agent_is_in_one_line_with_its_name(tmp_path: Path) -> None:
+    text = "BEGIN:VCARD\nFN:A B\nitem1.AGENT;X=1:BEGIN:VCARD\nFN:C D\nEND:VCARD\nTEL:2\nitem2.END:VCARD\n"
+    assert card(tmp_path, text) == {"First name": "A", "Last name": "B", "Phone": "2"}
+
+
+@pytest.mark.parametrize("note", ["text END:VCARD", "see BEGIN:VCARD", "END:VCARD", "BEGIN:VCARD", "a\n END:VCARD"])
+def test_a_text_that_speaks_of_cards_begins_and_ends_none(note: str, tmp_path: Path) -> None:
+    found = card(tmp_path, f"BEGIN:VCARD\nFN:A B\nNOTE:{note}\nEMAIL:a@example.com\nEND:VCARD\n")
+    assert found["Notes"] == note.replace("\n ", "")
+    assert found["Email"] == "a@example.com"
+
+
+@pytest.mark.parametrize("between", ["\n", "", "\ufeff", "\n\ufeff", "\n\n"])
+def test_files_that_were_put_together(between: str, tmp_path: Path) -> None:
+    one, two = (f"BEGIN:VCARD\nFN:{name} B\nEND:VCARD" for name in "AC")
+    found = cards(tmp_path, one + between + two)
+    assert (found.codes, [row.values[1] for row in found.rows]) == ([], ["A", "C"])
+
+
 def test_a_group_is_not_a_contact(tmp_path: Path) -> None:
     assert cards(tmp_path, "BEGIN:VCARD\nKIND:group\nFN:Friends\nEND:VCARD\n").codes == [(1, "group")]
 

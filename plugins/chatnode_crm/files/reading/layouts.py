@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from chatnode.api import record
 from chatnode_crm.files.reading.dialects import HEADER_WITHIN, known_names
 
+# The dot is the first one, so that there is nothing else to be tried in a long cell.
 _DATA = re.compile(
-    r"[^@\s]+@[^@\s]+\.[^@\s]+|[+(]?\d[\d .,/()\-:]*|https?://.*|(?:true|false|yes|no|null)", re.IGNORECASE
+    r"[^@\s]+@[^@\s][^@\s.]*\.[^@\s]+|[+(]?\d[\d .,/()\-:]*|https?://.*|(?:true|false|yes|no|null)", re.IGNORECASE
 )
 """What stands in cells, and is the name of no column."""
 

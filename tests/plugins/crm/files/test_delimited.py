@@ -102,6 +102,12 @@ def test_ragged_rows(tmp_path: Path) -> None:
     assert "5 cells, but 3 columns" in found.rows[2].faults[0].message
 
 
+@pytest.mark.parametrize("name", ["a@" + "." * 90_000 + " x", "1" * 90_000 + "x", "http" * 20_000])
+def test_a_long_name_of_a_column_takes_no_longer_than_others(name: str, tmp_path: Path) -> None:
+    found = read(tmp_path, f"email,{name}\na@b.de,1\n".encode())
+    assert found.columns == ["email", name]
+
+
 def test_a_column_without_a_name(tmp_path: Path) -> None:
     found = read(tmp_path, b"email,,city\na@b.de,Ann,Paris\nb@b.de,Bob,Rome\n")
     assert found.columns == ["email", "", "city"]

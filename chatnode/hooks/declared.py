@@ -18,7 +18,7 @@ from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
 from chatnode.hooks.slash import NAME as SLASH_NAME
-from chatnode.model.permissions import PERMISSIONS, ROLES
+from chatnode.model.permissions import MEMBER, MODERATOR, PERMISSIONS, ROLES
 from chatnode.model.records import record
 from chatnode.storage.engine.directory import SITE
 from chatnode.storage.engine.migrations import own_prefixes
@@ -206,6 +206,8 @@ def _check_roles(plugin: Plugin, permissions: Container[str], taken: Container[s
             raise StartError(f"the role {role.name!r} is not named in a-z, 0-9, _ and -, with up to 40 characters")
         if not role.permissions:
             raise StartError(f"the role {role.name} has no permission")
+        if role.extends not in (None, MEMBER, MODERATOR):
+            raise StartError(f"the role {role.name} can extend {MEMBER} or {MODERATOR}, not {role.extends}")
         for permission in role.permissions:
             _check_permission(f"the role {role.name}", permission, permissions)
 

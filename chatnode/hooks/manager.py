@@ -198,16 +198,22 @@ class Manager:
     def _prepare(self, name: str, connection: Reader, directory: DataDirectory) -> None:
         plugin = self.loaded[name].plugin
         steps = [Migration(name, step.name, step.sql, step.functions) for step in plugin.steps]
-        permissions = {each.name: each.roles for each in plugin.permissions}
+        permissions = {each.name: self._with_extending(each.roles) for each in plugin.permissions}
         roles = {each.name: each.permissions for each in plugin.roles}
+        extends = {each.name: each.extends for each in plugin.roles if each.extends is not None}
         try:
             done, keep = storage.applied(connection, name), self.config.backup.keep_before_migration
             if done and keep and any(step.name not in done for step in steps):
                 copy_before(directory, f"{name}-{plugin.version}", keep)
             plugin_directories.prepare(directory.of_plugin(name))
-            storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles)
+            storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles, extends)
         except Exception as error:
             self._drop(name, error)
+
+    def _with_extending(self, roles: Sequence[str]) -> list[str]:
+        """The roles, and those of plugins that extend them."""
+        offered = [role for each in self.loaded.values() for role in each.plugin.roles]
+        return [*roles, *(role.name for role in offered if role.extends in roles)]
 
     def _drop(self, name: str, error: BaseException) -> None:
         """Unregister a plugin that does not run after all."""

@@ -248,7 +248,7 @@ _MODES = "@+%~&"
 _SYSTEM = {"-->", "<--", "--", "=!=", ""}
 """What stands in place of a nick where nobody speaks: joins, leaves, the network, errors."""
 
-_NICK = re.compile(r"\S*[\w\[\]\\`^{|}]\S*")
+_NICK = re.compile(r"[^\s\w\[\]\\`^{|}]*[\w\[\]\\`^{|}]\S*")
 _JOINED = re.compile(r"has joined ([#&+!]\S+)$")
 _CHANNEL = re.compile(
     r"(?:Mode|Topic for|Channel|\S+ (?:\([^)]*\) )?has left|\S+ has (?:changed|unset) topic for) ([#&+!][^\s:]+)"

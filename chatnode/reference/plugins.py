@@ -41,7 +41,13 @@ def _sections(plugin: Plugin, source: Any) -> Iterator[tuple[str, Iterable[str]]
     yield "Events", _events(plugin)
     yield "Settings", _settings(plugin)
     yield "Permissions", (_row(each.name, each.meaning, f"for {_and(each.roles)}") for each in plugin.permissions)
-    yield "Roles", (_row(each.name, f"may {', '.join(each.permissions)}") for each in plugin.roles)
+    yield (
+        "Roles",
+        (
+            _row(each.name, f"may {', '.join(each.permissions)}", f"extends {each.extends}" if each.extends else "")
+            for each in plugin.roles
+        ),
+    )
     yield "Limits", (_row(each.name, each.what, f"setting `{each.setting}`") for each in plugin.limits)
     yield "Lists to filter", (_row(each.name, " ".join(each.about.split())) for each in plugin.collections)
     yield "Tables", _tables(plugin)

@@ -27,10 +27,10 @@ PERMISSIONS = (
     Permission(LISTS, "Create, change and delete lists, and decide who is on them.", roles=()),
     Permission(TAGS, "Create, change and delete tags, and decide who has them.", roles=()),
 )
-_CHAT = "chat"
+_MEMBER = "member"
 
 ROLES = (
-    PluginRole("contacts_manager", (_CHAT, VIEW, CREATE, UPDATE, DELETE, IMPORT, EXPORT, LISTS, TAGS)),
-    PluginRole("contacts_viewer", (_CHAT, VIEW)),
-    PluginRole("marketing_manager", (_CHAT, VIEW, LISTS, TAGS, EXPORT)),
+    PluginRole("contacts_manager", (VIEW, CREATE, UPDATE, DELETE, IMPORT, EXPORT, LISTS, TAGS), extends=_MEMBER),
+    PluginRole("contacts_viewer", (VIEW,), extends=_MEMBER),
+    PluginRole("marketing_manager", (VIEW, LISTS, TAGS, EXPORT), extends=_MEMBER),
 )

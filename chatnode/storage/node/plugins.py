@@ -61,9 +61,10 @@ def prepare(
     tables: Sequence[Table],
     permissions: Mapping[str, Iterable[str]],
     roles: Mapping[str, Iterable[str]],
+    extends: Mapping[str, str],
 ) -> None:
     """Bring the plugin's tables up to its version and note what they are. `permissions`: by name, the roles that get
-    it; `roles`: those that the plugin brings, with their permissions.
+    it; `roles`: those that the plugin brings, with their permissions; `extends`: whose permissions they get too.
 
     Raises `StartError`; of a plugin that was here before, the steps before the one that failed stay.
     """
@@ -88,7 +89,7 @@ def prepare(
             "DO UPDATE SET version = excluded.version, tables = excluded.tables",
             (plugin, version, now_ms(), stored),
         )
-        _make_roles(connection, plugin, roles)
+        _make_roles(connection, plugin, roles, extends)
         for permission, holders in permissions.items():
             _grant(connection, permission, holders)
         connection.execute("COMMIT")
@@ -118,7 +119,9 @@ def _nothing_half_done(connection: Reader) -> Generator[None]:
         raise
 
 
-def _make_roles(connection: Reader, plugin: str, roles: Mapping[str, Iterable[str]]) -> None:
+def _make_roles(
+    connection: Reader, plugin: str, roles: Mapping[str, Iterable[str]], extends: Mapping[str, str]
+) -> None:
     """Roles are made when they are new here. One that was there already, was changed or deleted stays as it is."""
     offered = _offered_roles(connection, plugin)
     for role in roles.keys() - offered.keys():
@@ -127,6 +130,11 @@ def _make_roles(connection: Reader, plugin: str, roles: Mapping[str, Iterable[st
             connection.executemany(
                 "INSERT INTO role_permissions (role, permission) VALUES (?, ?)",
                 [(role, permission) for permission in roles[role]],
+            )
+            connection.execute(
+                "INSERT INTO role_permissions (role, permission) "
+                "SELECT ?, permission FROM role_permissions WHERE role = ? ON CONFLICT DO NOTHING",
+                (role, extends.get(role)),
             )
     connection.execute("UPDATE plugins SET roles = ? WHERE name = ?", (orjson.dumps(offered).decode(), plugin))
 

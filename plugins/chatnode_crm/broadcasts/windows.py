@@ -40,12 +40,9 @@ class Window:
         """When it opens there, in milliseconds; `now` while it is open."""
         if self.is_open(zone, now):
             return now
-        here = _local(zone, now)
-        opening = here.replace(hour=self.opens // 60, minute=self.opens % 60, second=0, microsecond=0, fold=0)
-        if opening <= here:
-            opening += timedelta(days=1)
-        # A time that clocks skip in spring is the same moment as an hour later.
-        return max(now + 1, int(opening.astimezone(UTC).timestamp() * 1000))
+        opening = _local(zone, now).replace(hour=self.opens // 60, minute=self.opens % 60, second=0, microsecond=0)
+        moments = (moment for days in range(3) for moment in _moments(opening + timedelta(days=days)))
+        return min(moment for moment in moments if moment > now)
 
     @staticmethod
     def _minute(at: datetime) -> int:
@@ -64,3 +61,9 @@ def as_time(minutes: int) -> str:
 
 def _local(zone: str, now: int) -> datetime:
     return datetime.fromtimestamp(now / 1000, zone_of(zone) or UTC)
+
+
+def _moments(at: datetime) -> tuple[int, int]:
+    """When it is this time there: twice at the end of summer time. One that clocks skip in spring is an hour later."""
+    first, second = (int(at.replace(fold=fold).astimezone(UTC).timestamp() * 1000) for fold in (0, 1))
+    return first, max(first, second)

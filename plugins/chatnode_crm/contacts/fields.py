@@ -14,6 +14,7 @@ import attrs
 import orjson
 
 from chatnode.api import IntegrityError, Querying, Refusal, Transaction, folded, new_id, record
+from chatnode_crm.contacts.values.text import clean_lines
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
 KINDS: tuple[FieldKind, ...] = get_args(FieldKind)
@@ -117,11 +118,12 @@ def _text(value: Any) -> str:
     text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else None
     if text is None or isinstance(value, bool):
         raise BadValue("must be a string")
-    if len(text) > MOST_CHARS:
-        raise BadValue(f"has {len(text)} characters; the maximum is {MOST_CHARS}")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise BadValue("contains a character that is not allowed in text")
-    return text.strip()
+    text = clean_lines(text)
+    if len(text) > MOST_CHARS:
+        raise BadValue(f"has {len(text)} characters; the maximum is {MOST_CHARS}")
+    return text
 
 
 def _number(value: Any) -> int | float:

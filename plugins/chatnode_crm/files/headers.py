@@ -14,6 +14,8 @@ FULL_NAME = "full_name"
 TAGS = "tags"
 LISTS = "lists"
 IGNORE = "ignore"
+ERROR_COLUMNS = ("_row", "_line", "_field", "_code", "_message")
+"""Columns of a file of errors that say what is wrong; a file with them is read without them."""
 
 _NAMES: dict[str, str] = {
     "email": """

@@ -14,6 +14,7 @@ import trio
 
 from chatnode.api import Context, Querying, Refusal, Request, Response, Route, command, now_ms, rfc3339
 from chatnode_crm.contacts.values import FieldFault
+from chatnode_crm.files.headers import ERROR_COLUMNS
 from chatnode_crm.files.safety import neutralised
 from chatnode_crm.imports.inspecting import open_staged
 from chatnode_crm.imports.model import ErrorsLink, LinkErrors
@@ -23,8 +24,6 @@ from chatnode_crm.imports.staged import StagedRow, StagedRows, numbers_with
 from chatnode_crm.links import DAY_SECONDS, SIGNATURE, FileLinks
 from chatnode_crm.permissions import IMPORT
 
-ADDED = ("_row", "_line", "_field", "_code", "_message")
-"""The columns that say what is wrong; a file with them is read without them."""
 _ROWS = 500
 _LINKS = FileLinks("import errors", IMPORT, also=("verdicts",))
 _KINDS = ("invalid", "duplicate", "suppressed")
@@ -101,19 +100,21 @@ def _by_link(reader: Querying, request: Request, id: str) -> ImportRow:
 async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Sequence[str]) -> AsyncGenerator[bytes]:
     """A part for some hundred rows at a time, with a BOM, by which spreadsheets know the encoding."""
     letters = await ctx.read(lambda reader: letters_of(reader, row, staged.letters))
+    columns = row.columns or []
     wanted = "".join(letter for letter, verdict in MEANING.items() if verdict in verdicts)
-    yield b"\xef\xbb\xbf" + _lines([[*(row.columns or ()), *ADDED]])
+    yield b"\xef\xbb\xbf" + _lines([[*columns, *ERROR_COLUMNS]])
     numbers = [0]
     while numbers := list(numbers_with(letters, wanted, numbers[-1], _ROWS)):
         rows = await trio.to_thread.run_sync(staged.pick, numbers)
         faults = await ctx.read(lambda reader, numbers=numbers: faults_of(reader, row.key, numbers, undoing=False))
-        yield _lines([_cells(each, faults) for each in rows if each.raw])
+        yield _lines([_cells(each, len(columns), faults) for each in rows if each.raw])
 
 
-def _cells(row: StagedRow, faults: Mapping[int, FieldFault]) -> list[str]:
+def _cells(row: StagedRow, width: int, faults: Mapping[int, FieldFault]) -> list[str]:
+    """Cells that are too many stand at the end, so that the row is at fault until they are put where they belong."""
     fault = faults.get(row.number) or next((each for each in row.faults if not each.warning), None)
     said = ("", "", "") if fault is None else (fault.field, fault.code, fault.message)
-    return [*row.raw, str(row.number), str(row.line), *said]
+    return [*row.raw[:width], str(row.number), str(row.line), *said, *row.raw[width:]]
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> bytes:

@@ -16,6 +16,7 @@ from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.staged import DUPLICATE, HEIR, READY, REMOVED, StagedRow
 from chatnode_crm.imports.suppression import ERASED, suppressed_among
 from chatnode_crm.jsons import json_array
+from chatnode_crm.lists.finding import OPEN
 from chatnode_crm.naming import name_key
 
 LETTERS = {"create": "c", "update": "u", "unchanged": "=", "duplicate": "d", "suppressed": "s", "invalid": "i"}
@@ -142,8 +143,8 @@ def _lists_by_name(reader: Querying, names: Collection[str]) -> dict[str, int | 
     if not names:
         return {}
     rows = reader.execute(
-        "SELECT name_key, key, kind <> 'dynamic' AND is_active = 1 AND coalesce(stage, '') NOT IN ('execution', "
-        "'analysis') FROM crm_lists WHERE name_key IN (SELECT value FROM json_each(?))",
+        f"SELECT name_key, key, {OPEN} FROM crm_lists "  # noqa: S608 -- a constant
+        "WHERE name_key IN (SELECT value FROM json_each(?))",
         (json_array(sorted(names)),),
     )
     return {name: key if is_open else None for name, key, is_open in rows.fetchall()}

@@ -9,6 +9,7 @@ from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.judging import APPLIED, Judged
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.jsons import json_array
+from chatnode_crm.lists.finding import OPEN
 from chatnode_crm.naming import name_key
 
 DYNAMIC = FieldFault(
@@ -30,8 +31,8 @@ def passed_over(reader: Querying, judged: Sequence[Judged], policies: ImportPoli
     if not naming:
         return []
     rows = reader.execute(
-        "SELECT name_key, kind = 'dynamic' FROM crm_lists WHERE name_key IN (SELECT value FROM json_each(?)) AND "
-        "(kind = 'dynamic' OR is_active = 0 OR coalesce(stage, '') IN ('execution', 'analysis'))",
+        "SELECT name_key, kind = 'dynamic' FROM crm_lists "  # noqa: S608 -- a constant
+        f"WHERE name_key IN (SELECT value FROM json_each(?)) AND NOT {OPEN}",
         (json_array(sorted(set[str]().union(*naming.values()))),),
     )
     closed = {name: DYNAMIC if is_dynamic else CLOSED for name, is_dynamic in rows.fetchall()}

@@ -73,7 +73,7 @@ class FileRowReader:
             faults.append(FieldFault(self._match.removesuffix("_key"), "required", "must not be empty"))
             is_wrong = True
         return StagedRow(
-            raw.line, raw.values, values, mapped.tags if self._has_tags else None, faults,
+            raw.line, [*raw.values, *raw.surplus], values, mapped.tags if self._has_tags else None, faults,
             INVALID if is_wrong else READY, lists=mapped.lists if self._has_lists else None,
         )  # fmt: skip
 

@@ -27,7 +27,8 @@ _BLOCK = 1 << 18
 
 @record
 class StagedRow:
-    """A row of the file. `line` is the physical line it begins at, `raw` its cells, `values` what they were read as."""
+    """A row of the file. `line` is the physical line it begins at, `raw` its cells, of which there may be more than
+    columns, `values` what they were read as."""
 
     line: int
     raw: list[str]

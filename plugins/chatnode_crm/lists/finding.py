@@ -12,6 +12,9 @@ from chatnode_crm.naming import is_id, name_key
 
 ListKind = Literal["static", "dynamic", "campaign"]
 Stage = Literal["creation", "population", "execution", "analysis"]
+BEGUN: tuple[Stage, ...] = ("execution", "analysis")
+OPEN = "(kind <> 'dynamic' AND is_active = 1 AND coalesce(stage, '') NOT IN ('execution', 'analysis'))"
+"""What `ListRow.is_open` says, in SQL."""
 
 
 @record(frozen=True)
@@ -35,6 +38,11 @@ class ListRow:
     created_by: int | None
     updated_at: int
     updated_by: int | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is decided now who is on the list: `check_open` says why not."""
+        return self.kind != "dynamic" and self.is_active and self.stage not in BEGUN
 
 
 COLUMNS = ", ".join(f"l.{each.name}" for each in attrs.fields(ListRow))
@@ -76,7 +84,7 @@ def check_open(row: ListRow, path: str = "list") -> None:
         raise Refusal("conflict", f"{row.name} is a dynamic list: its filter decides who is on it", path=path)
     if not row.is_active:
         raise Refusal("conflict", f"{row.name} is archived; restore it first", path=path)
-    if row.stage in ("execution", "analysis"):
+    if row.stage in BEGUN:
         raise Refusal("conflict", f"the campaign {row.name} has begun: its contacts cannot be changed", path=path)
 
 

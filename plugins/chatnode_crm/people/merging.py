@@ -30,6 +30,8 @@ FIELDS = (
     "email", "external_id", "first_name", "last_name", "company", "phone", "country", "city", "description", "owner"
 )  # fmt: skip
 _KEYS = {"email": "email_key", "phone": "phone_key"}
+_MOVED = {**dict.fromkeys(KEYED, "key"), snapshots.REDIRECTS: "id"}
+"""Tables whose rows all go over, and what tells the rows apart."""
 REASON = "merged"
 
 
@@ -67,8 +69,10 @@ def merge(
             "these two were said not to be the same; take that back with crm.contacts.not_same",
             path="other",
         )
-    before = {"kept": snapshots.take(tx, kept.key), "other": snapshots.take(tx, other.key)}
+    id = new_id()
+    before = _before(snapshots.take(tx, kept.key), snapshots.take(tx, other.key))
     _move_rows(tx, kept.key, other.key)
+    _move_merges(tx, kept.key, other.key, id)
     _move_pairs(tx, kept.key, other.key)
     delete_many(tx, [other.key], reason=REASON, actor=actor)
     tx.execute(
@@ -78,7 +82,6 @@ def merge(
     )
     update_many(tx, [(kept.key, _values(kept, other, take, take_custom))], actor=actor)
     _join(tx, kept.key, before["other"], actor)
-    id = new_id()
     tx.execute(
         "INSERT INTO crm_merges (id, contact, gone, before, after, at, by) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
@@ -105,9 +108,23 @@ def _values(kept: ContactRow, other: ContactRow, take: Collection[str], take_cus
     return found | ({"custom": custom} if custom else {})
 
 
+def _before(kept: Snapshot, other: Snapshot) -> dict[str, Snapshot]:
+    """What undoing needs: of relations that all go over, only those that did. Else a contact into which many are
+    merged, one after the other, would have a copy of all its notes for each."""
+    return {"kept": {table: rows for table, rows in kept.items() if table not in _MOVED}, "other": other}
+
+
+def _move_merges(tx: Transaction, kept: int, other: int, id: str) -> None:
+    """Earlier merges into the other one are part of this one: undone after it, and erased with what is left."""
+    tx.execute(
+        "UPDATE crm_merges SET contact = :kept, part_of = coalesce(part_of, :id) WHERE contact = :other",
+        {"kept": kept, "other": other, "id": id},
+    )
+
+
 def _move_rows(tx: Transaction, kept: int, other: int) -> None:
     both = {"kept": kept, "other": other}
-    for table in (*KEYED, "crm_redirects"):
+    for table in _MOVED:
         tx.execute(f"UPDATE {table} SET contact = :kept WHERE contact = :other", both)  # noqa: S608 -- constants
     for table in ("crm_opt_outs", "crm_deliveries"):
         column = PAIRED[table]
@@ -121,7 +138,7 @@ def _move_rows(tx: Transaction, kept: int, other: int) -> None:
 
 def _move_pairs(tx: Transaction, kept: int, other: int) -> None:
     """Who the other may be, the one that is left may be; and who it is not, it is not."""
-    for row in snapshots.take(tx, other)["crm_pairs"]:
+    for row in snapshots.take(tx, other)[snapshots.PAIRS]:
         third = row["one"] if row["other"] == other else row["other"]
         if third == kept:
             continue
@@ -154,9 +171,9 @@ def _join(tx: Transaction, contact: int, other: Snapshot, actor: int | None) -> 
 
 
 def find_merge(reader: Querying, id: str) -> MergeRow:
-    """Raises `Refusal("not_found")`."""
+    """Raises `Refusal("not_found")`, also for one that is part of a later merge."""
     row = reader.execute(
-        "SELECT key, id, contact, gone, before, after, at FROM crm_merges WHERE id = ?", (id,)
+        "SELECT key, id, contact, gone, before, after, at FROM crm_merges WHERE id = ? AND part_of IS NULL", (id,)
     ).fetchone()
     if row is None:
         raise Refusal(
@@ -178,6 +195,7 @@ def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str
     _take_back(tx, found, kept, actor)
     _revive(tx, other, actor)
     _put_back(tx, found, kept, other)
+    _put_merges_back(tx, found)
     _join(tx, found.gone, other, actor)
     return kept["crm_contacts"][0]["id"], other["crm_contacts"][0]["id"]
 
@@ -220,14 +238,13 @@ def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
     tx.execute("DELETE FROM crm_redirects WHERE id = ?", (row["id"],))
     tx.execute("DELETE FROM crm_gone WHERE contact = ?", (row["key"],))
     snapshots.put_rows(tx, "crm_contacts", [row | {"version": tx.next_gid, "updated_at": tx.now, "updated_by": actor}])
-    snapshots.put_rows(tx, "crm_merges", other["crm_merges"])
     index.add(tx, [(row["key"], row["words"])])
     tx.record_many(CrmContactCreated, [row["key"]], actor=actor)
 
 
 def _put_back(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot) -> None:
     """Each relation belongs to whom it belonged to."""
-    for table, column in (*((table, "key") for table in KEYED), ("crm_redirects", "id")):
+    for table, column in _MOVED.items():
         moved = json_array(row[column] for row in other.get(table, ()))  # one may be younger than the merge
         tx.execute(
             f"UPDATE {table} SET contact = ? WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
@@ -250,6 +267,17 @@ def _put_back(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot)
     snapshots.put_rows(tx, "crm_pairs", [row for pair, row in rows.items() if alive.issuperset(pair)])
 
 
+def _put_merges_back(tx: Transaction, found: MergeRow) -> None:
+    """The merges that were part of this one, with those that are part of them, belong to the other contact again."""
+    tx.execute(
+        "WITH RECURSIVE parts (id) AS (SELECT id FROM crm_merges WHERE part_of = :whole "
+        "UNION ALL SELECT m.id FROM parts p JOIN crm_merges m ON m.part_of = p.id) "
+        "UPDATE crm_merges SET contact = :gone WHERE id IN (SELECT id FROM parts)",
+        {"whole": found.id, "gone": found.gone},
+    )
+    tx.execute("UPDATE crm_merges SET part_of = NULL WHERE part_of = ?", (found.id,))
+
+
 def _alive(tx: Transaction, keys: Collection[int]) -> set[int]:
     found = tx.execute(
         "SELECT key FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),)
@@ -267,7 +295,7 @@ def _custom(text: str | None) -> dict[str, Any]:
 def remove_old(tx: Transaction, until: int, most: int) -> int:
     """Merges from before a time cannot be undone any more; returns how many were removed, up to `most`."""
     return tx.execute(
-        "DELETE FROM crm_merges WHERE key IN (SELECT key FROM crm_merges WHERE at < ? ORDER BY at LIMIT ?)",
+        "DELETE FROM crm_merges WHERE key IN (SELECT key FROM crm_merges WHERE at < ? ORDER BY at, key LIMIT ?)",
         (until, most),
     ).rowcount
 
@@ -283,24 +311,18 @@ def merged_into(reader: Querying, keys: Sequence[int]) -> list[int]:
 
 
 def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, str | None]]:
-    """Ids of contacts that were merged into these, with their normalised e-mails as long as the merge can be undone."""
+    """Ids of contacts that were merged into these, and the normalised e-mails that they and these had, as long as the
+    merge can be undone. An id with several e-mails is given with each."""
     many = json_array(keys)
+    merges = reader.execute("SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,))
+    known = {
+        (row["id"], row["email_key"])
+        for (before,) in merges
+        for snapshot in orjson.loads(before).values()
+        for row in snapshot[snapshots.CONTACTS]
+    }
     ids = reader.execute("SELECT id FROM crm_redirects WHERE contact IN (SELECT value FROM json_each(?))", (many,))
-    found: dict[str, str | None] = {id: None for (id,) in ids}
-    for (before,) in reader.execute(
-        "SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,)
-    ):
-        _collect(orjson.loads(before), found)
-    return list(found.items())
-
-
-def _collect(before: dict[str, Snapshot], found: dict[str, str | None]) -> None:
-    """Both contacts of a merge, and those of the merges before it."""
-    for snapshot in before.values():
-        for row in snapshot[snapshots.CONTACTS]:
-            found[row["id"]] = row["email_key"]
-        for row in snapshot["crm_merges"]:
-            _collect(orjson.loads(row["before"]), found)
+    return [*known, *((id, None) for id in {id for (id,) in ids} - {id for id, _ in known})]
 
 
 def forget_merges(tx: Transaction, keys: Sequence[int]) -> None:

@@ -19,17 +19,22 @@ KEYED = ("crm_notes", "crm_identities", "crm_consents", "crm_removals")
 """Their rows belong to one contact, and go along with it."""
 PAIRED = {"crm_members": "list", "crm_taggings": "tag", "crm_opt_outs": "list", "crm_deliveries": "broadcast"}
 """A contact has one row for each value of this column."""
-_APART = frozenset({"crm_deliveries", "crm_merges", "crm_removals"})
-"""What changes without anybody changing the contact, or is about merges themselves."""
+REDIRECTS = "crm_redirects"
+PAIRS = "crm_pairs"
+_APART = frozenset({"crm_deliveries", "crm_removals"})
+"""What changes without anybody changing the contact."""
 _NOT_COMPARED = frozenset({"version", "updated_at", "updated_by"})
 
 
 def take(reader: Querying, contact: int) -> Snapshot:
-    """The contact's rows in all tables, with the pairs that it is in and the redirects to it."""
+    """The contact's rows in all tables, with the pairs that it is in and the redirects to it.
+
+    Earlier merges are not among them: they have snapshots themselves, and each would have all those before it.
+    """
     found: dict[str, Rows] = {CONTACTS: _rows(reader, CONTACTS, "key = :key", contact)}
-    for table in (*KEYED, *PAIRED, "crm_redirects", "crm_merges"):
+    for table in (*KEYED, *PAIRED, REDIRECTS):
         found[table] = _rows(reader, table, "contact = :key", contact)
-    found["crm_pairs"] = _rows(reader, "crm_pairs", "one = :key OR other = :key", contact)
+    found[PAIRS] = _rows(reader, PAIRS, "one = :key OR other = :key", contact)
     return found
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import chatnode_attachments
+import chatnode_contacts
+import chatnode_crm
 import pytest
 
 from chatnode.node import Node
@@ -49,6 +53,18 @@ async def test_each_command_takes_its_permission(node: Node, mara: User, vic: Us
     for who in (vic, kim):
         assert await outcome(who.call(name, **fields)) == ("ok" if name in READS else "forbidden")
     assert await outcome(mara.call(name, **fields)) == "ok"
+
+
+class TestRoles:
+    @pytest.fixture
+    def only_plugins(self) -> Sequence[Any]:
+        return [chatnode_attachments, chatnode_contacts, chatnode_crm]
+
+    async def test_users_who_work_with_contacts_can_do_what_members_can(self, node: Node) -> None:
+        roles = {each["role"]: set(each["permissions"]) for each in (await node.call("roles.list"))["roles"]}
+        assert {"chat", "groups.create", "attachments.upload", "contacts.use"} <= roles["member"]
+        for name in ("contacts_manager", "contacts_viewer", "marketing_manager"):
+            assert roles[name] > roles["member"]
 
 
 async def test_contacts_are_listed_only_for_those_who_may_see_them(node: Node, mara: User, vic: User) -> None:

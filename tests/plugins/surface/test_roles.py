@@ -78,6 +78,21 @@ async def test_a_role_is_there_when_the_plugin_first_runs_with_permissions_of_th
         assert await outcome(ann.call("demo.sweep")) == "ok"
 
 
+async def test_a_role_that_extends_another_one_can_do_what_that_can(tmp_path: Path) -> None:
+    """Also what plugins bring for it: one that is prepared before, one after, and one that comes later."""
+    agent = PluginRole("demo-agent", ("demo.use",), extends="member")
+    early, late, later = (
+        made(name, permissions=(Permission(f"{name}.use", "use it", roles=("member",)),))
+        for name in ("aearly", "zlate", "zlater")
+    )
+    async with node_with(tmp_path, early, demo(roles=(agent,)), late) as node:
+        assert (await roles(node))["demo-agent"] == ["aearly.use", "chat", "demo.use", "groups.create", "zlate.use"]
+        await node.call("roles.set", role="demo-agent", permissions=["chat"])
+    async with node_with(tmp_path, early, demo(roles=(agent,)), late, later) as node:
+        assert (await roles(node))["demo-agent"] == ["chat", "zlater.use"]
+        assert "zlater.use" in (await roles(node))["member"]
+
+
 async def test_what_an_operator_makes_of_a_role_stays(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo()) as node:
         await node.call("roles.set", role="demo-agent", permissions=["chat"])
@@ -144,6 +159,7 @@ async def test_data_is_not_dropped_while_an_account_would_be_left_with_an_empty_
         (PluginRole("admin", (CHAT,)), "the role admin exists already"),
         (PluginRole("Agent", (CHAT,)), "not named in a-z, 0-9, _ and -"),
         (PluginRole("demo-agent", ()), "the role demo-agent has no permission"),
+        (PluginRole("demo-agent", (CHAT,), extends="admin"), "can extend member or moderator, not admin"),
         (PluginRole("demo-agent", ("demo.other",)), "the permission demo.other, which no plugin declares"),
     ],
 )

@@ -9,8 +9,9 @@ from chatnode.api import record
 from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS, field_of, fold, known_names
 from chatnode_crm.files.mapping.model import ColumnMapping
 
-_EMAIL = re.compile(r"(?:[^<>]*<)?[^@\s<>]+@[^@\s<>]+\.[^@\s<>]{2,}>?")
-_PHONE = re.compile(r"(?=(?:.*\d){7})[+(]?[\d\s().\-/]{7,25}(?:\.0)?")
+# Each has one way only to be tried, as cells may be long.
+_EMAIL = re.compile(r"(?:[^<>]*<)?[^@\s<>]+@[^@\s<>][^@\s<>.]*\.[^@\s<>]{2,}>?")
+_PHONE = re.compile(r"(?=(?:\D*\d){7})[+(]?[\d\s().\-/]{7,25}(?:\.0)?")
 _OTHER_USE = frozenset(
     (
         "label", "type", "consent", "optin", "opt", "status", "date", "time", "verified", "fax", "pager", "hash",
@@ -24,6 +25,8 @@ _ONE_NAME = frozenset(
 )
 """Words for a first or a last name in tables that have both, and for the full name in others."""
 _SAMPLE = 200
+_LONGEST_NAME = 500
+"""Longer headers are texts, in which there is any word."""
 
 
 @record(frozen=True)
@@ -98,9 +101,11 @@ def _guess(name: str, cells: Sequence[str]) -> tuple[str, float]:
 
 def _within(name: str) -> tuple[str, float]:
     """The target whose name is part of the header: "Customer e-mail (work)"."""
+    found = (IGNORE, 0.0)
+    if len(name) > _LONGEST_NAME:
+        return found
     folded = fold(name)
     words = folded.split()
-    found = (IGNORE, 0.0)
     if len(words) > 1 and words[-1] in _OTHER_USE:
         return found
     for known, target in known_names().items():

@@ -30,6 +30,10 @@ _CHUNK = 1 << 20
 _SAMPLE = 64_000
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 _SYMBOLS = frozenset("–—‘’“”„«»€£§°©®™…¿¡·ºª\xa0№、。・（）「」，：")
+_MEASURES = "½¼¾±×÷²³"
+_UNIT = re.compile(r"\b[kdcm]?m[²³]", re.IGNORECASE)
+_MEASURE_IN_WORD = re.compile(rf"[a-zA-Z\x80-\U0010ffff][{_MEASURES}]|[{_MEASURES}][a-zA-Z\x80-\U0010ffff]")
+"""In other encodings these are letters, such as the last one of Paweł."""
 _WITHIN_WORDS = re.compile(r"(?<=[^\W\d_])[^\w\s’](?=[^\W\d_])")
 """A symbol between two letters, where few texts have one but an apostrophe."""
 _RARER = 0.15
@@ -172,7 +176,7 @@ def _mostly_utf_8(sample: bytes) -> bool:
 
 def best_encoding(sample: bytes) -> str:
     """The encoding in which the sample looks most like a language; Windows-1252 if none does, or if it has no letters
-    but of ASCII: then it has the quotes, dashes and currencies that programs on Windows write."""
+    but of ASCII: then it has the quotes, dashes, currencies and measures that programs on Windows write."""
     if _has_symbols_only(sample):
         return "cp1252"
     scores = {name: _score(sample, name, languages) for name, languages in ENCODINGS}
@@ -186,9 +190,10 @@ def _has_symbols_only(sample: bytes) -> bool:
         text = sample.decode("cp1252")
     except UnicodeError:
         return False
-    return all(each in _SYMBOLS for each in text if each > "\x7f") and not any(
-        each[0] > "\x7f" for each in _WITHIN_WORDS.findall(text)
-    )
+    if any(each > "\x7f" and each not in _SYMBOLS and each not in _MEASURES for each in text):
+        return False
+    text = _UNIT.sub("m", text)
+    return not _MEASURE_IN_WORD.search(text) and not any(each > "\x7f" for each in _WITHIN_WORDS.findall(text))
 
 
 def _score(sample: bytes, name: str, languages: dict[str, str]) -> float:

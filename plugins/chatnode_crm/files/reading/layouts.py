@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chatnode.api import record
+from chatnode_crm.files.headers import ERROR_COLUMNS
 from chatnode_crm.files.reading.dialects import HEADER_WITHIN, known_names
 
+# The dot is the first one, so that there is nothing else to be tried in a long cell.
 _DATA = re.compile(
-    r"[^@\s]+@[^@\s]+\.[^@\s]+|[+(]?\d[\d .,/()\-:]*|https?://.*|(?:true|false|yes|no|null)", re.IGNORECASE
+    r"[^@\s]+@[^@\s][^@\s.]*\.[^@\s]+|[+(]?\d[\d .,/()\-:]*|https?://.*|(?:true|false|yes|no|null)", re.IGNORECASE
 )
 """What stands in cells, and is the name of no column."""
+_SEVERAL = 3
+"""So many rows, and most of all, have a column without a name; in fewer, a delimiter may not be quoted."""
 
 
 @record(frozen=True)
@@ -24,15 +28,18 @@ class TableLayout:
     first: int
 
 
-def find_layout(records: Sequence[Sequence[str]], header: bool | None) -> TableLayout:
-    """The layout of a table that begins with these records, some of which may be empty."""
+def find_layout(records: Sequence[Sequence[str]], header: bool | None, *, delimited: bool) -> TableLayout:
+    """The layout of a table that begins with these records, some of which may be empty.
+
+    `delimited`: a cell that has the delimiter in it may have become two, so that those behind it are in wrong columns.
+    """
     filled = [sum(1 for cell in cells if cell.strip()) for cells in records]
     begin = _begin(records, filled)
     if begin is None:
         return TableLayout((), False, len(records))
     if header is None:
         header = _is_header(records, begin)
-    width = _width(records[begin:], header)
+    width = _width(records[begin:], header, delimited)
     names = [cell.strip().lstrip("\ufeff") for cell in records[begin]] if header else []
     names += [""] * (width - len(names))
     return TableLayout(tuple(names[:width]), header, begin + 1 if header else begin)
@@ -58,14 +65,24 @@ def _is_header(records: Sequence[Sequence[str]], begin: int) -> bool:
     return True
 
 
-def _width(records: Sequence[Sequence[str]], header: bool) -> int:
-    """How many columns there are: below a header as many as it names, or more if most rows have more."""
+def _width(records: Sequence[Sequence[str]], header: bool, delimited: bool) -> int:
+    """How many columns there are: below a header as many as it names, or more if that is usual."""
     widths = [_filled_width(cells) for cells in records]
     if not header:
-        return max(widths)
-    below = Counter(widths[1:])
-    usual = max(below.items(), key=lambda item: (item[1], item[0]))[0] if below else 0
-    return max(widths[0], usual)
+        most = _usual(Counter(len(cells) for cells in records if any(cells))) if delimited else None
+        return max(width for width, cells in zip(widths, records, strict=True) if most is None or len(cells) <= most)
+    named, below = widths[0], Counter(width for width in widths[1:] if width)
+    if not delimited:
+        return max(named, max(below, key=lambda width: (below[width], width), default=0))
+    if records[0][named - 1].strip() == ERROR_COLUMNS[-1]:
+        return named
+    return max(named, _usual(below) or 0)
+
+
+def _usual(counts: Counter[int]) -> int | None:
+    """What most of several rows have."""
+    found, count = counts.most_common(1)[0] if counts else (0, 0)
+    return found if count >= _SEVERAL and count * 2 > counts.total() else None
 
 
 def _filled_width(cells: Sequence[str]) -> int:

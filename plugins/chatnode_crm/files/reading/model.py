@@ -46,6 +46,8 @@ class RawRow(NamedTuple):
     line: int
     values: list[str]
     faults: tuple[RowFault, ...] = ()
+    surplus: tuple[str, ...] = ()
+    """The cells of a row that has more than the table has columns; it is at fault."""
 
 
 @record(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
 from itertools import islice
 from typing import Protocol
@@ -51,8 +51,9 @@ class FileTable:
         with closing(iter(self._source)) as records:
             try:
                 for line, cells, faults in islice(records, self._first, None):
+                    surplus: tuple[str, ...] = ()
                     if len(cells) != width:
-                        cells, faults = _fitted(cells, faults, width)
+                        cells, surplus, faults = _fitted(cells, faults, width)
                     if not faults and not "".join(cells).strip():
                         continue
                     number += 1
@@ -60,7 +61,7 @@ class FileTable:
                         message = f"more rows than the maximum of {most}"
                         raise UnreadableFile("too_many_rows", message, row=number, line=line)
                     if number > after:
-                        yield RawRow(number, line, cells, faults)
+                        yield RawRow(number, line, cells, faults, surplus)
             except UnreadableFile as refused:
                 if refused.row is not None:
                     raise
@@ -91,12 +92,14 @@ def checked_layout(layout: TableLayout, limits: ReadLimits) -> TableLayout:
     return layout
 
 
-def _fitted(cells: list[str], faults: Sequence[RowFault], width: int) -> tuple[list[str], tuple[RowFault, ...]]:
-    """As many cells as there are columns. Empty ones at the end do not matter."""
+def _fitted(
+    cells: list[str], faults: tuple[RowFault, ...], width: int
+) -> tuple[list[str], tuple[str, ...], tuple[RowFault, ...]]:
+    """As many cells as there are columns, and those that are too many. Empty ones at the end do not matter."""
     if len(cells) < width:
-        return cells + [""] * (width - len(cells)), tuple(faults)
-    surplus = len(cells) - next((at for at, cell in enumerate(reversed(cells)) if cell.strip()), len(cells))
-    if surplus > width:
-        message = f"{surplus} cells, but {width} columns; a cell that has the delimiter in it must be quoted"
-        return cells[:width], (*faults, RowFault(None, "too_many_cells", message))
-    return cells[:width], tuple(faults)
+        return cells + [""] * (width - len(cells)), (), faults
+    end = len(cells) - next((at for at, cell in enumerate(reversed(cells)) if cell.strip()), len(cells))
+    if end <= width:
+        return cells[:width], (), faults
+    message = f"{end} cells, but {width} columns; a cell that has the delimiter in it must be quoted"
+    return cells[:width], tuple(cells[width:end]), (*faults, RowFault(None, "too_many_cells", message))

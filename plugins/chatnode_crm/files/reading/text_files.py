@@ -46,7 +46,7 @@ def open_delimited(path: Path, encoding: Encoding, options: ReadOptions, limits:
     sample, complete = read_sample(path, encoding)
     dialect = find_dialect(sample, limits, complete=complete, delimiter=options.delimiter)
     source = _Delimited(path, encoding, dialect, limits)
-    layout = checked_layout(find_layout(_first_records(source), options.header), limits)
+    layout = checked_layout(find_layout(_first_records(source), options.header, delimited=True), limits)
     return FileTable(
         kind="csv",
         columns=layout.columns,

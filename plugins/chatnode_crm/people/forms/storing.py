@@ -49,9 +49,9 @@ def _fill(tx: Transaction, contact: int, values: Values) -> None:
 
 
 def _put(tx: Transaction, form: FormRow, contact: int) -> None:
-    """On the form's list, unless it was archived or deleted since, and under its tags."""
+    """On the form's list, if it is there and nothing keeps contacts off it now, and under its tags."""
     found = list_by_key(tx, form.list) if form.list is not None else None
-    if found is not None and found.is_active and found.kind != "dynamic":
+    if found is not None and found.is_open:
         add_many(tx, found.key, [contact], actor=None)
     for tag in form.tags:
         if tx.execute("SELECT 1 FROM crm_tags WHERE key = ?", (tag,)).fetchone():

@@ -46,6 +46,19 @@ def test_when_it_opens_next() -> None:
     assert spring.next_opening("Europe/Paris", ms("2026-03-29T00:00:00Z")) == ms("2026-03-29T01:30:00Z")
 
 
+@pytest.mark.parametrize(
+    ("window", "now", "opening"),
+    [
+        ((2 * 60 + 30, 10 * 60), "00:10", "00:30"), ((2 * 60 + 30, 10 * 60), "01:10", "01:30"),
+        ((2 * 60 + 10, 2 * 60 + 20), "00:50", "01:10"),
+    ],
+)  # fmt: skip
+def test_it_opens_twice_at_the_end_of_summer_time(window: tuple[int, int], now: str, opening: str) -> None:
+    """It is 2:30 in Paris at 0:30 and again at 1:30."""
+    found = Window(*window).next_opening("Europe/Paris", ms(f"2026-10-25T{now}:00Z"))
+    assert found == ms(f"2026-10-25T{opening}:00Z")
+
+
 ZONES = ["UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"]
 
 
@@ -61,6 +74,7 @@ def test_it_is_open_soon_after_it_opens_and_within_two_days(opens: int, closes: 
         assert opening == now
     else:
         assert opening > now
+        assert opening % 60_000 == 0
 
 
 def test_times_and_zones() -> None:

@@ -35,6 +35,15 @@ async def test_values_are_of_their_kind(mara: User) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "kept"),
+    [("a\r\nb\rc", "a\nb\nc"), (" a\x07\u200b ", "a"), ("e\u0301", "é"), ("\ta\n\tb", "a\n\tb"), ("\u200b", None)],
+)
+async def test_texts_are_cleaned_as_those_of_other_fields(mara: User, given: str, kept: str | None) -> None:
+    ada = await created(mara, **ADA, description=given, custom={"nickname": given})
+    assert ada.get("description") == ada.get("custom", {}).get("nickname") == kept
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("size", "many"), ("size", True), ("size", 1e300), ("size", [1]), ("birthday", "10.12.1815"),

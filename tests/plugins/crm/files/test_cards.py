@@ -165,6 +165,12 @@ FN:Eve E
     assert "line 7" in found.rows[1].faults[0].message
 
 
+def test_a_backslash_at_the_end_of_a_value(tmp_path: Path) -> None:
+    text = "BEGIN:VCARD\nFN:A B\nORG:Foo GmbH\\\nADR:;;1 Main;Paris\\\nCATEGORIES:VIP,Gold\\\nEND:VCARD\n"
+    found = card(tmp_path, text)
+    assert (found["Company"], found["City"], found["Categories"]) == ("Foo GmbH\\", "Paris\\", "VIP; Gold\\")
+
+
 def test_pictures_are_not_kept_and_do_not_end_a_card(tmp_path: Path) -> None:
     picture = base64.b64encode(bytes(range(256)) * 40_000).decode()
     folded = "\n ".join(picture[at : at + 74] for at in range(0, len(picture), 74))
@@ -187,6 +193,25 @@ def test_a_note_that_is_too_long_is_a_fault(tmp_path: Path) -> None:
 def test_a_card_in_a_card_is_not_one_of_the_file(tmp_path: Path) -> None:
     found = card(tmp_path, "BEGIN:VCARD\nFN:A B\nAGENT:\nBEGIN:VCARD\nFN:C D\nTEL:1\nEND:VCARD\nTEL:2\nEND:VCARD\n")
     assert found == {"First name": "A", "Last name": "B", "Phone": "2"}
+
+
+def test_a_card_whose_agent_is_in_one_line_with_its_name(tmp_path: Path) -> None:
+    text = "BEGIN:VCARD\nFN:A B\nitem1.AGENT;X=1:BEGIN:VCARD\nFN:C D\nEND:VCARD\nTEL:2\nitem2.END:VCARD\n"
+    assert card(tmp_path, text) == {"First name": "A", "Last name": "B", "Phone": "2"}
+
+
+@pytest.mark.parametrize("note", ["text END:VCARD", "see BEGIN:VCARD", "END:VCARD", "BEGIN:VCARD", "a\n END:VCARD"])
+def test_a_text_that_speaks_of_cards_begins_and_ends_none(note: str, tmp_path: Path) -> None:
+    found = card(tmp_path, f"BEGIN:VCARD\nFN:A B\nNOTE:{note}\nEMAIL:a@example.com\nEND:VCARD\n")
+    assert found["Notes"] == note.replace("\n ", "")
+    assert found["Email"] == "a@example.com"
+
+
+@pytest.mark.parametrize("between", ["\n", "", "\ufeff", "\n\ufeff", "\n\n"])
+def test_files_that_were_put_together(between: str, tmp_path: Path) -> None:
+    one, two = (f"BEGIN:VCARD\nFN:{name} B\nEND:VCARD" for name in "AC")
+    found = cards(tmp_path, one + between + two)
+    assert (found.codes, [row.values[1] for row in found.rows]) == ([], ["A", "C"])
 
 
 def test_a_group_is_not_a_contact(tmp_path: Path) -> None:

@@ -102,6 +102,36 @@ def test_ragged_rows(tmp_path: Path) -> None:
     assert "5 cells, but 3 columns" in found.rows[2].faults[0].message
 
 
+def test_a_delimiter_that_is_not_quoted_is_a_fault_and_moves_no_cell(tmp_path: Path) -> None:
+    found = read(tmp_path, b"email,company,phone\na@b.de,Acme, Inc,+33612345678\nb@b.de,Best,+33612345679\n")
+    assert found.columns == ["email", "company", "phone"]
+    assert found.codes == [(1, "too_many_cells")]
+    assert found.rows[0].surplus == ("+33612345678",)
+    assert found.rows[1].surplus == ()
+
+
+def test_a_delimiter_that_is_not_quoted_in_a_table_without_a_header(tmp_path: Path) -> None:
+    rows = [b"a@b.de,Acme, Inc,+33612345678", *[b"b@b.de,Best,", b"c@b.de,Corp,+33612345679"] * 2]
+    found = read(tmp_path, b"\n".join(rows), header=False)
+    assert found.codes == [(1, "too_many_cells")]
+    assert found.values[2] == ["c@b.de", "Corp", "+33612345679"]
+
+
+@pytest.mark.parametrize(("longer", "columns"), [(2, 2), (3, 2), (4, 3)])
+def test_a_column_without_a_name_is_one_if_most_of_several_rows_have_it(
+    longer: int, columns: int, tmp_path: Path
+) -> None:
+    found = read(tmp_path, b"email,name\n" + b"a@b.de,Ann,x\n" * longer + b"b@b.de,Bob\n" * 3)
+    assert len(found.columns) == columns
+    assert len(found.codes) == (longer if columns == 2 else 0)
+
+
+@pytest.mark.parametrize("name", ["a@" + "." * 90_000 + " x", "1" * 90_000 + "x", "http" * 20_000])
+def test_a_long_name_of_a_column_takes_no_longer_than_others(name: str, tmp_path: Path) -> None:
+    found = read(tmp_path, f"email,{name}\na@b.de,1\n".encode())
+    assert found.columns == ["email", name]
+
+
 def test_a_column_without_a_name(tmp_path: Path) -> None:
     found = read(tmp_path, b"email,,city\na@b.de,Ann,Paris\nb@b.de,Bob,Rome\n")
     assert found.columns == ["email", "", "city"]

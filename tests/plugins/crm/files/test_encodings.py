@@ -120,6 +120,8 @@ def test_nuls_in_a_text_do_not_make_it_utf_16(tmp_path: Path) -> None:
     ("content", "name"),
     [
         (b"O\x92Brien", "O’Brien"), (b"\x93Big\x94 Pat", "“Big” Pat"), (b"Pat \x96 or Patricia", "Pat – or Patricia"),
+        (b"1\xbd or \xb13", "1½ or ±3"), (b"120 m\xb2", "120 m²"), (b"3 \xd7 5 km\xb2", "3 × 5 km²"),
+        (b"Pawe\xb3", "Paweł"), (b"du\xbf\xb1", "dużą"),  # of Poland
         (b"pays 50 \x80", "pays 50 €"), (b"owes \xa3500", "owes £500"), (b"Pat\xae", "Pat®"),
         (b"B\x84r", "Bär"),  # of DOS: nobody writes a quote there
     ],

@@ -112,6 +112,17 @@ def test_content_is_stronger_than_a_name_that_says_otherwise() -> None:
     assert [each.target for each in found] == ["email", "company"]
 
 
+@pytest.mark.parametrize("cell", ["a@" + "." * 90_000 + " x", "<" * 90_000, "1" * 6 + "a" * 90_000, "1 (" * 30_000])
+def test_long_cells_take_no_longer_than_others(cell: str) -> None:
+    found = suggest(["", "email"], [[cell, "a@b.de"]])
+    assert [each.target for each in found] == ["ignore", "email"]
+
+
+def test_a_text_in_place_of_a_name_names_no_field() -> None:
+    found = suggest(["May we write to your email address? " + "we " * 30_000], [["yes"]])
+    assert [each.target for each in found] == ["ignore"]
+
+
 def test_the_column_that_is_filled_has_the_field() -> None:
     found = suggest(["Email", "E-mail"], [["", "a@b.de"], ["", "b@b.de"]])
     assert [each.target for each in found] == ["ignore", "email"]

@@ -41,7 +41,8 @@ TRICKY = st.sampled_from([
 ])  # fmt: skip
 LETTERS = st.characters(exclude_categories=["Cs", "Cc", "Co", "Cn"])
 LINE = (TRICKY | st.text(LETTERS, min_size=1, max_size=12)).filter(lambda text: text.strip())
-LINES = st.lists(LINE | st.just(""), min_size=1, max_size=4).map("\n".join)
+LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+LINES = st.builds(str.join, LINE_ENDS, st.lists(LINE | st.just(""), min_size=1, max_size=4))
 PHONE = st.sampled_from(
     ["+33612345678", "+49 30 123456 ext. 7", "0171 2345678", "12345678.0", "call me", "(555) 010-9999"]
 )

@@ -86,6 +86,23 @@ async def test_quoted_lines_ragged_rows_and_nuls(node: Node, tmp_path: Path) -> 
     ]  # fmt: skip
 
 
+async def test_cells_that_are_too_many_are_in_the_errors_until_they_are_put_right(node: Node, tmp_path: Path) -> None:
+    rows = "".join(f"{each}@example.com,Ann,Lee,Lyon, France,a note\n" for each in "abcd")
+    (tmp_path / "file").write_text(f"{HEADER}{rows}e@example.com,Eve,Fay,Rome,x\n" + "f@example.com,Gil,Ray,Rome\n" * 4)
+    id, counts = await imported(node, tmp_path / "file")
+    assert (counts["created"], counts["invalid"]) == (2, 4)
+    path = tmp_path / "errors.csv"
+    found = await errors(node, id, path)
+    assert [(each["description"], [*each.values()][-1]) for each in found] == [(" France", ["a note"])] * 4
+    _, again = await imported(node, path)
+    assert (again["created"], again["invalid"]) == (0, 4)
+    lines = path.read_text("utf-8-sig").replace("Lyon, France", '"Lyon, France",a note').splitlines()
+    path.write_text("\n".join(line.removesuffix(",a note") for line in lines))
+    _, fixed = await imported(node, path)
+    assert (fixed["created"], fixed["invalid"]) == (4, 0)
+    assert (await contacts(node, "email", "city", "description"))[0] == ("a@example.com", "Lyon, France", "a note")
+
+
 async def test_errors_are_fixed_and_imported_again(node: Node, tmp_path: Path) -> None:
     (tmp_path / "file").write_text(
         f'{HEADER}a@example.com,Ann,Lee,Lyon,x\nnobody,Bob,Ray,=Oslo,"two\nlines"\n,Cay,Ray,Rome,é\n', "utf-8"

@@ -80,6 +80,17 @@ async def test_the_e_mails_are_suppressed_and_nobody_can_read_them(node: Node, m
     assert again["contact"]["email"] == "ada@example.org"
 
 
+async def test_every_e_mail_of_merges_is_suppressed(node: Node, mara: User) -> None:
+    """Those of contacts that were merged into merged ones, and those that one contact had one after the other."""
+    emails = [f"{number}@example.org" for number in range(5)]
+    ids = [await contact(node, email) for email in emails]
+    for kept, other in ((3, 4), (2, 3), (1, 2), (1, 0)):
+        await mara.call("crm.contacts.merge", contact=ids[kept], other=ids[other], take=["email"])
+    await erase(mara, ids[1])
+    assert await node.core.db.read(lambda reader: is_suppressed_many(reader, emails)) == set(emails)
+    assert await count(node, "SELECT count(*) FROM crm_merges") == 0
+
+
 async def test_who_may_and_what_is_typed(node: Node, mara: User, vic: User) -> None:
     ada = await contact(node, "ada@example.org")
     with refused("forbidden"):

@@ -172,6 +172,19 @@ async def test_a_closed_or_deleted_form_is_not_there(
     assert await count(node, "SELECT count(*) FROM crm_consent_texts") == 1  # somebody agreed to it
 
 
+@pytest.mark.parametrize("stage", ["population", "execution"])
+async def test_nobody_comes_to_a_campaign_that_has_begun(node: Node, url: str, mara: User, stage: str) -> None:
+    await mara.call("crm.lists.create", name="Spring", kind="campaign")
+    made = await mara.call("crm.forms.create", name="site", title="Us", list="Spring")
+    await mara.call("crm.lists.add", list="Spring", contacts=[await contact(node, "first@example.org")])
+    await mara.call("crm.lists.stage", list="Spring", stage=stage)
+    visitor = Visitor(url, made["form"])
+    await visitor.opens()
+    assert (await visitor.sends(email="ada@example.org")).status == 200
+    assert await count(node, "SELECT count(*) FROM crm_contacts") == 2
+    assert await count(node, "SELECT members FROM crm_lists") == (2 if stage == "population" else 1)
+
+
 async def test_who_may_make_forms(node: Node, mara: User, vic: User, kim: User) -> None:
     for who in (vic, kim):
         with refused("forbidden"):

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from chatnode.api import steps_in
 from chatnode.node import Node
 from chatnode.testing import User, refused
 from tests.plugins.crm.people.making import contact, count, events_since, head, key_of, rows
@@ -104,6 +110,65 @@ async def test_merges_of_merges_are_undone_one_by_one(node: Node, mara: User) ->
     assert await key_of(node, two) == await key_of(node, three) != await key_of(node, one)
     await mara.call("crm.contacts.unmerge", merge=first["merge"])
     assert len({await key_of(node, id) for id in (one, two, three)}) == 3
+
+
+async def test_what_a_merge_keeps_does_not_grow_with_the_merges_before_it(node: Node, mara: User) -> None:
+    kept = await contact(node, "kept@example.org")
+    for number in range(6):
+        await mara.call("crm.notes.add", contact=kept, text="a note " * 100)
+        other = await contact(node, f"{number}@example.org")
+        await mara.call("crm.contacts.merge", contact=kept, other=other)
+    sizes = [size for (size,) in await rows(node, "SELECT length(before) FROM crm_merges ORDER BY key")]
+    assert len(sizes) == 6
+    assert max(sizes) - min(sizes) < 100
+
+
+async def test_merges_of_a_merged_contact_are_undone_after_it(node: Node, mara: User) -> None:
+    """Into one contact, and along a chain; what became part of a later merge is given back with it."""
+    ids = [await contact(node, f"{number}@example.org") for number in range(5)]
+    pairs = [(3, 4), (2, 3), (2, 1), (0, 2)]
+    merges = [
+        (await mara.call("crm.contacts.merge", contact=ids[kept], other=ids[other]))["merge"] for kept, other in pairs
+    ]
+    for merge in merges[:-1]:
+        with refused("not_found", "merge"):
+            await mara.call("crm.contacts.unmerge", merge=merge)
+    for (kept, other), merge in zip(reversed(pairs), reversed(merges), strict=True):
+        undone = await mara.call("crm.contacts.unmerge", merge=merge)
+        assert undone == {"contact": ids[kept], "other": ids[other]}
+    assert len({await key_of(node, id) for id in ids}) == 5
+    assert await count(node, "SELECT count(*) FROM crm_merges") == 0
+
+
+def test_merges_from_before_they_were_rows_of_their_own(tmp_path: Path) -> None:
+    """A merge had those before it in its JSON, and they had theirs."""
+    connection = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    *_, old, new = [step for step in steps_in("chatnode_crm") if "crm_merges" in step.sql]
+    connection.executescript(old.sql)
+
+    def row(key: int, contact: int, gone: int, kept: list[Any], other: list[Any]) -> dict[str, Any]:
+        before = {"kept": {"crm_merges": kept}, "other": {"crm_contacts": [gone], "crm_merges": other}}
+        return {
+            "key": key, "id": f"merge {key}", "contact": contact, "gone": gone, "before": json.dumps(before),
+            "after": "", "at": 1000 + key, "by": None,
+        }  # fmt: skip
+
+    first = row(1, contact=20, gone=30, kept=[], other=[])
+    second = row(2, contact=10, gone=20, kept=[], other=[first])
+    third = row(3, contact=10, gone=40, kept=[second], other=[])
+    fourth = row(4, contact=50, gone=10, kept=[], other=[second, third])
+    connection.execute("INSERT INTO crm_merges VALUES (:key, :id, :contact, :gone, :before, :after, :at, :by)", fourth)
+    connection.executescript(new.sql)
+    found = connection.execute("SELECT id, contact, gone, at, part_of FROM crm_merges ORDER BY at").fetchall()
+    assert found == [
+        ("merge 1", 50, 30, 1001, "merge 2"),
+        ("merge 2", 50, 20, 1002, "merge 4"),
+        ("merge 3", 50, 40, 1003, "merge 4"),
+        ("merge 4", 50, 10, 1004, None),
+    ]
+    for before, gone in connection.execute("SELECT before, gone FROM crm_merges"):
+        assert json.loads(before) == {"kept": {}, "other": {"crm_contacts": [gone]}}
+    connection.close()
 
 
 async def test_two_that_are_not_the_same_are_not_merged(node: Node, mara: User, vic: User) -> None:

@@ -86,11 +86,15 @@ async def play(people: list[Someone], merges: list[tuple[int, int, set[str], set
             keys = await node.core.db.write(lambda tx: _begin(tx, people))
             for one, other in ((0, 3),):
                 await node.core.db.write(lambda tx, one=one, other=other: set_not_same(tx, keys[one], keys[other], 1))
-            before = await node.core.db.read(lambda reader: _state(reader, keys))
-            done = await node.core.db.write(lambda tx: [_merge(tx, keys, each) for each in merges])
-            for id in reversed([id for id in done if id is not None]):
+            done: list[tuple[Any, str]] = []
+            for each in merges:
+                before = await node.core.db.read(lambda reader: _state(reader, keys))
+                id = await node.core.db.write(lambda tx, each=each: _merge(tx, keys, each))
+                if id is not None:
+                    done.append((before, id))
+            for before, id in reversed(done):
                 await node.core.db.write(lambda tx, id=id: merging.unmerge(tx, merging.find_merge(tx, id), actor=None))
-            assert await node.core.db.read(lambda reader: _state(reader, keys)) == before
+                assert await node.core.db.read(lambda reader: _state(reader, keys)) == before
             assert await node.core.db.read(checking.check) == []
 
 
@@ -155,4 +159,5 @@ def _state(reader: Any, keys: list[int]) -> Any:
         {table: sorted(orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows) for table, rows in each.items()}
         for each in shown
     ]
-    return found, counts
+    merges = reader.execute("SELECT id, contact, gone, part_of FROM crm_merges ORDER BY key").fetchall()
+    return found, counts, merges

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,11 @@ from chatnode_crm.files.reading.encodings import Encoding
 from chatnode_crm.files.reading.model import ReadLimits, RowFault
 from chatnode_crm.files.reading.tables import FileTable, RawRecord
 
+# A line of its own, perhaps in a group. Files that were put together may have no line end, or a BOM, between cards.
+_BEGIN = re.compile(r"(END:VCARD)?(?:\xef\xbb\xbf)?(?:[\w-]+\.)?BEGIN:VCARD", re.IGNORECASE)
+_END = re.compile(r"(?:[\w-]+\.)?END:VCARD", re.IGNORECASE)
+_AGENT = re.compile(r"(?:[\w-]+\.)?AGENT(?:;[^:]*)?:\s*BEGIN:VCARD", re.IGNORECASE)
+"""A card within a card, in one line with its name."""
 _MOST_LINES = 2_000
 _MOST_FAULTS = 10
 _PIECE = 65_536
@@ -131,15 +137,14 @@ class _CardReader:
     def _read(self, line: CardLine) -> RawRecord | None:
         """The record that ends with this line, if one does."""
         text = line.text.strip()
-        mark = text.upper() if text[-5:].upper() == "VCARD" else ""
-        if mark.endswith("BEGIN:VCARD"):
-            if self._open and (mark.startswith("AGENT") or (self._properties and self._properties[-1].name == "AGENT")):
-                self._nested += 1
-                return None
-            unended = self._taken("END:VCARD is missing") if self._open else None
+        mark = text if text[-5:].upper() == "VCARD" else ""  # few lines begin or end a card
+        if mark and self._open and self._begins_agent(mark):
+            self._nested += 1
+        elif mark and (begin := _BEGIN.fullmatch(mark)):
+            unended = self._taken(None if begin[1] else "END:VCARD is missing") if self._open else None
             self._begin, self._open, self._stray = line.number, True, False
             return unended
-        if mark.endswith("END:VCARD") and len(mark) < 40:
+        elif mark and _END.fullmatch(mark):
             if not self._nested:
                 return self._taken(None) if self._open else None
             self._nested -= 1
@@ -151,6 +156,11 @@ class _CardReader:
             nothing = [""] * (len(COLUMNS) + len(self._ours))
             return line.number, nothing, (RowFault(None, "bad_card", "lines that belong to no card"),)
         return None
+
+    def _begins_agent(self, mark: str) -> bool:
+        if _AGENT.fullmatch(mark):
+            return True
+        return bool(self._properties) and self._properties[-1].name == "AGENT" and _BEGIN.fullmatch(mark) is not None
 
     def _read_property(self, line: CardLine) -> None:
         self._lines += 1

@@ -17,8 +17,9 @@ _PROPERTY = re.compile(r'(?:([\w-]+)\.)?([\w-]+)((?:;[^:;"]*(?:"[^"]*"[^:;"]*)*)
 _WITHOUT_QUOTES = re.compile(r"(?:([\w-]+)\.)?([\w-]+)((?:;[^:;]*)*):(.*)", re.DOTALL)
 _PARAMETER = re.compile(r';((?:[^;"]|"[^"]*"|")*)')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_PART = re.compile(r"((?:[^\\;]|\\.)*)(?:;|\Z)", re.DOTALL)
-_ITEM = re.compile(r"((?:[^\\,]|\\.)*)(?:,|\Z)", re.DOTALL)
+# A backslash at the end of a value is a character as others are.
+_PART = re.compile(r"((?:[^\\;]|\\.?)*)(?:;|\Z)", re.DOTALL)
+_ITEM = re.compile(r"((?:[^\\,]|\\.?)*)(?:,|\Z)", re.DOTALL)
 _IN_PARAMETERS = re.compile(r"\^[\^'n]")
 _MEANING = {"^^": "^", "^'": '"', "^n": "\n"}
 _BARE = ("QUOTED-PRINTABLE", "BASE64", "B", "8BIT", "7BIT")

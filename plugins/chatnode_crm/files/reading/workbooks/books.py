@@ -78,7 +78,7 @@ def _open_sheet(path: Path, archive: ZipMembers, book: Book, sheets: list[_Sheet
             first = [cells for _, cells, _ in islice(records, SAMPLE_RECORDS)]
         if not first:
             continue
-        layout = checked_layout(find_layout(first, options.header), book.limits)
+        layout = checked_layout(find_layout(first, options.header, delimited=False), book.limits)
         return FileTable(
             kind="xlsx",
             columns=layout.columns,

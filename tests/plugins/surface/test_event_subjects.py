@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chatnode.api import Change, Consumer, Context, Event, Row, Transaction, Write
+from chatnode.config import Config, Plugins
 from chatnode.model.events import EVENTS
 from chatnode.node import Node
 from chatnode.reference.events import SUBJECTS
@@ -120,7 +121,8 @@ async def test_the_subject_of_every_event_is_what_the_reference_says(tmp_path: P
         return await seen.consume(ctx, list(rows))
 
     plugin = made("demo", in_transaction, consumers=(Consumer("all", consume, from_start=True),))
-    async with node_with(tmp_path, plugin) as node:
+    patient = Config(plugins=Plugins(transaction_seconds=10))  # a busy machine takes its time
+    async with node_with(tmp_path, plugin, config=patient) as node:
         await live(node)
         (status,) = node.plugins.statuses()
         assert status.failures == 0, status.last_failure

@@ -117,9 +117,8 @@ def _has_several_terms(terms: str) -> bool:
 def tables() -> Iterator[str]:
     """Statements that make the tables and indexes of a node with its built-in plugins."""
     # Further steps of other plugins only change rows, by functions of their own.
-    whole = [
-        step for name in ("crm", "notifications", "webhooks") for step in ROOT.glob(f"plugins/chatnode_{name}/schema/*")
-    ]
+    names = ("crm", "notifications", "previews", "webhooks")
+    whole = [step for name in names for step in ROOT.glob(f"plugins/chatnode_{name}/schema/*")]
     steps = sorted({*ROOT.glob("plugins/*/schema/0001*.sql"), *whole})
     with TemporaryDirectory() as folder, closing(connect_writer(Path(folder) / "db", Storage())) as connection:
         migrate(connection, core_migrations())

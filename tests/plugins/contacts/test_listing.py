@@ -291,7 +291,7 @@ async def test_what_was_derived_by_an_earlier_folding_is_made_anew(
     with closing(connect_writer(tmp_path / "data" / "chatnode.sqlite3", config.storage)) as connection:
         plugin = chatnode_plugin()
         steps = [Migration("contacts", each.name, each.sql, each.functions) for each in plugin.steps]
-        prepare(connection, "contacts", plugin.version, steps, plugin.tables, {}, {})
+        prepare(connection, "contacts", plugin.version, steps, plugin.tables, {}, {}, {})
     await assert_sound(node)
     assert await names(ann, query="lukasz") == await names(ann, query="+49") == ["Łukasz"]
     assert await names(ann, sort="name", group="ŁODZ") == ["Ægir", "Łukasz"]

@@ -76,9 +76,9 @@ class PluginRole:
     """A role that the plugin offers. The node creates it when the plugin first runs, unless it has a role with that
     name.
 
-    `permissions` may be the plugin's or the node's. An account has one role: so that one with this role can do what
-    others can, `extends` names `member` or `moderator`, whose permissions it gets too, and those that plugins give to
-    that role when they first run later. After that the role belongs to the operator: the plugin never
+    `permissions` may be the plugin's or the node's. With `extends`, `member` or `moderator`, the role also gets the
+    permissions of that role, and those that plugins add to it later: an account has only one role. Otherwise the role,
+    once made, belongs to the operator: the plugin never
     undoes a change or a deletion. To give the role a permission that a later version adds, name the role in
     `Permission.roles`. While the plugin is disabled, the role stays, but the plugin's permissions in it have no effect.
     `plugins.drop` deletes the role if no account has it, and otherwise removes only the plugin's permissions from it.

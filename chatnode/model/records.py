@@ -56,7 +56,7 @@ class _Unwritten:
     """Where attrs has the fields of a class, until someone asks for those of the record: then attrs writes the rest.
 
     attrs makes another class of what was declared, and the record gets what that has more. Two threads that ask at a
-    time do the same twice.
+    time do the same twice. The fields come last: who finds them finds the rest, too.
     """
 
     __slots__ = ("_declared", "_record", "_write")
@@ -69,9 +69,10 @@ class _Unwritten:
     def __get__(self, instance: object, owner: type[object]) -> object:
         record, written = self._record, self._write(_class_like(self._record, self._declared))
         for name, value in vars(written).items():
-            if name not in self._declared and name not in record.__slots__:
+            if name not in self._declared and name not in record.__slots__ and name != "__attrs_attrs__":
                 setattr(record, name, value)
-        return record.__attrs_attrs__
+        record.__attrs_attrs__ = fields = written.__attrs_attrs__
+        return fields
 
 
 def _class_like(kind: Any, body: dict[str, Any]) -> Any:

@@ -19,8 +19,8 @@ class _Waiting:
 class SharedTurns:
     """Up to `most` turns at a time. When one ends, the next goes to the origin that has the fewest of those that wait.
 
-    So an origin that is slow gets all turns only while no other wants one. Of equals, the one that was served least
-    recently comes first, and within an origin whoever has waited longest.
+    So a slow origin gets all turns only while no other wants one. Among equals, the origin whose last turn is the
+    longest ago comes first; within an origin, turns are given in the order of asking.
     """
 
     def __init__(self, most: int) -> None:

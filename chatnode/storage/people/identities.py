@@ -73,7 +73,7 @@ def sign_in(tx: Transaction, identity: ProgramUser, account: Account, token_hash
 
 
 def sign_out(tx: Transaction, identity: ProgramUser) -> None:
-    """End this user's session, and with it what it has open. One who has none is left alone."""
+    """End this user's session and its open connections. Does nothing if there is no session."""
     row = tx.execute(
         "SELECT s.person, s.key FROM identities i JOIN sessions s ON s.key = i.session "
         "WHERE i.source = ? AND i.name = ?",

@@ -98,7 +98,8 @@ def page(reader: Querying, endpoint: int, state: DeliveryState | None, before: i
 
 def delivered(tx: Transaction, endpoint: int, tried: Iterable[tuple[int, int | None]]) -> None:
     """Events have succeeded, or there is nothing left to send of them: each is given with the time when it was due, if
-    it had a row. One that was queued since is sent once more: whoever asked for that may have seen this very success.
+    it had a row. An event that was queued again since then is sent once more: the replay may have been asked for
+    because of this very success.
     """
     tx.executemany(
         "DELETE FROM webhooks_deliveries WHERE endpoint = ? AND gid = ? AND (attempts > 0 OR due_at = ?)",

@@ -88,9 +88,8 @@ async def forward(connection: OwnerConnection, receive: Receive, send: Send) -> 
     async def feed() -> None:
         while True:
             message = await receive()
-            if message["type"].endswith(
-                ".disconnect"
-            ):  # the end of the connection says so to the owner, even a hung one
+            # The end of the connection says so to the owner, even a hung one.
+            if message["type"].endswith(".disconnect"):
                 nursery.cancel_scope.cancel()
             try:
                 await send_lines(connection.stream, [_message_frame(message)])

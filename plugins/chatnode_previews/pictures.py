@@ -38,6 +38,9 @@ async def fetch_picture(ctx: Context, page: str, address: str) -> PagePicture | 
         return None if answer is None else await _reduced(ctx, answer.body)
     except (OutboundError, Refusal):
         return None
+    except Exception as error:  # as of a full disk: the page has a preview all the same
+        ctx.log.error("a picture cannot be made small: %s", type(error).__name__)
+        return None
 
 
 async def _reduced(ctx: Context, picture: bytes) -> PagePicture | None:

@@ -110,6 +110,18 @@ async def test_what_is_no_picture_leaves_a_preview_without_one(node: Node, url: 
     assert await picture_of(node, ann, group, site.page("/last", "page", image="/fine.jpg")) is not None
 
 
+async def test_a_reducer_that_fails_leaves_a_preview_without_a_picture(
+    node: Node, url: str, site: Site, ann: LiveUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("chatnode_attachments.reducing._taken", fail)
+    group = await ann.group()
+    shows(site, "/large.png", encoded(drawing(1600, 1200), "PNG"), "image/png")
+    assert await picture_of(node, ann, group, site.page("/full", "full", image="/large.png")) is None
+
+
 async def test_the_picture_goes_with_the_preview(node: Node, url: str, site: Site, ann: LiveUser) -> None:
     group = await ann.group()
     shows(site, "/p.jpg", encoded(drawing(), "JPEG"))

@@ -12,6 +12,7 @@ from chatnode_notifications.deciding import bundles, fanning
 from chatnode_notifications.deciding.bundles import BundleDraft
 from chatnode_notifications.deciding.judging import Judging
 from chatnode_notifications.deciding.looking import Candidates, Share, place_of, read_shares
+from chatnode_notifications.deciding.rules import oldest_judged
 from chatnode_notifications.items.figures import JUDGED
 from chatnode_notifications.settings import NotificationsSettings
 from chatnode_notifications.tasks import CLOSING, FANNING_OUT
@@ -21,10 +22,10 @@ from chatnode_notifications.transports.state import plugin_state
 async def decide(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     """Judge messages once they have settled: users who have them open have read them by then, and cost no write."""
     await _settle(ctx, rows[-1])
-    places = [place_of(row) for row in rows]
+    places, oldest = [place_of(row) for row in rows], oldest_judged(ctx)
 
     def read(reader: Reader) -> tuple[Candidates, list[Share]]:
-        return read_shares(reader, places)
+        return read_shares(reader, places, oldest)
 
     found, later = await ctx.read(read)
     drafts = await Judging(ctx, found).run() if found.possible else []

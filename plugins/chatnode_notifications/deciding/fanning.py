@@ -22,6 +22,7 @@ from chatnode_notifications.deciding.looking import (
     postings_at,
     shares_of,
 )
+from chatnode_notifications.deciding.rules import oldest_judged
 from chatnode_notifications.tasks import CLOSING, FANNING_OUT
 from chatnode_notifications.transports.state import plugin_state
 
@@ -48,7 +49,7 @@ def put_off(tx: Transaction, shares: Iterable[Share]) -> None:
         [
             (
                 share.postings[0].conversation,
-                orjson.dumps([(each.gid, each.conversation, each.seq) for each in share.postings]).decode(), tx.now,
+                orjson.dumps([place for each in share.postings for place in each.places]).decode(), tx.now,
             )
             for share in shares
         ],
@@ -57,7 +58,7 @@ def put_off(tx: Transaction, shares: Iterable[Share]) -> None:
 
 async def fan_out_next(ctx: Context) -> bool:
     """Judge for the next users; returns whether there were any to judge for."""
-    part = await ctx.read(_next_part)
+    part = await ctx.read(partial(_next_part, oldest_judged(ctx)))
     if part is None:
         return False
     drafts = await Judging(ctx, part.look).run()
@@ -67,18 +68,18 @@ async def fan_out_next(ctx: Context) -> bool:
     return True
 
 
-def _next_part(reader: Reader) -> _Part | None:
+def _next_part(oldest: int, reader: Reader) -> _Part | None:
     row = reader.execute("SELECT key, messages, above FROM notifications_fanouts ORDER BY key LIMIT 1").fetchone()
     if row is None:
         return None
     key, messages, above = row
     places: list[Place] = [(gid, conversation, seq) for gid, conversation, seq in orjson.loads(messages)]
-    shares = shares_of(reader, postings_at(reader, places))
+    shares = shares_of(reader, postings_at(reader, places, oldest))
     if not shares or shares[0].among is None:
         return _Part(key, above, None, look(reader, shares))
     share = shares[0]
     left = [person for person in share.among or () if person > above]
-    some = left[: max(_LEAST, min(MOST_PAIRS, MOST_LOOKS // max(1, len(share.groups))))]
+    some = left[: max(_LEAST, min(MOST_PAIRS, MOST_LOOKS // max(1, len(share.postings))))]
     upto = some[-1] if len(some) < len(left) else None
     return _Part(key, above, upto, look(reader, [Share(share.postings, some)]))
 

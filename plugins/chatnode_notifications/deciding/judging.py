@@ -9,7 +9,7 @@ import trio
 
 from chatnode.api import Context, now_ms
 from chatnode_notifications.deciding.bundles import BundleDraft
-from chatnode_notifications.deciding.looking import Candidates, Possible, Posting
+from chatnode_notifications.deciding.looking import Candidates, Possible
 from chatnode_notifications.deciding.proposal import Hold, Proposal, Quiet, combined
 from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.deciding.rules import presence_of, rules_of
@@ -63,18 +63,20 @@ class Judging:
     async def _judge(self, possible: Possible) -> None:
         who = possible.recipient
         chosen = self._look.chosen.get(who.person, DEFAULTS)
-        newest = possible.postings[-1]
+        postings = possible.postings
         reason = reason_of(
             direct=who.direct, mentioned=who.mentioned, everyone=who.everyone, reply=who.reply, thread=who.thread,
-            system=newest.system, replies=chosen.replies, threads=chosen.threads,
+            system=postings.system, replies=chosen.replies, threads=chosen.threads,
         )  # fmt: skip
         if who.person not in self._look.reachable and LEVEL[reason] != PERSONAL:
             return
-        unread = self._unread(possible)
+        unread = postings.seqs
+        if who.read_seq >= unread[0]:
+            unread = tuple(seq for seq in unread if seq > who.read_seq)
         if not unread:
             return
         case = Case(
-            now=self._now, at=newest.at, reason=reason, made_at=self._now, bot=who.bot, notify=who.notify,
+            now=self._now, at=postings.at, reason=reason, made_at=self._now, bot=who.bot, notify=who.notify,
             muted_until=who.muted_until, through_mute=chosen.mentions_through_mute, archived=who.archived,
             paused_until=paused_until(chosen),
             quiet_until=quiet_until(chosen.quiet, chosen.zone, self._now) if chosen.quiet else None,
@@ -84,34 +86,28 @@ class Judging:
         if verdict.ending is not None:
             return
         if self._asks:
-            await self._propose(case, who.person, unread, verdict)
+            await self._propose(case, possible, unread, verdict)
         else:
-            self._add(who.person, unread, case.reason, verdict.due_at)
+            self._add(possible, unread, case.reason, verdict.due_at)
 
-    def _unread(self, possible: Possible) -> Sequence[Posting]:
-        """Those that the user has not read, and that are not too old."""
-        postings, oldest = possible.postings, self._now - self._rules.max_age
-        if possible.recipient.read_seq >= postings[0].seq:
-            postings = [each for each in postings if each.seq > possible.recipient.read_seq]
-        return [each for each in postings if each.at >= oldest]
-
-    async def _propose(self, case: Case, person: int, postings: Sequence[Posting], verdict: Verdict) -> None:
+    async def _propose(self, case: Case, possible: Possible, seqs: Sequence[int], verdict: Verdict) -> None:
         """Ask plugins about each message, until they have taken too long."""
-        for each in postings:
+        person, conversation = possible.recipient.person, possible.postings.conversation
+        for seq in seqs:
             answer, due_at = None, verdict.due_at
             if trio.current_time() <= self._asked_until:
-                answer = await ask_plugins(self._ctx, person, each.conversation, each.seq, case.reason)
+                answer = await ask_plugins(self._ctx, person, conversation, seq, case.reason)
             if isinstance(answer, Hold):
                 due_at = judge(attrs.evolve(case, held_until=answer.until), self._rules).due_at
             if not isinstance(answer, Quiet):
-                self._add(person, [each], case.reason, due_at)
+                self._add(possible, (seq,), case.reason, due_at)
 
-    def _add(self, person: int, postings: Sequence[Posting], reason: Reason, due_at: int) -> None:
-        place = person, postings[0].conversation
+    def _add(self, possible: Possible, seqs: tuple[int, ...], reason: Reason, due_at: int) -> None:
+        place = possible.recipient.person, possible.postings.conversation
         draft = self._drafts.get(place)
         if draft is None:
-            draft = self._drafts[place] = BundleDraft(*place, due_at, postings[0].seq)
-        draft.add(tuple(each.seq for each in postings), postings[-1].gid, reason, due_at)
+            draft = self._drafts[place] = BundleDraft(*place, due_at, seqs[0])
+        draft.add(seqs, possible.postings.gid, reason, due_at)
 
     def _presence_of(self, person: int) -> Presence:
         found = self._presence.get(person)

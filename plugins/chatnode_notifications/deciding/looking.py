@@ -27,12 +27,13 @@ Place = tuple[int, int, int]
 
 
 @record(frozen=True)
-class Posting:
-    """A posted message. `special` ones must be judged one by one: they may mention or answer a user."""
+class Postings:
+    """Posted messages of one conversation that are the same for every user: ordinary ones of one sender, or a `special`
+    one, which may mention or answer a user. `seqs` rise; `gid` and `at` are the newest one's."""
 
     gid: int
     conversation: int
-    seq: int
+    seqs: tuple[int, ...]
     sender: int
     at: int
     system: bool
@@ -42,28 +43,20 @@ class Posting:
     names: bool
 
     @property
+    def places(self) -> list[Place]:
+        return [(self.gid, self.conversation, seq) for seq in self.seqs]
+
+    @property
     def special(self) -> bool:
         return self.names or self.reply_to is not None or self.thread is not None
 
 
 @record(frozen=True)
 class Share:
-    """Messages of one conversation, in their order, and the keys of the users to judge them for; None is everyone."""
+    """Messages of one conversation, and the keys of the users to judge them for; None is everyone."""
 
-    postings: Sequence[Posting]
+    postings: Sequence[Postings]
     among: Sequence[int] | None
-
-    @property
-    def groups(self) -> list[list[Posting]]:
-        """Messages that are the same for every user: one special one, or ordinary ones of one sender."""
-        ordinary: dict[tuple[int, bool], list[Posting]] = {}
-        special: list[list[Posting]] = []
-        for each in self.postings:
-            if each.special:
-                special.append([each])
-            else:
-                ordinary.setdefault((each.sender, each.system), []).append(each)
-        return [*special, *ordinary.values()]
 
     @property
     def pairs(self) -> int:
@@ -73,10 +66,10 @@ class Share:
 
 @record(frozen=True)
 class Possible:
-    """A user who can see messages, and those that are the same for them; the `recipient` is that of the newest."""
+    """A user who can see messages; the `recipient` is that of the newest."""
 
     recipient: Recipient
-    postings: Sequence[Posting]
+    postings: Postings
 
 
 @record(frozen=True)
@@ -93,8 +86,9 @@ def place_of(row: Row) -> Place:
     return row.gid, row.conversation_key or 0, row.subject
 
 
-def postings_to_judge(reader: Querying, places: Sequence[Place]) -> list[Posting]:
-    """The messages that may concern a user, which on most nodes is a small part of all; in the order of gids.
+def postings_to_judge(reader: Querying, places: Sequence[Place], oldest: int) -> list[Postings]:
+    """The messages that may concern a user, which on most nodes is a small part of all; in the order of gids. None is
+    older than `oldest`, in milliseconds.
 
     Messages that mention and answer nobody, in groups none of whose members can be notified, are left out.
     """
@@ -105,42 +99,55 @@ def postings_to_judge(reader: Querying, places: Sequence[Place]) -> list[Posting
         places,
         "AND (c.kind = 'direct' OR m.reply_to IS NOT NULL OR m.thread IS NOT NULL "
         "OR c.key IN (SELECT value FROM json_each(:reached)) OR m.text LIKE '%@%')",
+        oldest=oldest,
         reached=orjson.dumps(reached).decode(),
     )
 
 
-def postings_at(reader: Querying, places: Sequence[Place]) -> list[Posting]:
-    """The messages that are still there, in the order of gids."""
-    return _postings(reader, places, "")
+def postings_at(reader: Querying, places: Sequence[Place], oldest: int) -> list[Postings]:
+    """The messages that are still there and no older, in the order of gids."""
+    return _postings(reader, places, "", oldest=oldest)
 
 
-def _postings(reader: Querying, places: Sequence[Place], only: str, **values: str) -> list[Posting]:
-    """Read by conversation from the first to the last: places are near each other, and one at a time costs thrice."""
-    gids = {(conversation, seq): gid for gid, conversation, seq in places}
-    spans: dict[int, tuple[int, int, int]] = {}
-    for _, conversation, seq in places:
-        _, first, last = spans.get(conversation, (0, seq, seq))
-        spans[conversation] = (conversation, min(first, seq), max(last, seq))
+_SPECIAL = "(m.reply_to IS NOT NULL OR m.thread IS NOT NULL OR m.text LIKE '%@%')"
+
+
+def _postings(reader: Querying, places: Sequence[Place], only: str, **values: str | int) -> list[Postings]:
+    """Read by conversation from the first to the last: places are near each other, and one at a time costs thrice.
+
+    SQL puts together what is judged together: a busy conversation costs little more than one message.
+    """
+    gids: dict[int, dict[int, int]] = {}
+    for gid, conversation, seq in places:
+        gids.setdefault(conversation, {})[seq] = gid
+    spans = [(conversation, min(seqs), max(seqs)) for conversation, seqs in gids.items()]
     rows = reader.execute(
-        "SELECT m.conversation, m.seq, m.sender, m.at, m.kind = 'system', c.kind = 'direct', m.reply_to, m.thread, "  # noqa: S608
-        "m.text LIKE '%@%' FROM (SELECT value ->> 0 AS conversation, value ->> 1 AS first_seq, "
-        "value ->> 2 AS last_seq FROM json_each(:spans)) span CROSS JOIN conversations c ON c.key = span.conversation "
+        "SELECT m.conversation, json_group_array(m.seq), m.sender, max(m.at), m.kind = 'system', c.kind = 'direct', "  # noqa: S608
+        "min(m.reply_to), min(m.thread), max(m.text LIKE '%@%') FROM (SELECT value ->> 0 AS conversation, "
+        "value ->> 1 AS first_seq, value ->> 2 AS last_seq FROM json_each(:spans)) span "
+        "CROSS JOIN conversations c ON c.key = span.conversation "
         "CROSS JOIN messages m ON m.conversation = c.key AND m.seq BETWEEN span.first_seq AND span.last_seq "
-        f"WHERE m.deleted_at IS NULL {only}",
-        {"spans": orjson.dumps(list(spans.values())).decode(), **values},
+        f"WHERE m.deleted_at IS NULL AND m.at >= :oldest {only} "
+        f"GROUP BY m.conversation, c.kind, m.sender, m.kind = 'system', CASE WHEN {_SPECIAL} THEN m.seq END",
+        {"spans": orjson.dumps(spans).decode(), **values},
     )
-    found = [Posting(gid, *row) for row in rows if (gid := gids.get(row[:2])) is not None]
+    found: list[Postings] = []
+    for conversation, listed, *rest in rows:
+        there = gids[conversation]
+        seqs = tuple(sorted(there.keys() & set(orjson.loads(listed))))
+        if seqs:
+            found.append(Postings(there[seqs[-1]], conversation, seqs, *rest))
     return sorted(found, key=_gid)
 
 
 _gid = attrgetter("gid")
 
 
-def shares_of(reader: Querying, postings: Iterable[Posting]) -> list[Share]:
+def shares_of(reader: Querying, postings: Iterable[Postings]) -> list[Share]:
     """What is to be judged, by conversation."""
     found: list[Share] = []
     anybody = _anybody_reachable(reader)
-    by_conversation: dict[int, list[Posting]] = {}
+    by_conversation: dict[int, list[Postings]] = {}
     for each in postings:
         by_conversation.setdefault(each.conversation, []).append(each)
     for conversation, those in by_conversation.items():
@@ -161,7 +168,7 @@ def divided(shares: Iterable[Share]) -> tuple[list[Share], list[Share]]:
     later: list[Share] = []
     pairs = 0
     for each in shares:
-        if pairs + each.pairs > MOST_PAIRS or each.pairs * len(each.groups) > MOST_LOOKS:
+        if pairs + each.pairs > MOST_PAIRS or each.pairs * len(each.postings) > MOST_LOOKS:
             later.append(each)
         else:
             now.append(each)
@@ -172,13 +179,12 @@ def divided(shares: Iterable[Share]) -> tuple[list[Share], list[Share]]:
 def look(reader: Querying, shares: Iterable[Share]) -> Candidates:
     """Read what is needed to judge."""
     possible: list[Possible] = []
-    everyone: dict[int, list[Posting]] = {}
+    everyone: list[Postings] = []
     for share in shares:
-        groups = {group[-1].gid: group for group in share.groups}
         if share.among is None:
-            everyone |= groups
+            everyone += share.postings
         else:
-            possible += _possible(reader, groups, share.among)
+            possible += _possible(reader, share.postings, share.among)
     if everyone:
         possible += _possible(reader, everyone, None)
     people = {each.recipient.person for each in possible}
@@ -188,14 +194,13 @@ def look(reader: Querying, shares: Iterable[Share]) -> Candidates:
 _NOBODY = Candidates((), {}, frozenset())
 
 
-def _possible(
-    reader: Querying, groups: Mapping[int, list[Posting]], among: Collection[int] | None
-) -> Iterable[Possible]:
+def _possible(reader: Querying, postings: Sequence[Postings], among: Collection[int] | None) -> Iterable[Possible]:
+    by_gid = {each.gid: each for each in postings}
     rows = [
-        Row(gid, group[-1].conversation, "", MessagePosted.name, group[-1].seq, group[-1].sender, group[-1].at)
-        for gid, group in groups.items()
+        Row(each.gid, each.conversation, "", MessagePosted.name, each.seqs[-1], each.sender, each.at)
+        for each in postings
     ]
-    return [Possible(each, groups[each.gid]) for each in recipients(reader, rows, among=among)]
+    return [Possible(each, by_gid[each.gid]) for each in recipients(reader, rows, among=among)]
 
 
 # ---- who can be reached
@@ -242,10 +247,10 @@ def _reachable(reader: Querying, people: Collection[int]) -> frozenset[int]:
     return frozenset(person for (person,) in rows)
 
 
-def _meant(reader: Querying, conversation: int, special: Sequence[Posting]) -> set[int]:
+def _meant(reader: Querying, conversation: int, special: Sequence[Postings]) -> set[int]:
     """Members whom the messages name, authors whom they answer, and users of their threads."""
     found: set[int] = set()
-    if naming := [each.seq for each in special if each.names]:
+    if naming := [each.seqs[-1] for each in special if each.names]:
         found |= {
             person
             for (person,) in reader.execute(
@@ -268,9 +273,9 @@ def _meant(reader: Querying, conversation: int, special: Sequence[Posting]) -> s
     return found
 
 
-def read_shares(reader: Reader, places: Sequence[Place]) -> tuple[Candidates, list[Share]]:
+def read_shares(reader: Reader, places: Sequence[Place], oldest: int) -> tuple[Candidates, list[Share]]:
     """What can be judged now, and what takes longer."""
-    postings = postings_to_judge(reader, places)
+    postings = postings_to_judge(reader, places, oldest)
     if not postings:
         return _NOBODY, []
     now, later = divided(shares_of(reader, postings))

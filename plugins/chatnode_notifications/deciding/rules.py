@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context
+from chatnode.api import Context, now_ms
 from chatnode_notifications.deciding.table import ACTIVE_MS, NodeRules, Presence
 from chatnode_notifications.settings import NotificationsSettings
 
@@ -14,6 +14,11 @@ def rules_of(ctx: Context) -> NodeRules:
         settings.max_age_hours * 3_600_000, int(settings.online_delay_seconds * 1_000),
         int(settings.idle_delay_seconds * 1_000), int(settings.repeat_seconds * 1_000),
     )  # fmt: skip
+
+
+def oldest_judged(ctx: Context) -> int:
+    """The time, in milliseconds, before which a message is too old to notify anyone of it."""
+    return now_ms() - rules_of(ctx).max_age
 
 
 def presence_of(ctx: Context, person: int, now: int) -> Presence:

@@ -108,11 +108,11 @@ async def test_only_members_whom_it_concerns_are_looked_at(node: Node, amy: User
 
     def read(reader: Any) -> list[Any]:
         places = [(mention["gid"] - 1, key, 1), (mention["gid"], key, 2)]
-        return looking.shares_of(reader, looking.postings_at(reader, places))
+        return looking.shares_of(reader, looking.postings_at(reader, places, 0))
 
     ((key,),) = await rows(node, "SELECT key FROM conversations WHERE id = ?", group)
     (share,) = await node.core.db.read(read)
-    assert ([each.seq for each in share.postings], share.among) == ([2], [ben.key])
+    assert ([each.seqs for each in share.postings], share.among) == ([(2,)], [ben.key])
 
 
 async def test_what_concerns_nobody_is_left_out_and_nothing_else(node: Node, amy: User, ben: User) -> None:
@@ -130,11 +130,11 @@ async def test_what_concerns_nobody_is_left_out_and_nothing_else(node: Node, amy
     places = await rows(node, "SELECT gid, conversation, seq FROM messages ORDER BY gid")
 
     def read(reader: Any) -> tuple[int, bool]:
-        wanted = looking.postings_to_judge(reader, places)
+        wanted = looking.postings_to_judge(reader, places, 0)
         found, everything = (
-            looking.shares_of(reader, those) for those in (wanted, looking.postings_at(reader, places))
+            looking.shares_of(reader, those) for those in (wanted, looking.postings_at(reader, places, 0))
         )
-        return len(wanted), found == everything
+        return sum(len(each.seqs) for each in wanted), found == everything
 
     assert await node.core.db.read(read) == (5, True)
     await register(node, cay)

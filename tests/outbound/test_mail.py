@@ -21,7 +21,7 @@ from chatnode.metrics import Metrics
 from chatnode.outbound import mail as module
 from chatnode.outbound.mail import Mailer
 from chatnode.testing import configured
-from tests.outbound.mail_server import DIE, DROP, HANG, MailServer
+from tests.outbound.mail_server import DIE, DROP, HANG, LINGER, MailServer
 
 BOB = "bob@example.net"
 
@@ -146,7 +146,7 @@ OF_THE_SERVER = [
     ("EHLO", "421 4.3.2 going down"), ("EHLO", "550 5.7.1 who are you"), ("EHLO", DROP),
     ("MAIL", "421 4.3.2 going down"), ("MAIL", "450 4.3.2 slow down"), ("MAIL", "550 5.7.1 not your address"),
     ("MAIL", DROP), ("RCPT", "421 4.3.2 going down"), ("RCPT", "530 5.7.0 sign in first"), ("RCPT", DROP),
-    ("DATA", "421 4.3.2 going down"), ("DATA", DROP), ("END", "421 4.3.2 going down"), ("END", DROP),
+    ("DATA", "421 4.3.2 going down"), ("DATA", DROP), ("DATA", "250 2.0.0 taken"), ("END", "421 4.3.2 going down"), ("END", DROP),
     ("RCPT", "nonsense"),
 ]  # fmt: skip
 
@@ -240,6 +240,15 @@ async def test_a_server_that_says_nothing_holds_up_a_mail_for_the_timeout_alone(
         assert result.outcome == "later"
         assert "in time" in result.why
         await mails.aclose()
+
+
+async def test_a_server_that_judges_a_mail_before_it_replies_gets_it_once(server: MailServer) -> None:
+    mails = mailer(server, timeout_seconds=1.0)
+    server.says(END=[LINGER])
+    assert (await mails.send(a_mail("..dots", "a\n.b\n..\n.\n"), BOB)).outcome == "sent"
+    await mails.aclose()
+    (received,) = server.mails()
+    assert received.part("plain") == "a\n.b\n..\n.\n"
 
 
 async def test_closing_breaks_off_what_hangs(server: MailServer) -> None:

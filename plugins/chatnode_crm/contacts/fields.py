@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import attrs
 import orjson
@@ -17,7 +17,6 @@ from chatnode.api import IntegrityError, Querying, Refusal, Transaction, folded,
 from chatnode_crm.contacts.values.text import clean_lines
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
-KINDS: tuple[FieldKind, ...] = get_args(FieldKind)
 MOST_CHARS = 10_000
 MOST_NUMBER = 2**53 - 1
 _FLAGS = {

@@ -131,6 +131,7 @@ async def test_a_session_that_fails_ends_and_stops_no_other(
     monkeypatch.setattr(ann.session, "send", send)
     assert ctx.push(Nudged("eve"), people=[ann.key, bob.key]) == 1
     assert (ann.session.ended, len(bob.heard("demo.nudged"))) == (True, 1)
+    assert ctx.live_sessions(ann.key) == []  # what it missed is not missing in the middle of what it gets
 
 
 async def test_only_what_is_declared_is_pushed(ctx: Context, ann: LiveUser) -> None:

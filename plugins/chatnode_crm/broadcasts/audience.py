@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from chatnode.api import Asker, Context, Reader, Transaction, Work
-from chatnode_crm.broadcasts.rows import BroadcastRow, set_state
+from chatnode_crm.broadcasts.rows import BroadcastRow, begin_sending
 from chatnode_crm.broadcasts.windows import zone_of
 from chatnode_crm.jsons import json_array
 from chatnode_crm.segments.collection import asker_for
@@ -69,5 +69,5 @@ def _zone(found: object) -> str | None:
 
 
 def _stored(tx: Transaction, work: Work, broadcast: BroadcastRow, total: int) -> None:
-    set_state(tx, broadcast, "sending")
+    begin_sending(tx, broadcast)
     work.note(tx, done=0, total=total)

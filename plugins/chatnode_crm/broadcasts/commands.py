@@ -136,7 +136,7 @@ async def cancel_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
     def write(tx: Transaction) -> Broadcast:
         found = rows.find_broadcast(tx, asked.broadcast)
         if found.state not in ("done", "cancelled"):
-            rows.set_state(tx, found, "cancelled")
+            rows.end_broadcast(tx, found, "cancelled")
         return _shown(tx, rows.find_broadcast(tx, asked.broadcast))
 
     return BroadcastReply(await ctx.write(write))

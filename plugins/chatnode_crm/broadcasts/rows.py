@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -63,13 +63,16 @@ def insert_broadcast(tx: Transaction, values: dict[str, Any]) -> BroadcastRow:
     return find_broadcast(tx, values["id"])
 
 
-def set_state(tx: Transaction, broadcast: BroadcastRow, state: BroadcastState) -> None:
-    """Also when it ended, if it did. Once the audience is stored, what it was chosen by is forgotten: it may name
-    contacts, who may be erased."""
-    ended = tx.now if state in ("done", "cancelled") else None
+def begin_sending(tx: Transaction, broadcast: BroadcastRow) -> None:
+    """The audience is stored. What it was chosen by is forgotten: it may name contacts, who may be erased."""
+    tx.execute("UPDATE crm_broadcasts SET state = 'sending', selection = '{}' WHERE key = ?", (broadcast.key,))
+
+
+def end_broadcast(tx: Transaction, broadcast: BroadcastRow, state: Literal["done", "cancelled"]) -> None:
+    """Nothing more is sent. If the audience was not stored yet, what it was to be chosen by is forgotten now."""
     tx.execute(
         "UPDATE crm_broadcasts SET state = ?, ended_at = ?, selection = '{}' WHERE key = ?",
-        (state, ended, broadcast.key),
+        (state, tx.now, broadcast.key),
     )
 
 

@@ -30,7 +30,7 @@ from chatnode.api import (
 )
 from chatnode_crm.asking import check_owner
 from chatnode_crm.broadcasts.audience import store_audience
-from chatnode_crm.broadcasts.rows import BroadcastRow, find_broadcast, set_state
+from chatnode_crm.broadcasts.rows import BroadcastRow, end_broadcast, find_broadcast
 from chatnode_crm.broadcasts.words import wish_of
 from chatnode_crm.people.opting import is_opted_out
 from chatnode_crm.permissions import LISTS, VIEW
@@ -64,7 +64,7 @@ async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
         if contacts:
             await pace.wait(len(contacts))
             await work.write(lambda tx, contacts=contacts: _send(ctx, tx, work, broadcast, bot, contacts))
-    await work.write(lambda tx: set_state(tx, broadcast, "done"))
+    await work.write(lambda tx: end_broadcast(tx, broadcast, "done"))
     return {"sent": work.done}
 
 
@@ -222,7 +222,7 @@ def _has_just_stopped(reader: Querying, bot: Account, person: Account, stop: Seq
 def _ended(tx: Transaction, work: EndedWork) -> None:
     """However a work was cancelled, its broadcast is; one that has failed can be resumed."""
     if work.status == "cancelled":
-        set_state(tx, find_broadcast(tx, work.arguments["broadcast"]), "cancelled")
+        end_broadcast(tx, find_broadcast(tx, work.arguments["broadcast"]), "cancelled")
 
 
 KIND = WorkKind("broadcast", run_broadcast, "Broadcast", at_once=8, ended=_ended)

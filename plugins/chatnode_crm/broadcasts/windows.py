@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from chatnode.api import record
@@ -11,7 +11,7 @@ from chatnode.api import record
 _DAY = 1_440
 
 
-@cache
+@lru_cache(1_024)  # names come from users, and from fields of contacts
 def zone_of(name: str) -> ZoneInfo | None:
     """The zone with this IANA name, such as Europe/Paris; None if there is none."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import attrs
 import orjson
@@ -17,13 +17,13 @@ from chatnode.api import IntegrityError, Querying, Refusal, Transaction, folded,
 from chatnode_crm.contacts.values.text import clean_lines
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
-KINDS: tuple[FieldKind, ...] = get_args(FieldKind)
 MOST_CHARS = 10_000
 MOST_NUMBER = 2**53 - 1
 _FLAGS = {
     "true": 1, "yes": 1, "1": 1, "y": 1, "on": 1, "x": 1, "false": 0, "no": 0, "0": 0, "n": 0, "off": 0,
 }  # fmt: skip
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,16}(\.[0-9]*)?")
+"""With the digits that `MOST_NUMBER` has: `int` raises an error for very many."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
 

@@ -82,6 +82,12 @@ def test_times_and_zones() -> None:
     assert zone_of("Mars/Olympus") is zone_of("../etc/passwd") is zone_of("") is None
 
 
+def test_names_of_zones_that_contacts_make_up_do_not_fill_the_memory() -> None:
+    for number in range(1_100):
+        zone_of(f"Mars/{number}")
+    assert zone_of.cache_info().currsize <= 1_024
+
+
 class TestTimed:
     """On a clock that jumps."""
 

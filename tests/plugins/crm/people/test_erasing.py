@@ -6,6 +6,7 @@ from pathlib import Path
 
 import chatnode_crm
 import pytest
+from chatnode_crm.people import journal
 from chatnode_crm.people.suppression import is_suppressed_many
 
 from chatnode.config import Config
@@ -139,20 +140,28 @@ async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:
         assert await count(node, "SELECT count(*) FROM crm_people_state WHERE name = 'restored'") == 0
 
 
+async def test_many_erasures_are_all_on_disk_at_once(node: Node, mara: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_MOST", 2)
+    ids = [await contact(node, f"{number}@example.org") for number in range(5)]
+    for other in ids[1:]:
+        await mara.call("crm.contacts.merge", contact=ids[0], other=other)
+    await mara.call("crm.contacts.erase", contact=ids[0], confirm=ids[0])
+    directory = node.plugins.loaded["crm"].context.directory
+    assert {each.contact for each in journal.read_all(directory)} == set(ids)
+
+
 @pytest.mark.parametrize("torn", [b'{"contact": "12', b"\n", b""])
 async def test_a_torn_line_of_the_journal_harms_nothing(tmp_path: Path, torn: bytes) -> None:
-    from chatnode_crm.people.journal import read_all
-
     data = tmp_path / "data"
     async with open_node(data, Config(), only=[chatnode_crm]) as node:
         mara = await User.new(node, "mara", role="contacts_manager")
         ids = [await contact(node, f"{number}@example.org") for number in range(2)]
         await erase(mara, ids[0])
-        journal = next(data.rglob("erased.jsonl"))
-        with journal.open("ab") as file:
+        path = next(data.rglob("erased.jsonl"))
+        with path.open("ab") as file:
             file.write(torn)
         await erase(mara, ids[1])
-        assert [each.contact for each in read_all(journal.parent)] == ids
+        assert [each.contact for each in journal.read_all(path.parent)] == ids
 
 
 @pytest.mark.parametrize("config", [configured(plugins={"crm": {"bulk_contacts": 1}})])

@@ -342,8 +342,9 @@ async def test_killed_between_sending_and_storing_it_is_sent_again_with_the_same
 
     with monkeypatch.context() as patch:
         patch.setattr(rows, "store_outcomes", kill)
-        with pytest.raises(Killed):
+        with pytest.raises(ExceptionGroup) as caught:
             await alerts.send()
+    assert caught.group_contains(Killed)
     assert [row[:2] for row in await alerts.rows()] == [("pending", 1)]
     alerts.clock.forward(seconds=55)
     assert await alerts.send() == 0

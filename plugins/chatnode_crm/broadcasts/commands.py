@@ -57,7 +57,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
     bot = await ctx.bot(settings.broadcast_bot, settings.broadcast_bot_name)
 
     def write(tx: Transaction) -> Broadcast:
-        check(tx, asker, asked.contacts)
+        selection = check(tx, asker, asked.contacts)
         list_key = find_list(tx, asked.contacts.in_list).key if asked.contacts.in_list is not None else None
         zone_key = fields.find(tx, zone_field, "window.zone_field").key if zone_field else None
         id = new_id()
@@ -66,7 +66,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
         )
         found = rows.insert_broadcast(tx, {
             "id": id, "title": asked.title, "text": text, "bot": settings.broadcast_bot,
-            "selection": orjson.dumps(attrs.asdict(asked.contacts)).decode(), "list": list_key,
+            "selection": orjson.dumps(attrs.asdict(selection)).decode(), "list": list_key,
             "per_minute": per_minute, **window, "zone_field": zone_key, "starts_at": starts_at or tx.now,
             "state": "snapshot", "work": work,
             "created_at": tx.now, "created_by": actor_of(ctx),

@@ -82,7 +82,7 @@ async def verify_identity(ctx: Context, asked: OfIdentity) -> IdentityReply:
         if found.verified_at is None:
             [contact] = rows(tx, [found.contact])
             ctx.audit(tx, "identities.verify", contact.id, kind=found.kind)
-        return IdentityReply(shown(identities.verify(tx, found)))
+        return IdentityReply(shown(identities.verify(tx, found, actor=actor_of(ctx))))
 
     return await ctx.write(write)
 

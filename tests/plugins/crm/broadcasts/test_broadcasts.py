@@ -49,6 +49,83 @@ async def test_nobody_gets_it_whom_it_is_not_for(
     assert await count(node, "SELECT count(*) FROM messages") == 1
 
 
+_LISTS = {"lists": {"_has_any": ["News"]}}
+
+
+@pytest.mark.parametrize(
+    "contacts",
+    [
+        {"in_list": "News"},
+        {"in_lists": ["News", "Offers"], "at_least": 1},
+        {"filter": _LISTS},
+        {"filter": {"_or": [_LISTS, {"city": {"_eq": "Paris"}}]}},
+        {"filter": {"_not": {"lists": {"_has_none": ["News"]}}}},
+        {"in_list": "Segment"},
+        {"in_list": "Segment of a segment"},
+        {"in_list": "News (Copy)"},
+        {"in_list": "Copy of a segment"},
+        {"in_list": "Merged"},
+        {"in_list": "Both"},
+        {"in_list": "Selected"},
+    ],
+)
+async def test_a_list_s_opt_outs_hold_wherever_contacts_are_reached_through_it(
+    node: Node, mara: User, kim: User, ann: User, contacts: dict[str, Any]
+) -> None:
+    ada = await of_account(node, ann, mara)
+    for name in ("News", "Offers"):
+        await on_list(node, kim, name, ada)
+    await mara.call("crm.contacts.opt_out", contact=ada, list="News")
+    await kim.call("crm.segments.create", name="Segment", filter=_LISTS)
+    await kim.call("crm.segments.create", name="Segment of a segment", filter={"lists": {"_has_any": ["Segment"]}})
+    await kim.call("crm.segments.check", list="Segment")
+    await node.works.run_due()
+    await kim.call("crm.lists.copy", list="News")
+    await kim.call("crm.lists.copy", list="Segment", name="Copy of a segment")
+    await kim.call("crm.lists.intersect", lists=["News", "Offers"], name="Both")
+    for name in ("Merged", "Selected"):
+        await kim.call("crm.lists.create", name=name)
+    await kim.call("crm.lists.merge", sources=["News"], into="Merged")
+    await kim.call("crm.lists.add", list="Selected", select={"in_list": "News"})
+    await node.works.run_due()
+    figures = (await send(node, kim, contacts=contacts))["figures"]
+    assert (figures["audience"], figures["opted_out"], figures["sent"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "contacts",
+    [
+        {"all": True},
+        {"in_list": "Offers"},
+        {"filter": {"_and": [{"lists": {"_has_any": ["Offers"]}}, {"_not": {"lists": {"_has_any": ["Press"]}}}]}},
+        {"filter": {"lists": {"_has_none": ["Press"]}}},
+    ],
+)
+async def test_opt_outs_of_other_lists_do_not_matter(
+    node: Node, mara: User, kim: User, ann: User, contacts: dict[str, Any]
+) -> None:
+    """Nor does a merge take anything from a contact that was on the other list before."""
+    ada = await of_account(node, ann, mara)
+    await on_list(node, kim, "Offers", ada)
+    await on_list(node, kim, "Old", ada)
+    await on_list(node, kim, "Press")
+    for name in ("Old", "Press"):
+        await mara.call("crm.contacts.opt_out", contact=ada, list=name)
+    await kim.call("crm.lists.merge", sources=["Old"], into="Offers")
+    assert (await send(node, kim, contacts=contacts))["figures"]["sent"] == 1
+
+
+async def test_the_selection_means_the_same_once_lists_have_other_names(
+    node: Node, mara: User, kim: User, ann: User
+) -> None:
+    ada = await of_account(node, ann, mara)
+    await on_list(node, kim, "News", ada)
+    made = await create(kim, contacts={"in_lists": ["News"]})
+    await kim.call("crm.lists.update", list="News", name="Weekly")
+    assert (await run_work(node, made["work"]))["status"] == "done"
+    assert await ann.reads(await talk_of(node, ann)) == ["news"]
+
+
 async def test_two_contacts_with_one_account_get_it_once(node: Node, mara: User, kim: User, ann: User) -> None:
     await of_account(node, ann, mara)
     other = await contact(node, "other@example.org")

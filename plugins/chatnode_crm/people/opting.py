@@ -83,6 +83,12 @@ def forget_opt_outs(tx: Transaction, keys: Sequence[int]) -> None:
 # ---- accounts
 
 
+def opted_out_since(reader: Querying, person: int) -> int | None:
+    """Since when an account gets no broadcasts at all."""
+    row = reader.execute("SELECT at FROM crm_account_opt_outs WHERE person = ? AND list = ?", (person, _ALL)).fetchone()
+    return row[0] if row is not None else None
+
+
 def opt_out_account(tx: Transaction, person: int, list_key: int | None, at: int) -> bool:
     """Whether that changed something: the first time stays."""
     rows = tx.execute(
@@ -99,6 +105,14 @@ def opt_in_account(tx: Transaction, person: int, list_key: int | None) -> bool:
         {"person": person, "list": list_key},
     )
     return rows.rowcount > 0
+
+
+def opt_in_accounts_of(tx: Transaction, contact: int) -> None:
+    """What the verified accounts of a contact have opted out of everything is undone, and of lists it stays."""
+    tx.execute(
+        f"DELETE FROM crm_account_opt_outs WHERE person IN ({_ACCOUNTS}) AND list = {_ALL}",  # noqa: S608 -- constants
+        {"contact": contact},
+    )
 
 
 def keep_for_accounts(tx: Transaction, contacts: Sequence[int], person: int | None = None) -> None:

@@ -190,6 +190,13 @@ class TestOfAccounts:
         await answers(node, ann, "START")
         assert (await send(node, kim, "three"))["figures"]["sent"] == 1
 
+    async def test_users_see_it_and_can_undo_it(self, node: Node, mara: User, kim: User, ann: User) -> None:
+        ada = await self.stopped(node, mara, kim, ann)
+        [found] = (await mara.call("crm.identities.list", contact=ada))["identities"]
+        assert "opted_out_at" in found
+        await mara.call("crm.contacts.update", contact=ada, opted_out=False)
+        assert (await send(node, kim, "two"))["figures"]["sent"] == 1
+
     async def test_an_import_does_not_undo_it(self, node: Node, mara: User, kim: User, ann: User) -> None:
         ada = await self.stopped(node, mara, kim, ann)
         key = await key_of(node, ada)

@@ -31,6 +31,8 @@ from chatnode.api import (
 from chatnode_crm.asking import check_owner
 from chatnode_crm.broadcasts.answers import follow_talk
 from chatnode_crm.broadcasts.audience import lists_of, store_audience
+from chatnode_crm.broadcasts.model import BroadcastFigures
+from chatnode_crm.broadcasts.results import figures
 from chatnode_crm.broadcasts.rows import BroadcastRow, find_broadcast, set_state
 from chatnode_crm.people.opting import is_opted_out
 from chatnode_crm.permissions import LISTS, VIEW
@@ -66,7 +68,11 @@ async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
             await pace.wait(len(contacts))
             await work.write(lambda tx, contacts=contacts: _send(ctx, tx, work, broadcast, lists, bot, contacts))
     await work.write(lambda tx: set_state(tx, broadcast, "done"))
-    return {"sent": work.done}
+    return await ctx.read(lambda reader: _result(figures(reader, broadcast.key)))
+
+
+def _result(figures: BroadcastFigures) -> dict[str, Any]:
+    return {"sent": figures.sent, "opted_out": figures.opted_out, "unreachable": sum(figures.unreachable.values())}
 
 
 class _Pace:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from chatnode.api import Transaction
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.broadcasts.sending import create, on_list, send, talk_of
@@ -126,6 +128,14 @@ async def test_the_selection_means_the_same_once_lists_have_other_names(
     assert await ann.reads(await talk_of(node, ann)) == ["news"]
 
 
+async def test_the_result_of_the_work_says_what_became_of_whom(node: Node, mara: User, kim: User, ann: User) -> None:
+    await of_account(node, ann, mara)
+    await contact(node, "out@example.org", opted_out_at=1)
+    await contact(node, "nobody@example.org")
+    work = await run_work(node, (await create(kim))["work"])
+    assert work["result"] == {"sent": 1, "opted_out": 1, "unreachable": 1}
+
+
 async def test_two_contacts_with_one_account_get_it_once(node: Node, mara: User, kim: User, ann: User) -> None:
     await of_account(node, ann, mara)
     other = await contact(node, "other@example.org")
@@ -133,18 +143,22 @@ async def test_two_contacts_with_one_account_get_it_once(node: Node, mara: User,
     await node.works.run_due()
     key = await key_of(node, other)
 
-    def as_other(tx: Any) -> None:  # as if the identity had moved while it was being sent
+    def as_other(tx: Transaction) -> None:  # as if the identity had moved while it was being sent
         tx.execute("UPDATE crm_identities SET contact = ?", (key,))
         tx.execute("UPDATE crm_deliveries SET state = 'waiting' WHERE contact = ?", (key,))
-        tx.execute("UPDATE crm_broadcasts SET state = 'sending'")
+        go_back_to_sending(tx, made, "waiting")
 
     await node.core.db.write(as_other)
-    again = await node.core.db.write(
-        lambda tx: tx.execute("UPDATE work SET status = 'waiting', ended_at = NULL").rowcount
-    )
-    assert again == 1
-    await run_work(node, made["work"])
+    assert (await run_work(node, made["work"]))["status"] == "done"
     assert await ann.reads(await talk_of(node, ann)) == ["news"]
+    assert (await figures_of(kim, made))["unreachable"] == {"conflict": 1}
+
+
+def go_back_to_sending(tx: Transaction, made: dict[str, Any], status: str) -> None:
+    """As if the broadcast had been interrupted."""
+    tx.execute("UPDATE crm_broadcasts SET state = 'sending', ended_at = NULL")
+    arguments = json.dumps({"broadcast": made["broadcast"]})
+    tx.execute("UPDATE work SET status = ?, ended_at = NULL, arguments = ?", (status, arguments))
 
 
 async def test_the_audience_is_that_of_the_beginning(node: Node, mara: User, kim: User, ann: User, bob: User) -> None:
@@ -172,6 +186,91 @@ async def test_who_read_it_as_far_as_they_let_others_know(
     figures = (await kim.call("crm.broadcasts.get", broadcast=made["broadcast"]))["figures"]
     assert (figures["sent"], figures["read"]) == (2, 1)
     assert [each.get("read") for each in await deliveries(kim, made, state="sent")] == [True, None]
+
+
+async def figures_of(who: User, made: dict[str, Any]) -> dict[str, Any]:
+    return (await who.call("crm.broadcasts.get", broadcast=made["broadcast"]))["figures"]
+
+
+async def test_figures_stay_when_accounts_are_erased(node: Node, mara: User, kim: User, ann: User, bob: User) -> None:
+    for who in (ann, bob):
+        await of_account(node, who, mara)
+    made = (await send(node, kim))["broadcast"]
+    await ann.says(await talk_of(node, ann), "thank you")
+    await node.consumers.catch_up()
+    before = await figures_of(kim, made)
+    assert (before["read"], before["answered"]) == (1, 1)
+    await node.call("people.erase", person="ann", handle="ann")
+    assert await count(node, "SELECT count(*) FROM crm_contacts") == 1
+    assert await figures_of(kim, made) == before
+
+
+async def test_figures_stay_when_contacts_are_merged(node: Node, mara: User, kim: User, ann: User, bob: User) -> None:
+    ada, other = [await of_account(node, who, mara) for who in (ann, bob)]
+    made = (await send(node, kim))["broadcast"]
+    before = await figures_of(kim, made)
+    merge = (await mara.call("crm.contacts.merge", contact=ada, other=other))["merge"]
+    assert await figures_of(kim, made) == before
+    await bob.call("receipts.read", conversation=await talk_of(node, bob), seq=1)
+    await mara.call("crm.contacts.unmerge", merge=merge)
+    assert await figures_of(kim, made) == before | {"read": 1}
+    assert await count(node, "SELECT count(*) FROM crm_delivered") == 0
+
+
+async def halted(node: Node, kim: User, *settled: str) -> dict[str, Any]:
+    """A broadcast that was paused when these contacts had been dealt with, and all others still waited."""
+    made = await create(kim, contacts={"ids": [*settled]})
+    await node.works.run_due()
+
+    def go_back(tx: Transaction) -> None:
+        go_back_to_sending(tx, made, "paused")
+        tx.execute(
+            "INSERT INTO crm_deliveries (broadcast, contact, state) SELECT b.key, c.key, 'waiting' "
+            "FROM crm_broadcasts b JOIN crm_contacts c "
+            "WHERE NOT EXISTS (SELECT 1 FROM crm_deliveries WHERE contact = c.key)"
+        )
+
+    await node.core.db.write(go_back)
+    return made
+
+
+async def resumed(node: Node, kim: User, made: dict[str, Any]) -> dict[str, Any]:
+    await kim.call("crm.broadcasts.resume", broadcast=made["broadcast"])
+    await run_work(node, made["work"])
+    return await figures_of(kim, made)
+
+
+async def test_who_waits_still_gets_it_when_merged_into_who_could_not_be_reached(
+    node: Node, mara: User, kim: User, ann: User
+) -> None:
+    without, other = await contact(node, "a@example.org"), await of_account(node, ann, mara)
+    made = await halted(node, kim, without)
+    await mara.call("crm.contacts.merge", contact=without, other=other)
+    figures = await resumed(node, kim, made)
+    assert (figures["audience"], figures["sent"], figures["unreachable"]) == (2, 1, {"no_account": 1})
+    assert await ann.reads(await talk_of(node, ann)) == ["news"]
+
+
+async def test_who_got_it_has_got_it_when_merged_into_who_waits(node: Node, mara: User, kim: User, ann: User) -> None:
+    waiting, other = await contact(node, "a@example.org"), await of_account(node, ann, mara)
+    made = await halted(node, kim, other)
+    await mara.call("crm.contacts.merge", contact=waiting, other=other)
+    figures = await resumed(node, kim, made)
+    assert (figures["audience"], figures["sent"], figures["unreachable"]) == (2, 1, {"conflict": 1})
+    assert await ann.reads(await talk_of(node, ann)) == ["news"]
+
+
+async def test_nobody_waits_for_a_broadcast_that_is_over(
+    node: Node, mara: User, kim: User, ann: User, bob: User
+) -> None:
+    ada, other = [await of_account(node, who, mara) for who in (ann, bob)]
+    made = await halted(node, kim, ada)
+    merge = (await mara.call("crm.contacts.merge", contact=ada, other=other))["merge"]
+    before = await resumed(node, kim, made)
+    await mara.call("crm.contacts.unmerge", merge=merge)
+    after = await figures_of(kim, made)
+    assert after == before
+    assert (after["audience"], after["waiting"], after["sent"], after["unreachable"]) == (2, 0, 1, {"conflict": 1})
 
 
 async def test_figures_stay_when_contacts_are_erased(node: Node, mara: User, kim: User, ann: User, bob: User) -> None:

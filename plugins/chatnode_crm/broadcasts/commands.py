@@ -223,7 +223,7 @@ def _shown(reader: Querying, row: BroadcastRow) -> Broadcast:
     return Broadcast(
         row.id, row.title, row.text, row.bot, row.state, row.per_minute, rfc3339(row.created_at),
         rfc3339(row.starts_at), row.work or "", window=window, list=found[0] if found is not None else None,
-        ended_at=rfc3339(row.ended_at) if row.ended_at is not None else None,
+        ended_at=rfc3339(row.ended_at) if row.ended_at is not None else None, error=row.error,
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ class BroadcastRow:
     created_at: int
     created_by: int | None
     ended_at: int | None
+    error: str | None
 
     @property
     def window(self) -> Window | None:
@@ -71,6 +72,11 @@ def set_state(tx: Transaction, broadcast: BroadcastRow, state: BroadcastState) -
         "UPDATE crm_broadcasts SET state = ?, ended_at = ?, selection = '{}' WHERE key = ?",
         (state, ended, broadcast.key),
     )
+
+
+def set_error(tx: Transaction, broadcast: BroadcastRow, error: str | None) -> None:
+    """Why it could not be sent, or that this is tried again. It stays when the work is removed."""
+    tx.execute("UPDATE crm_broadcasts SET error = ? WHERE key = ?", (error, broadcast.key))
 
 
 def _rows(reader: Querying, condition: str, *values: object) -> list[BroadcastRow]:

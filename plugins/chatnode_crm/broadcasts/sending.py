@@ -33,7 +33,7 @@ from chatnode_crm.broadcasts.answers import follow_talk
 from chatnode_crm.broadcasts.audience import lists_of, store_audience
 from chatnode_crm.broadcasts.model import BroadcastFigures
 from chatnode_crm.broadcasts.results import figures
-from chatnode_crm.broadcasts.rows import BroadcastRow, find_broadcast, set_state
+from chatnode_crm.broadcasts.rows import BroadcastRow, find_broadcast, set_error, set_state
 from chatnode_crm.people.opting import is_opted_out
 from chatnode_crm.permissions import LISTS, VIEW
 from chatnode_crm.settings import CrmSettings
@@ -49,6 +49,18 @@ _OF_RECIPIENTS = frozenset({"forbidden", "closed", "not_found", "not_member", "c
 async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
     """The whole broadcast, from where it was."""
     broadcast = await ctx.read(lambda reader: find_broadcast(reader, work.arguments["broadcast"]))
+    if broadcast.error is not None:
+        await ctx.write(lambda tx: set_error(tx, broadcast, None))
+    try:
+        return await _run(ctx, work, broadcast)
+    except Refusal as refusal:
+        why = refusal.message
+        if not refusal.temporary:
+            await ctx.write(lambda tx: set_error(tx, broadcast, why))
+        raise
+
+
+async def _run(ctx: Context, work: Work, broadcast: BroadcastRow) -> Mapping[str, Any]:
     if broadcast.state == "snapshot":
         await check_owner(ctx, work, LISTS, VIEW)
         await store_audience(ctx, work, broadcast)
@@ -228,9 +240,12 @@ def _account_of(reader: Querying, contact: int) -> Account | None:
 
 
 def _ended(tx: Transaction, work: EndedWork) -> None:
-    """However a work was cancelled, its broadcast is; one that has failed can be resumed."""
+    """However a work was cancelled, its broadcast is; one that has failed can be resumed, and says why it has."""
+    broadcast = find_broadcast(tx, work.arguments["broadcast"])
     if work.status == "cancelled":
-        set_state(tx, find_broadcast(tx, work.arguments["broadcast"]), "cancelled")
+        set_state(tx, broadcast, "cancelled")
+    if work.status == "failed" and broadcast.error is None:
+        set_error(tx, broadcast, "something is wrong with the plugin; the log of the node says what")
 
 
 KIND = WorkKind("broadcast", run_broadcast, "Broadcast", at_once=8, ended=_ended)

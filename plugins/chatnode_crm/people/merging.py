@@ -15,6 +15,7 @@ import orjson
 from chatnode.api import Querying, Refusal, Transaction, new_id, record
 from chatnode_crm.contacts import index
 from chatnode_crm.contacts.events import CrmContactCreated
+from chatnode_crm.contacts.fields import by_key
 from chatnode_crm.contacts.finding import ContactRow, rows
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.deliveries import merge_deliveries, unmerge_deliveries
@@ -240,7 +241,11 @@ def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
     [row] = other["crm_contacts"]
     tx.execute("DELETE FROM crm_redirects WHERE id = ?", (row["id"],))
     tx.execute("DELETE FROM crm_gone WHERE contact = ?", (row["key"],))
-    snapshots.put_rows(tx, "crm_contacts", [row | {"version": tx.next_gid, "updated_at": tx.now, "updated_by": actor}])
+    fields = by_key(tx)  # some may be deleted since
+    custom = {key: value for key, value in _custom(row["custom"]).items() if key in fields}
+    changed = {"version": tx.next_gid, "updated_at": tx.now, "updated_by": actor}
+    changed["custom"] = orjson.dumps(custom, option=orjson.OPT_SORT_KEYS).decode() if custom else None
+    snapshots.put_rows(tx, "crm_contacts", [row | changed])
     index.add(tx, [(row["key"], row["words"])])
     tx.record_many(CrmContactCreated, [row["key"]], actor=actor)
 

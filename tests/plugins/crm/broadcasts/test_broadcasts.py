@@ -313,6 +313,23 @@ async def test_a_bot_that_cannot_post_makes_nobody_unreachable(node: Node, mara:
     work = await run_work(node, made["work"])
     assert (work["status"], "deactivated" in work["error"]) == ("failed", True)
     assert [each["state"] for each in await deliveries(kim, made)] == ["waiting"]
+    of_it = {"broadcast": made["broadcast"]}
+    assert "deactivated" in (await kim.call("crm.broadcasts.get", **of_it))["broadcast"]["error"]
+    await node.call("people.reactivate", person="news")
+    await kim.call("crm.broadcasts.resume", **of_it)
+    await run_work(node, made["work"])
+    shown = (await kim.call("crm.broadcasts.get", **of_it))["broadcast"]
+    assert (shown["state"], "error" in shown) == ("done", False)
+
+
+async def test_a_broadcast_to_a_broken_segment_says_why_it_is_not_sent(node: Node, mara: User, kim: User) -> None:
+    await mara.call("crm.tags.create", name="VIP")
+    await kim.call("crm.segments.create", name="VIPs", filter={"tags": {"_has_any": ["VIP"]}})
+    made = await create(kim, contacts={"in_list": "VIPs"})
+    await mara.call("crm.tags.delete", tag="VIP")
+    assert (await run_work(node, made["work"]))["status"] == "failed"
+    shown = (await kim.call("crm.broadcasts.get", broadcast=made["broadcast"]))["broadcast"]
+    assert (shown["state"], "names no tag" in shown["error"]) == ("snapshot", True)
 
 
 async def test_who_may_and_what_is_refused(node: Node, mara: User, vic: User, kim: User, ann: User) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import attrs
 import orjson
 
 from chatnode.api import Querying, Refusal, Transaction, new_id, record
@@ -331,6 +332,12 @@ def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, s
     }
     ids = reader.execute("SELECT id FROM crm_redirects WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     return [*known, *((id, None) for id in {id for (id,) in ids} - {id for id, _ in known})]
+
+
+def gone_contact(before: str) -> ContactRow:
+    """The contact that was merged into another one, from what the merge keeps."""
+    [row] = orjson.loads(before)["other"][snapshots.CONTACTS]
+    return ContactRow(**{field.name: row.get(field.name) for field in attrs.fields(ContactRow)})
 
 
 def forget_merges(tx: Transaction, keys: Sequence[int]) -> None:

@@ -18,3 +18,9 @@ INSERT INTO crm_broadcast_lists (broadcast, list) SELECT key, list FROM crm_broa
 
 -- Why the last attempt to send it failed.
 ALTER TABLE crm_broadcasts ADD COLUMN error TEXT;
+
+-- Up to which event contacts are counted in crm_days; NULL until more are. The command line shows those after it, too.
+CREATE TABLE crm_counted (
+  gid INTEGER
+);
+INSERT INTO crm_counted (gid) SELECT CASE WHEN EXISTS (SELECT 1 FROM crm_days) THEN NULL ELSE 0 END;

@@ -49,7 +49,7 @@ class CrmSettings:
     )
     stop_words: tuple[str, ...] = setting(
         (
-            "STOP", "UNSUBSCRIBE", "CANCEL", "QUIT", "END", "OPT OUT", "OPTOUT", "STOPALL",
+            "STOP", "UNSUBSCRIBE", "CANCEL", "QUIT", "END", "OPT OUT", "OPTOUT", "STOP ALL", "STOPALL",
             "STOPP", "ABMELDEN", "ABBESTELLEN", "AUSTRAGEN",
             "ARRET", "ARRETER", "ARRETEZ", "DESABONNER", "SE DESABONNER", "DESINSCRIRE", "DESINSCRIPTION",
             "BAJA", "DARSE DE BAJA", "PARAR", "CANCELAR", "SAIR", "DESCADASTRAR",

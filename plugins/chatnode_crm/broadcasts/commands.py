@@ -41,8 +41,8 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
     """Send a message to many contacts: a bot posts it in its direct conversation with each of them.
 
     Only contacts with a verified account of this node get it, each once, and none that opted out of everything or of
-    the list in `contacts`. The audience is stored when the broadcast begins. A recipient who answers with one of the
-    setting's words, such as STOP, gets no more.
+    a list that `contacts` names. The audience is stored when the broadcast begins. A recipient who answers with one of
+    the setting's words, such as STOP, gets no more.
     """
     ctx.check(VIEW)
     settings = ctx.settings(CrmSettings)

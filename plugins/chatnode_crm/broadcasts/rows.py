@@ -14,8 +14,8 @@ from chatnode_crm.broadcasts.windows import Window
 
 @record(frozen=True)
 class BroadcastRow:
-    """A row of `crm_broadcasts`. `list` is the key of the list whose opt-outs apply too; `zone_field` that of a custom
-    field."""
+    """A row of `crm_broadcasts`. `list` is the key of the list in its selection (see `lists_of` for all whose opt-outs
+    apply), `zone_field` that of a custom field."""
 
     key: int
     id: str

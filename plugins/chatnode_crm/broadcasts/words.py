@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 from unicodedata import category
@@ -9,6 +10,8 @@ from unicodedata import category
 from chatnode.api import folded, record
 
 _LONGEST = 200
+_MENTION = re.compile(r"^\s*@\S+\s")
+"""What an answer may begin with: the bot's handle."""
 
 
 @record(frozen=True)
@@ -35,7 +38,7 @@ def wish_of(text: str, stop: Sequence[str], start: Sequence[str]) -> Wish | None
 
     A text that contains a word further on asks for nothing.
     """
-    said = next((words for line in text.splitlines() if (words := as_word(line))), "")
+    said = next((words for line in text.splitlines() if (words := as_word(_MENTION.sub("", line)))), "")
     if len(said) > _LONGEST:
         return None
     stopping, starting = _after(said, stop), _after(said, start)

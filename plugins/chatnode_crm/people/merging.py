@@ -244,8 +244,10 @@ def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
     tx.execute("DELETE FROM crm_gone WHERE contact = ?", (row["key"],))
     fields = by_key(tx)  # some may be deleted since
     custom = {key: value for key, value in _custom(row["custom"]).items() if key in fields}
-    changed = {"version": tx.next_gid, "updated_at": tx.now, "updated_by": actor}
-    changed["custom"] = orjson.dumps(custom, option=orjson.OPT_SORT_KEYS).decode() if custom else None
+    changed: dict[str, Any] = {
+        "custom": orjson.dumps(custom, option=orjson.OPT_SORT_KEYS).decode() if custom else None,
+        "version": tx.next_gid, "updated_at": tx.now, "updated_by": actor,
+    }  # fmt: skip
     snapshots.put_rows(tx, "crm_contacts", [row | changed])
     index.add(tx, [(row["key"], row["words"])])
     tx.record_many(CrmContactCreated, [row["key"]], actor=actor)

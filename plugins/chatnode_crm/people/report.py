@@ -116,7 +116,8 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
 async def erase_contact(ctx: Context, asked: EraseContact) -> ContactErased:
     """Erase a contact for good: fields, notes, identities, the journal, and copies of it in merges and deliveries.
 
-    Of the e-mail a keyed hash stays, so that no import and no form brings the contact back; a user can create it again.
+    Of the e-mail a keyed hash stays, so that no import, form or upsert brings the contact back; a user can create it
+    again. Its accounts keep what it has opted out of.
     Events about it say its id only. After a restore it is erased again.
     """
 

@@ -56,7 +56,7 @@ def _named(filter: dict[str, Any], *, wanted: bool) -> Iterator[str]:
                     yield from texts_of(value)
 
 
-def _rows(source: Querying, column: str, values: Collection[int | str]) -> list[tuple[int, dict[str, Any]]]:
+def _rows(source: Querying, column: str, values: Collection[int] | Collection[str]) -> list[tuple[int, dict[str, Any]]]:
     """The lists' keys and filters."""
     rows = source.execute(
         f"SELECT key, filter FROM crm_lists WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608

@@ -15,7 +15,7 @@ STOP, START = CrmSettings().stop_words, CrmSettings().start_words
         "STOP", " stop.\n", "“STOP”", "«СТОП»", "«\u00a0STOP\u00a0»", "`STOP`", "**stop**", "STOP…", "Stop 🙏",
         "🙏\nstop", "/stop", "#STOP", "ＳＴＯＰ", "STOP\u200b", "¡Baja!", "STOP\n\nSent from my iPhone",
         "停止。", "退订！", "стоп!", "Désabonner", "Se désabonner", "Arrêter", "ABMELDEN!", "Opt-out", "unsubscribe",
-        "CANCEL", "Quit.", "end", "wypisz", "Отписаться", "afmelden",
+        "Stop all", "@news STOP", "CANCEL", "Quit.", "end", "wypisz", "Отписаться", "afmelden",
     ],
 )  # fmt: skip
 def test_as_people_write_it(text: str) -> None:

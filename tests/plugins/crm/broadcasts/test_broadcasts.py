@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, steps_in
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.broadcasts.sending import create, on_list, send, talk_of
@@ -258,6 +260,39 @@ async def test_who_got_it_has_got_it_when_merged_into_who_waits(node: Node, mara
     figures = await resumed(node, kim, made)
     assert (figures["audience"], figures["sent"], figures["unreachable"]) == (2, 1, {"conflict": 1})
     assert await ann.reads(await talk_of(node, ann)) == ["news"]
+
+
+async def test_a_merge_from_before_the_better_delivery_stayed(
+    node: Node, mara: User, kim: User, ann: User, bob: User
+) -> None:
+    """Then the one of the contact that was kept stayed, and of the other one no numbers."""
+    ada, other = [await of_account(node, who, mara) for who in (ann, bob)]
+    made = (await send(node, kim))["broadcast"]
+    before = await figures_of(kim, made)
+    merge = (await mara.call("crm.contacts.merge", contact=ada, other=other))["merge"]
+
+    def as_then(tx: Transaction) -> None:
+        tx.execute("UPDATE crm_merges SET before = json_remove(before, '$.other.crm_delivered')")
+        tx.execute("DELETE FROM crm_delivered")
+
+    await node.core.db.write(as_then)
+    await mara.call("crm.contacts.unmerge", merge=merge)
+    assert await figures_of(kim, made) == before
+
+
+def test_broadcasts_under_way_keep_to_the_opt_outs_of_their_list(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    columns = "key, id, title, text, bot, selection, list, per_minute, zone, starts_at, state, created_at"
+    for step in steps_in("chatnode_crm"):
+        if "CREATE TABLE crm_broadcast_lists" in step.sql:
+            connection.execute(
+                f"INSERT INTO crm_broadcasts ({columns}) VALUES "
+                "(1, 'a', '', '', '', '{}', 7, 1, 'UTC', 0, 'sending', 0), "
+                "(2, 'b', '', '', '', '{}', NULL, 1, 'UTC', 0, 'sending', 0)"
+            )
+        connection.executescript(step.sql)
+    assert connection.execute("SELECT broadcast, list FROM crm_broadcast_lists").fetchall() == [(1, 7)]
+    connection.close()
 
 
 async def test_nobody_waits_for_a_broadcast_that_is_over(

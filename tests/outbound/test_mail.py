@@ -146,7 +146,8 @@ OF_THE_SERVER = [
     ("EHLO", "421 4.3.2 going down"), ("EHLO", "550 5.7.1 who are you"), ("EHLO", DROP),
     ("MAIL", "421 4.3.2 going down"), ("MAIL", "450 4.3.2 slow down"), ("MAIL", "550 5.7.1 not your address"),
     ("MAIL", DROP), ("RCPT", "421 4.3.2 going down"), ("RCPT", "530 5.7.0 sign in first"), ("RCPT", DROP),
-    ("DATA", "421 4.3.2 going down"), ("DATA", DROP), ("DATA", "250 2.0.0 taken"), ("END", "421 4.3.2 going down"), ("END", DROP),
+    ("DATA", "421 4.3.2 going down"), ("DATA", DROP), ("DATA", "250 2.0.0 taken"),
+    ("END", "421 4.3.2 going down"), ("END", DROP),
     ("RCPT", "nonsense"),
 ]  # fmt: skip
 

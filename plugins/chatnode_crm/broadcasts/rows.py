@@ -14,8 +14,8 @@ from chatnode_crm.broadcasts.windows import Window
 
 @record(frozen=True)
 class BroadcastRow:
-    """A row of `crm_broadcasts`. `list` is the key of the list whose opt-outs apply too; `zone_field` that of a custom
-    field."""
+    """A row of `crm_broadcasts`. `list` is the key of the list in its selection (see `lists_of` for all whose opt-outs
+    apply), `zone_field` that of a custom field."""
 
     key: int
     id: str
@@ -35,6 +35,7 @@ class BroadcastRow:
     created_at: int
     created_by: int | None
     ended_at: int | None
+    error: str | None
 
     @property
     def window(self) -> Window | None:
@@ -74,6 +75,11 @@ def end_broadcast(tx: Transaction, broadcast: BroadcastRow, state: Literal["done
         "UPDATE crm_broadcasts SET state = ?, ended_at = ?, selection = '{}' WHERE key = ?",
         (state, tx.now, broadcast.key),
     )
+
+
+def set_error(tx: Transaction, broadcast: BroadcastRow, error: str | None) -> None:
+    """Why it could not be sent, or that this is tried again. It stays when the work is removed."""
+    tx.execute("UPDATE crm_broadcasts SET error = ? WHERE key = ?", (error, broadcast.key))
 
 
 def _rows(reader: Querying, condition: str, *values: object) -> list[BroadcastRow]:

@@ -40,7 +40,8 @@ class Window:
         """When it opens there, in milliseconds; `now` while it is open."""
         if self.is_open(zone, now):
             return now
-        opening = _local(zone, now).replace(hour=self.opens // 60, minute=self.opens % 60, second=0, microsecond=0)
+        hour, minute = divmod(self.opens % _DAY, 60)  # 24:00 is also the beginning of a day
+        opening = _local(zone, now).replace(hour=hour, minute=minute, second=0, microsecond=0)
         moments = (moment for days in range(3) for moment in _moments(opening + timedelta(days=days)))
         return min(moment for moment in moments if moment > now)
 

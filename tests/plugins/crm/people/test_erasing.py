@@ -19,6 +19,7 @@ from chatnode.storage.engine.stored_files import Lister
 from chatnode.storage.upkeep import backups
 from chatnode.storage.upkeep.restoring import restore
 from chatnode.testing import User, configured, refused, run_work
+from tests.plugins.crm.imports.importing import begun, finished
 from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
 
 
@@ -120,6 +121,25 @@ async def test_everything_stored_about_a_contact(node: Node, mara: User, vic: Us
     with refused("forbidden"):
         await vic.call("crm.contacts.report", contact=ada)
     assert "crm.contacts.report" in str(await node.call("audit.list"))
+
+
+async def test_the_report_has_what_merges_and_imports_keep(node: Node, mara: User, ann: User) -> None:
+    text = "Email,First Name,Last Name,City,Salary\nann@example.org,Ann,A,Rome,90000\nbob@example.org,Bob,B,Oslo,1\n"
+    ada = await of_account(node, ann, mara, first_name="Ann", last_name="A", city="Paris")
+    id = await begun(mara, text)
+    await finished(node, mara, "start", id)
+    other = await contact(node, "a@engines.example", city="London", phone="+33612345678")
+    twin = await contact(node, "twin@example.org", phone="+33612345678")
+    await run_work(node, (await mara.call("crm.duplicates.find"))["work"])
+    await mara.call("crm.contacts.merge", contact=ada, other=other, take=["email"])
+    await mara.call("crm.contacts.opt_out", contact=ada)
+    report = await mara.call("crm.contacts.report", contact=ada)
+    [merge] = report["merges"]
+    assert (merge["contact"], merge["email"], merge["city"]) == (other, "a@engines.example", "London")
+    [row] = report["imported"]
+    assert (row["import"], row["line"], ["Salary", "90000"] in row["cells"]) == (id, 2, True)
+    assert [each["before"] for each in report["replaced"]] == [{"city": "Paris"}]
+    assert [each["contact"] for each in report["duplicates"]] == [twin]
 
 
 async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import PersonRef, Querying, Transaction, now_ms, record
+from chatnode.api import PersonRef, Querying, Transaction, acting, now_ms, record
 
 MOST_BODY = 500
 """Characters of a body."""
@@ -80,7 +80,7 @@ MAY_SEE = (
 """A condition: the item's user may see the message that it tells of, and has not blocked its sender."""
 
 _TO_BE_TOLD = (
-    f"{MAY_SEE} AND item.read_at IS NULL AND owner.deactivated_at IS NULL AND owner.bot = 0 "  # noqa: S608 -- constants
+    f"{MAY_SEE} AND item.read_at IS NULL AND owner.bot = 0 "  # noqa: S608 -- constants
     "AND (item.conversation IS NULL OR (m.deleted_at IS NULL "
     "AND EXISTS (SELECT 1 FROM members w WHERE w.conversation = item.conversation AND w.person = item.person "
     "AND w.read_seq < item.last_seq) "
@@ -102,9 +102,11 @@ _NOTES = (
 
 def notes_of(reader: Querying, items: Collection[int], base_url: str) -> dict[int, Note]:
     """The notes of items, by key. An item that must not be told any more is not among them: it was read or deleted, or
-    its user left, was deactivated, muted the conversation or blocked the sender."""
+    its user left, muted the conversation, blocked the sender, or can no longer use the chat."""
     rows = reader.execute(_NOTES, {"items": orjson.dumps(list(items)).decode(), "now": now_ms()})
-    return {row[0]: _note(row, base_url) for row in rows}
+    notes = [_note(row, base_url) for row in rows]
+    told = acting(reader, {each.person for each in notes})
+    return {each.key: each for each in notes if each.person in told}
 
 
 def _note(row: Sequence[Any], base_url: str) -> Note:

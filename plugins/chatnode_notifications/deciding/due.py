@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import orjson
 
-from chatnode.api import Querying, Transaction, record
+from chatnode.api import Querying, Transaction, acting, record
 from chatnode_notifications.deciding.bundles import messages_in
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
@@ -47,7 +47,6 @@ class Bundle:
     messages: str
     made_at: int
     bot: bool
-    deactivated: bool
     takes_part: bool
     first: int
     read_seq: int
@@ -55,6 +54,7 @@ class Bundle:
     muted_until: int | None
     archived: bool
     rang_at: int | None
+    can_act: bool
 
 
 @record(frozen=True)
@@ -72,7 +72,7 @@ def is_due(column: str) -> str:
 
 _BUNDLES = (
     "SELECT b.key, b.person, b.conversation, b.first_seq, b.last_gid, b.count, b.messages, b.made_at, p.bot, "
-    "p.deactivated_at IS NOT NULL, w.person IS NOT NULL AND w.left_gid IS NULL, coalesce(w.first, 0), "
+    "w.person IS NOT NULL AND w.left_gid IS NULL, coalesce(w.first, 0), "
     "coalesce(w.read_seq, 0), coalesce(s.notify, 'all'), s.muted_until, coalesce(s.archived, 0), "
     "(SELECT max(i.created_at) FROM notifications_items i WHERE i.person = b.person "
     "AND i.conversation = b.conversation) "
@@ -85,8 +85,9 @@ _BUNDLES = (
 
 def bundles_with(reader: Querying, keys: Collection[int]) -> list[Bundle]:
     """The bundles with these keys that are still there."""
-    rows = reader.execute(_BUNDLES, (orjson.dumps(list(keys)).decode(),))
-    return [Bundle(*row) for row in rows]
+    rows = reader.execute(_BUNDLES, (orjson.dumps(list(keys)).decode(),)).fetchall()
+    able = acting(reader, {person for _, person, *_ in rows})
+    return [Bundle(*row, row[1] in able) for row in rows]
 
 
 def judge_again(
@@ -121,7 +122,7 @@ def _judge(
         case = Case(
             now=now, at=each.at, reason=reasons[each.seq], made_at=bundle.made_at,
             takes_part=bool(bundle.takes_part), may_see=each.seq >= bundle.first, deleted=bool(each.deleted),
-            own=each.sender == bundle.person, bot=bool(bundle.bot), deactivated=bool(bundle.deactivated),
+            own=each.sender == bundle.person, bot=bool(bundle.bot), can_act=bundle.can_act,
             blocked=bool(each.blocked), notify=bundle.notify, muted_until=bundle.muted_until,
             through_mute=chosen.mentions_through_mute, archived=bool(bundle.archived),
             paused_until=paused_until(chosen), quiet_until=quiet, presence=presence,

@@ -151,12 +151,22 @@ def _posted(tx: Transaction, bundle: Bundle, reasons: Mapping[int, Reason]) -> l
 
 
 def _item(bundle: Bundle, kept: Sequence[_Posted], reasons: Mapping[int, Reason]) -> ItemDraft:
-    """About the newest of the messages, for the weightiest reason."""
-    newest = kept[-1]
+    """For the weightiest reason."""
     reason = reasons[max(kept, key=lambda each: (LEVEL[reasons[each.seq]], each.seq)).seq]
     forgotten = bundle.count - len(reasons) if bundle.read_seq < bundle.first_seq else 0  # of very many
+    senders, several = {each.sender for each in kept}, len(kept) > 1
     return ItemDraft(
         person=bundle.person, kind=KIND[reason], reason=reason, personal=LEVEL[reason] == PERSONAL,
-        count=len(kept) + max(0, forgotten), conversation=bundle.conversation, message=newest.key,
-        sender=newest.sender, first_seq=kept[0].seq, last_seq=newest.seq, last_gid=bundle.last_gid,
+        count=len(kept) + max(0, forgotten), conversation=bundle.conversation,
+        message=None if several else kept[0].key, messages=_by_reason(kept, reasons) if several else None,
+        sender=kept[0].sender if len(senders) == 1 else None,
+        first_seq=kept[0].seq, last_seq=kept[-1].seq, last_gid=bundle.last_gid,
     )  # fmt: skip
+
+
+def _by_reason(kept: Sequence[_Posted], reasons: Mapping[int, Reason]) -> str:
+    """As an item has its messages."""
+    found: dict[Reason, list[int]] = {}
+    for each in kept:
+        found.setdefault(reasons[each.seq], []).append(each.seq)
+    return orjson.dumps(found).decode()

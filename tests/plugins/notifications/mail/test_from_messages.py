@@ -10,7 +10,8 @@ from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import SITE, rows, verified
+from tests.plugins.notifications.mail.mailing import SITE, deliver, make_due, rows, verified
+from tests.plugins.notifications.telling import MINUTE, tell
 
 
 @pytest.fixture
@@ -60,3 +61,21 @@ async def test_the_settings_say_when_a_digest_is_due(node: Node, server: MailSer
     assert third % 86_400_000 == 4 * 3_600_000
     await ben.call("notifications.settings.set", mail="off")
     assert await due() is None
+
+
+@pytest.mark.parametrize("mail", ["instant", "digest"])
+async def test_a_mention_is_mailed_although_a_later_message_was_deleted(
+    node: Node, server: MailServer, mail: str
+) -> None:
+    amy, ben, cay = [await User.new(node, handle) for handle in ("amy", "ben", "cay")]
+    await verified(ben, server)
+    await ben.call("notifications.settings.set", mail=mail)
+    group = await amy.group(ben, cay, title="Garden")
+    await amy.says(group, "@ben the server is on fire")
+    small_talk = await cay.says(group, "lol")
+    await tell(node, ahead_seconds=MINUTE)
+    await cay.call("messages.delete", message=small_talk)
+    await make_due(node)
+    assert await deliver(node)
+    (sent,) = server.mails()
+    assert "amy · Garden: @ben the server is on fire\n" in sent.part("plain")  # and no more messages

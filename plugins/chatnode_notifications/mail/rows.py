@@ -104,5 +104,10 @@ def end_mail(tx: Transaction, mail: int, state: MailState, code: str = "", error
 
 
 def items_of_mail(reader: Querying, mail: int) -> list[int]:
-    """The keys of the items that a mail tells of."""
-    return [item for (item,) in reader.execute("SELECT item FROM notifications_mail_items WHERE mail = ?", (mail,))]
+    """The keys of the items that a mail tells of, and no mail has told of yet."""
+    rows = reader.execute(
+        "SELECT w.item FROM notifications_mail_items w JOIN notifications_items i ON i.key = w.item "
+        "WHERE w.mail = ? AND i.mailed_at IS NULL",
+        (mail,),
+    )
+    return [item for (item,) in rows]

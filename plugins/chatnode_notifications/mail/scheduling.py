@@ -103,8 +103,8 @@ def _due(tx: Transaction, settings: NotificationsSettings) -> dict[str, int]:
 
 
 def digest_changed(tx: Transaction, person: int) -> None:
-    """Compute again when the user's next digest is due. Call it after every change of their `mail`, `digest` or
-    `zone`, in the same transaction."""
+    """Compute again when the user's next digest is due, and what the next mail tells of. Call it after every change of
+    their `mail`, `digest` or `zone`, in the same transaction."""
     row = tx.execute(
         "SELECT mail, digest, zone, next_digest_at FROM notifications_people WHERE person = ?", (person,)
     ).fetchone()
@@ -116,10 +116,32 @@ def digest_changed(tx: Transaction, person: int) -> None:
     if due is not None and before is None:
         # The first digest tells of what waits for an instant mail, and of nothing older.
         tx.execute(
-            "UPDATE notifications_mailboxes SET since = coalesce((SELECT min(first_at) FROM notifications_mail_items "
-            "WHERE person = :person AND mail IS NULL), :now) WHERE person = :person",
+            "UPDATE notifications_mailboxes SET since = coalesce((SELECT min(w.first_at) "
+            "FROM notifications_mail_items w LEFT JOIN notifications_mails m ON m.key = w.mail "
+            "WHERE w.person = :person AND (m.key IS NULL OR m.state = 'pending')), :now) WHERE person = :person",
             {"person": person, "now": tx.now},
         )
+    if mail != "off":
+        _replace_mails(tx, person, mail)
+
+
+def _replace_mails(tx: Transaction, person: int, wanted: str) -> None:
+    """A mail of the other kind that could not be sent yet is not sent; one of the wanted kind tells of its items."""
+    unwanted = (
+        "(SELECT key FROM notifications_mails WHERE person = :person AND state = 'pending' "
+        "AND kind IN ('instant', 'digest') AND kind <> :wanted)"
+    )
+    values = {"person": person, "wanted": wanted, "now": tx.now}
+    if wanted == "instant":
+        tx.execute(
+            "UPDATE notifications_mail_items SET mail = NULL, first_at = :now, last_at = :now "  # noqa: S608
+            f"WHERE mail IN {unwanted}",
+            values,
+        )
+    tx.execute(
+        f"UPDATE notifications_mails SET state = 'suppressed', ended_at = :now WHERE key IN {unwanted}",  # noqa: S608
+        values,
+    )
 
 
 def make_digests(tx: Transaction, settings: NotificationsSettings) -> bool:

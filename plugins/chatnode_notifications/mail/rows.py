@@ -65,13 +65,19 @@ def active_mailbox(reader: Querying, person: int) -> MailboxRow | None:
 
 
 def add_mail(
-    tx: Transaction, person: int, kind: MailKind, *, slot: str | None = None, address: str | None = None
+    tx: Transaction,
+    person: int,
+    kind: MailKind,
+    *,
+    slot: str | None = None,
+    address: str | None = None,
+    due_at: int | None = None,
 ) -> int:
-    """A mail that is to be sent now; returns its key."""
+    """A mail that is to be sent, by default now; returns its key."""
     row = tx.execute(
         "INSERT INTO notifications_mails (id, person, kind, address, slot, made_at, due_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING key",
-        (new_id(), person, kind, address, slot, tx.now, tx.now),
+        (new_id(), person, kind, address, slot, tx.now, tx.now if due_at is None else due_at),
     ).fetchone()
     return row[0]
 

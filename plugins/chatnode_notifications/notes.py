@@ -132,11 +132,13 @@ _TOLD = Left(
     f"AND NOT (why.key IN {_PERSONAL} AND coalesce(chosen.mentions_through_mute, 0) = 1))"
 )
 """Those that the user may be told of now."""
-_SETTINGS = (
+TO_TELL = _TOLD.source(
     "LEFT JOIN conversation_settings s ON s.person = item.person AND s.conversation = item.conversation "
     "LEFT JOIN notifications_people chosen ON chosen.person = item.person "
 )
-_TO_BE_TOLD = f"item.read_at IS NULL AND owner.bot = 0 AND {IS_LEFT}"
+"""What follows FROM; more tables may be joined. It takes `:now`."""
+MAY_BE_TOLD = f"(item.read_at IS NULL AND owner.bot = 0 AND {IS_LEFT})"
+"""A condition for this source: the item's user may be told of it now."""
 
 MAY_SEE = f"(item.conversation IS NULL OR EXISTS (SELECT 1 {SEEN.found}))"
 """A condition: the item's user may see one of its messages. For a query without these tables."""
@@ -154,8 +156,7 @@ BODY = (
 _NOTES = (
     f"SELECT item.key, item.id, item.person, {_TOLD.kind}, {_TOLD.personal}, coalesce(s.sounds, 1) = 0, conv.id, m.id, "
     f"m.seq, {_TOLD.count}, {TITLE}, {BODY}, sender.id, sender.handle, item.url, item.created_at "
-    f"FROM {_TOLD.source(_SETTINGS)} "
-    f"WHERE item.key IN (SELECT value FROM json_each(:items)) AND {_TO_BE_TOLD}"
+    f"FROM {TO_TELL} WHERE item.key IN (SELECT value FROM json_each(:items)) AND {MAY_BE_TOLD}"
 )
 
 

@@ -9,7 +9,7 @@ import orjson
 from chatnode.api import Querying, Transaction
 from chatnode_notifications.mail.digests import latest_slot, next_slot, read_digest, zone_of
 from chatnode_notifications.mail.rows import DAY_MS, SECOND_MS, add_mail
-from chatnode_notifications.notes import NewItem
+from chatnode_notifications.notes import MAY_BE_TOLD, TO_TELL, NewItem
 from chatnode_notifications.settings import NotificationsSettings
 
 _PEOPLE_AT_ONCE = 20
@@ -163,7 +163,8 @@ def make_digests(tx: Transaction, settings: NotificationsSettings) -> bool:
 def _make_digest(tx: Transaction, person: int, slot: str, most: int) -> None:
     """Nothing if the slot has had its digest, or there is nothing to tell."""
     taken = tx.execute("SELECT 1 FROM notifications_mails WHERE person = ? AND slot = ?", (person, slot)).fetchone()
-    items = [] if taken is not None else tx.execute(_UNTOLD, {"person": person, "most": most}).fetchall()
+    values = {"person": person, "most": most, "now": tx.now}
+    items = [] if taken is not None else tx.execute(_UNTOLD, values).fetchall()
     if not items:
         return
     mail = add_mail(tx, person, "digest", slot=slot)
@@ -175,14 +176,14 @@ def _make_digest(tx: Transaction, person: int, slot: str, most: int) -> None:
 
 
 _UNTOLD = (
-    "SELECT i.key, i.conversation, i.created_at FROM notifications_items i "
-    "JOIN notifications_mailboxes b ON b.person = i.person AND b.state = 'active' AND i.created_at >= b.since "
-    "LEFT JOIN notifications_mail_items w ON w.item = i.key LEFT JOIN notifications_mails m ON m.key = w.mail "
-    "WHERE i.person = :person AND i.read_at IS NULL AND i.mailed_at IS NULL "
-    "AND (m.key IS NULL OR m.state <> 'pending') ORDER BY i.key DESC LIMIT :most"
+    f"SELECT item.key, item.conversation, item.created_at FROM {TO_TELL} "  # noqa: S608 -- constants
+    "JOIN notifications_mailboxes b ON b.person = item.person AND b.state = 'active' AND item.created_at >= b.since "
+    "LEFT JOIN notifications_mail_items w ON w.item = item.key LEFT JOIN notifications_mails mail ON mail.key = w.mail "
+    f"WHERE item.person = :person AND {MAY_BE_TOLD} AND item.mailed_at IS NULL "
+    "AND (mail.key IS NULL OR mail.state <> 'pending') ORDER BY item.key DESC LIMIT :most"
 )
-"""Unread items that no mail has told of, and none is about to: also those of a digest that failed. The newest
-of them: older ones may be of conversations that are muted, and must not stand in the way."""
+"""The newest items that no mail has told of, and none is about to: also those of a digest that failed. Only those that
+may be told now: others, as of a conversation that is muted, must not stand in their way."""
 
 
 # ---- when to look again

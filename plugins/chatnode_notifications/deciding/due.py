@@ -87,7 +87,7 @@ def bundles_with(reader: Querying, keys: Collection[int]) -> list[Bundle]:
     """The bundles with these keys that are still there."""
     rows = reader.execute(_BUNDLES, (orjson.dumps(list(keys)).decode(),)).fetchall()
     able = acting(reader, {person for _, person, *_ in rows})
-    return [Bundle(*row, row[1] in able) for row in rows]
+    return [Bundle(*(*row, row[1] in able)) for row in rows]
 
 
 def judge_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -87,7 +88,8 @@ def bundles_with(reader: Querying, keys: Collection[int]) -> list[Bundle]:
     """The bundles with these keys that are still there."""
     rows = reader.execute(_BUNDLES, (orjson.dumps(list(keys)).decode(),)).fetchall()
     able = acting(reader, {person for _, person, *_ in rows})
-    return [Bundle(*(*row, row[1] in able)) for row in rows]
+    facts: list[list[Any]] = [[*row, row[1] in able] for row in rows]
+    return [Bundle(*each) for each in facts]
 
 
 def judge_again(

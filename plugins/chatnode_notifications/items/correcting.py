@@ -62,5 +62,5 @@ def _correct(tx: Transaction, keys: Sequence[int]) -> None:
 CONSUMER = Consumer(
     "correcting", follow_deleted, frozenset({MessageDeleted.name}), most=200, pause=0.5, repeatable=True,
     where="EXISTS (SELECT 1 FROM notifications_items item WHERE item.conversation = log.conversation "
-    "AND item.messages IS NOT NULL)",
+    "AND item.last_seq >= log.subject AND item.messages IS NOT NULL)",
 )  # fmt: skip

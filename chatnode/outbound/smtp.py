@@ -33,6 +33,8 @@ TAKING_SECONDS = 600.0
 (RFC 5321, section 4.5.3.2.6; RFC 1047)."""
 _OF_THE_NODE = frozenset((500, 501, 502, 503, 504, 521, 530, 534, 535, 538))
 """Replies with 5xx that blame the command, the session or signing in, not the recipient (RFC 5321, 4954, 7504)."""
+_OF_THE_ADDRESS = re.compile(r"501|5\d\d 5\.1\.(?!7|8)\d+")
+"""Replies to RCPT that blame its parameter, the address, whatever their number is (RFC 3463, 3.2)."""
 
 
 class ServerFault(Exception):
@@ -137,7 +139,8 @@ class SmtpConnection:
 
     def _result(self, refused: str, number: int, text: bytes) -> MailResult:
         code = _code_of(number, text)
-        if number in (421, -1) or number in _OF_THE_NODE:
+        of_address = refused == "the recipient" and _OF_THE_ADDRESS.fullmatch(code) is not None
+        if number in (421, -1) or (number in _OF_THE_NODE and not of_address):
             raise ServerFault(f"{self._place} ended the conversation", code)
         self.problem = None
         outcome: Outcome = "sent" if _is_good(number) else "never" if 500 <= number < 600 else "later"

@@ -262,6 +262,16 @@ class SessionRegistry:
         except Exception:
             self.give_up(session)
 
+    def end_of_role(self, role: str) -> None:
+        """End the sessions of users with a role, whose permissions have changed: those that come back are checked.
+
+        The router ends those of users with tokens, as the log tells it. A program has sessions of users without any.
+        """
+        for session in self.all():
+            if session.account.role == role:
+                session.end(resume=True, reason="your role changed")
+                self.detach(session)
+
     def forget(self, live: LivePerson) -> None:
         """Remove a user without sessions. Does nothing if they are back or already removed."""
         if not live.sessions and self._people.get(live.key) is live:

@@ -144,6 +144,23 @@ async def test_what_waits_for_an_instant_mail_moves_to_the_digest(
     assert "one" in text
 
 
+async def test_what_may_not_be_told_stands_in_nothings_way(
+    node: Node, anna: User, ben: User, server: MailServer
+) -> None:
+    await notified(node, ben, await anna.says(await anna.direct(ben), "important"))
+    noisy = await anna.group(ben, title="noisy")
+    for number in range(3):
+        await notified(node, ben, await anna.says(noisy, f"noise {number}"))
+    await ben.call("conversations.leave", conversation=noisy)
+    settings = NotificationsSettings(mail_items=2)
+    await make_due(node)
+    await node.core.db.write(lambda tx: scheduling.make_digests(tx, settings))
+    assert await deliver(node)
+    (mail,) = server.mails()
+    assert "important" in mail.part("plain")
+    assert "noise" not in mail.part("plain")
+
+
 async def test_times_are_those_of_the_users_zone(node: Node, anna: User, ben: User, server: MailServer) -> None:
     await change(node, "UPDATE notifications_mailboxes SET since = 0")
     await notified(node, ben, await anna.says(await anna.direct(ben), "one"), at=1_700_000_000_000)

@@ -47,13 +47,19 @@ async def is_deactivated(amy: User, ben: User, group: str, message: str) -> None
     await amy.node.call("people.deactivate", person=ben.handle)
 
 
+async def may_not_chat(amy: User, ben: User, group: str, message: str) -> None:
+    await amy.node.call("roles.set", role="watcher", permissions=["operate"])
+    await amy.node.call("people.role", person="ben", role="watcher")
+
+
 async def ben_is_erased(amy: User, ben: User, group: str, message: str) -> None:
     await amy.node.call("people.erase", person=ben.handle, handle=ben.handle)
 
 
 Change = Callable[[User, User, str, str], Awaitable[None]]
 CHANGES: tuple[Change, ...] = (
-    leaves, is_removed, blocks, is_deleted, is_erased, reads, mutes, is_deactivated, ben_is_erased,
+    leaves, is_removed, blocks, is_deleted, is_erased, reads, mutes, is_deactivated, may_not_chat,
+    ben_is_erased,
 )  # fmt: skip
 
 

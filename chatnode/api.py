@@ -68,7 +68,7 @@ from chatnode.model.events import (
     SlashInvoked,
     WorkChanged,
 )
-from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
+from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Time, TimeOrEmpty, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, message_id, new_id
 from chatnode.model.mentions import Mention
@@ -79,7 +79,7 @@ from chatnode.model.permissions import CHAT, MAKE_BOTS, MANAGE_PEOPLE, MODERATE,
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.records import record
-from chatnode.model.times import now_ms, rfc3339
+from chatnode.model.times import milliseconds, now_ms, rfc3339, zone_of
 from chatnode.model.work import WorkInfo
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut, Unwanted
@@ -252,6 +252,8 @@ __all__ = [
     "Task",
     "Text",
     "ThumbnailSize",
+    "Time",
+    "TimeOrEmpty",
     "TimedOut",
     "Title",
     "Transaction",
@@ -298,6 +300,7 @@ __all__ = [
     "log_rows_for",
     "may_see_message",
     "message_id",
+    "milliseconds",
     "new_id",
     "new_webhook_secret",
     "not_blocked",
@@ -324,4 +327,5 @@ __all__ = [
     "thread_followers",
     "webhook_headers",
     "without_recipient",
+    "zone_of",
 ]

@@ -6,6 +6,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 DAY_MS = 86_400_000
 FIRST_MS = -62_135_596_800_000
@@ -54,6 +55,15 @@ def milliseconds(text: str) -> int:
 def day(text: str) -> int:
     """When a day such as `2026-01-31` begins in UTC. Raises `ValueError` for an invalid day."""
     return milliseconds(f"{text}T00:00:00Z")
+
+
+@lru_cache(1_024)  # bounded: users may send any text
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone with this IANA name, such as Europe/Paris; None if this machine knows no such zone."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return None
 
 
 _MILLISECOND = timedelta(milliseconds=1)

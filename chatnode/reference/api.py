@@ -276,7 +276,7 @@ def _default(field: Any) -> str:
 
 def _typed(name: str) -> str:
     """A name with what it takes and gives, or is."""
-    value = getattr(api, name)
+    value = inspect.unwrap(getattr(api, name))
     if name in CONSTANTS:
         return f"{name}: {CONSTANTS[name][0]}" + (
             f" = {value!r}" if isinstance(value, str) and " " not in value else ""

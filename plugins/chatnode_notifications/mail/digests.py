@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -60,15 +59,6 @@ def read_digest(text: str | None) -> Digest:
     """The digest of that column; the default for what it does not say."""
     fields: dict[str, Any] = orjson.loads(text) if text else {}
     return Digest(**{name: fields[name] for name in ("every", "at", "weekday") if fields.get(name)})
-
-
-@lru_cache(maxsize=1_024)
-def zone_of(name: str | None) -> ZoneInfo:
-    """The zone with this IANA name; UTC for none, and for one that the machine does not know (any more)."""
-    try:
-        return ZoneInfo(name or "UTC")
-    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        return ZoneInfo("UTC")
 
 
 def next_slot(digest: Digest, zone: ZoneInfo, now: int) -> DigestSlot:

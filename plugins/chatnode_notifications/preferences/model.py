@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 import attrs
 
-from chatnode.api import Event, Items, Text, record
+from chatnode.api import Event, Items, Text, TimeOrEmpty, record
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
@@ -67,7 +67,7 @@ class SetPreferences:
 
     zone: Annotated[str, Text(100)] | None = None
     quiet: Annotated[list[QuietWindow], Items(MOST_WINDOWS)] | None = None
-    paused_until: Annotated[str, Text(40)] | None = None
+    paused_until: TimeOrEmpty | None = None
     content: Content | None = None
     threads: bool | None = None
     replies: bool | None = None

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import (
-    CHAT,
-    Context,
-    Reader,
-    Refusal,
-    Transaction,
-    command,
-    log_rows,
-    rfc3339,
-)
+from chatnode.api import CHAT, Context, Reader, Refusal, Transaction, command, log_rows, milliseconds, rfc3339
 from chatnode_webhooks.outgoing import deliveries
 from chatnode_webhooks.outgoing.deliveries import FailedEvent
 from chatnode_webhooks.outgoing.endpoints import Endpoint
@@ -31,7 +22,7 @@ from chatnode_webhooks.outgoing.model import (
 from chatnode_webhooks.outgoing.reading import read_one
 from chatnode_webhooks.outgoing.rights import find_managed
 from chatnode_webhooks.outgoing.showing import record_changed
-from chatnode_webhooks.outgoing.times import gid_before, ms_of
+from chatnode_webhooks.outgoing.times import gid_before
 from chatnode_webhooks.permissions import MANAGE
 
 _NEWEST = 2**62
@@ -125,8 +116,8 @@ async def _replay_one(ctx: Context, id: str, gid: int) -> Replaying:
 
 
 async def _replay_range(ctx: Context, asked: ReplayEvents) -> Replaying:
-    from_ms = ms_of(asked.from_time, "from_time") if asked.from_time is not None else None
-    to_ms = ms_of(asked.to_time, "to_time") if asked.to_time is not None else None
+    from_ms = milliseconds(asked.from_time) if asked.from_time is not None else None
+    to_ms = milliseconds(asked.to_time) if asked.to_time is not None else None
 
     def write(tx: Transaction) -> Replaying:
         endpoint = find_managed(ctx, tx, asked.endpoint)

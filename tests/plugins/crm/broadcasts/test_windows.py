@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 from chatnode_crm.broadcasts import sending as module
-from chatnode_crm.broadcasts.windows import Window, as_time, minutes_of, zone_of
+from chatnode_crm.broadcasts.windows import Window, as_time, minutes_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,9 +77,8 @@ def test_it_is_open_soon_after_it_opens_and_within_two_days(opens: int, closes: 
         assert opening % 60_000 == 0
 
 
-def test_times_and_zones() -> None:
+def test_times_of_day() -> None:
     assert [as_time(minutes_of(text)) for text in ("00:00", "09:05", "24:00")] == ["00:00", "09:05", "24:00"]
-    assert zone_of("Mars/Olympus") is zone_of("../etc/passwd") is zone_of("") is None
 
 
 class TestTimed:

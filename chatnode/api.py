@@ -41,6 +41,7 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation
 from chatnode.model.conversations import ConversationContext as ConversationContext
 from chatnode.model.conversations import ConversationSettings as ConversationSettings
+from chatnode.model.cursors import After, invalid_cursor, read_cursor, write_cursor
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ActionInvoked,
@@ -142,6 +143,7 @@ __all__ = [
     "Action",
     "ActionInvoked",
     "Actions",
+    "After",
     "Allow",
     "AsOperator",
     "AsPerson",
@@ -292,6 +294,7 @@ __all__ = [
     "hookimpl",
     "hookspec",
     "in_all_tones",
+    "invalid_cursor",
     "is_blank",
     "joined",
     "kinds",
@@ -313,6 +316,7 @@ __all__ = [
     "post_message",
     "public_person",
     "python_variables",
+    "read_cursor",
     "recipients",
     "record",
     "record_about_message",
@@ -327,5 +331,6 @@ __all__ = [
     "thread_followers",
     "webhook_headers",
     "without_recipient",
+    "write_cursor",
     "zone_of",
 ]

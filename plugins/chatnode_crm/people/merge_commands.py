@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, rfc3339
+from chatnode.api import (
+    Context,
+    Nothing,
+    Querying,
+    Reader,
+    Refusal,
+    Transaction,
+    command,
+    read_cursor,
+    rfc3339,
+    write_cursor,
+)
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.finding import by_id, rows
@@ -45,13 +56,10 @@ async def list_duplicates(ctx: Context, asked: ListDuplicates) -> Duplicates:
         if asked.contact is not None:
             found = pairs.suggested_for(reader, by_id(reader, asked.contact).key)
             return Duplicates(_shown(reader, found[:limit]))
-        after = None
-        if asked.after is not None:
-            score, one, other = (int(part) for part in asked.after.split("."))
-            after = score, one, other
-        found = pairs.suggested_page(reader, after, limit)
+        found = pairs.suggested_page(reader, read_cursor(asked.after, int, int, int), limit)
         last = found[-1] if len(found) == limit else None
-        return Duplicates(_shown(reader, found), f"{last.score}.{last.one}.{last.other}" if last is not None else None)
+        following = write_cursor(last.score, last.one, last.other) if last is not None else None
+        return Duplicates(_shown(reader, found), following)
 
     return await ctx.read(read)
 

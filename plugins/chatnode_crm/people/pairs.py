@@ -64,7 +64,7 @@ def is_not_same(reader: Querying, one: int, other: int) -> bool:
     return row is not None
 
 
-def suggested_page(reader: Querying, after: tuple[int, int, int] | None, limit: int) -> list[PairRow]:
+def suggested_page(reader: Querying, after: Sequence[int] | None, limit: int) -> list[PairRow]:
     """The surest first; `after` is the score and the keys of the last one."""
     score, one, other = after if after is not None else (101, 0, 0)
     rows = reader.execute(

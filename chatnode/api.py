@@ -103,6 +103,7 @@ from chatnode.storage.conversations.conversations import access as access_conver
 from chatnode.storage.conversations.conversations import set_avatar as set_group_avatar
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.snapshot import Snapshot
 from chatnode.storage.engine.stored_files import StoredFile
@@ -328,6 +329,7 @@ __all__ = [
     "set_person_avatar",
     "setting",
     "steps_in",
+    "sync_directory",
     "thread_followers",
     "webhook_headers",
     "without_recipient",

@@ -29,7 +29,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make names that were given or taken in it durable."""
+    """Put the names in a directory on disk, after files were created, renamed or deleted there; it blocks."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

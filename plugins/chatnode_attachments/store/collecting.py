@@ -12,12 +12,12 @@ from pathlib import Path
 
 import trio
 
-from chatnode.api import Context, Querying, Transaction, record
+from chatnode.api import Context, Querying, Transaction, record, sync_directory
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Thread
 from chatnode_attachments.store.files import remove_bytes
-from chatnode_attachments.store.layout import Layout, sync_directory
+from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.locks import Locks
 from chatnode_attachments.store.rows import UPLOAD, Upload
 

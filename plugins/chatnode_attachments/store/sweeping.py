@@ -9,9 +9,9 @@ from pathlib import Path
 
 import orjson
 
-from chatnode.api import Context, Querying, record
+from chatnode.api import Context, Querying, record, sync_directory
 from chatnode_attachments.store.content import Thread
-from chatnode_attachments.store.layout import Layout, sync_directory
+from chatnode_attachments.store.layout import Layout
 
 DAY_SECONDS = 86_400.0
 """A stray file stays for so many seconds: a request may just be about to add its row."""

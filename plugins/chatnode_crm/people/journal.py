@@ -14,7 +14,7 @@ import attrs
 import orjson
 import trio
 
-from chatnode.api import Context, Querying, Transaction, record
+from chatnode.api import Context, Querying, Transaction, record, sync_directory
 from chatnode_crm.jsons import json_array
 
 _NAME = "erased.jsonl"
@@ -63,11 +63,7 @@ def _append(path: Path, erasures: Sequence[Erasure]) -> None:
         file.flush()
         os.fsync(file.fileno())
     if new:
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(path.parent)
 
 
 def _ends_line(path: Path) -> bool:

@@ -80,7 +80,7 @@ from chatnode.model.permissions import CHAT, MAKE_BOTS, MANAGE_PEOPLE, MODERATE,
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.records import record
-from chatnode.model.times import milliseconds, now_ms, rfc3339, zone_of
+from chatnode.model.times import DAY_MS, HOUR_MS, milliseconds, now_ms, rfc3339, rfc3339_or_none, zone_of
 from chatnode.model.work import WorkInfo
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut, Unwanted
@@ -133,6 +133,8 @@ from chatnode.storage.work.work import EndedWork
 __all__ = [
     "API_VERSION",
     "CHAT",
+    "DAY_MS",
+    "HOUR_MS",
     "MAKE_BOTS",
     "MANAGE_PEOPLE",
     "MAY_SEE_PRESENCE",
@@ -324,6 +326,7 @@ __all__ = [
     "record_for_message",
     "refuse_blocked",
     "rfc3339",
+    "rfc3339_or_none",
     "run_query",
     "set_group_avatar",
     "set_person_avatar",

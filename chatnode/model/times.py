@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 FIRST_MS = -62_135_596_800_000
 LAST_MS = 253_402_300_799_999
 """The first and the last millisecond that RFC 3339 can name: of the years 1 and 9999, in UTC."""
@@ -32,6 +33,11 @@ def rfc3339(ms: int) -> str:
     minute, rest = divmod(rest, 60_000)
     second, rest = divmod(rest, 1000)
     return f"{_day(days)}{_MINUTES[minute]}{_SECONDS[second]}{_MILLISECONDS[rest]}"
+
+
+def rfc3339_or_none(ms: int | None) -> str | None:
+    """A time as on the wire, if there is one."""
+    return None if ms is None else rfc3339(ms)
 
 
 def milliseconds(text: str) -> int:

@@ -129,6 +129,8 @@ CONSTANTS = {
         "SQL to put after FROM: with the condition `TAKES_PART`, `messages item` are those that `:me` may see, deleted "
         "ones too, in `conversations conv`; you may join more tables",
     ),
+    "HOUR_MS": ("int", "milliseconds in an hour"),
+    "DAY_MS": ("int", "milliseconds in a day"),
     "Verdict": ("Allow | Deny", "what `check_command` returns"),
     "Write": ("Callable[[Transaction], T]", "a sync function that takes a transaction"),
     "Read": ("Callable[[Reader], T]", "a sync function that takes a reader"),

@@ -13,7 +13,6 @@ from chatnode_previews.links import MessageLink
 from chatnode_previews.model import LinkPreview, PreviewAdded, PreviewPicture, PreviewRemoved
 from chatnode_previews.pictures import PagePicture
 
-HOUR_MS = 3_600_000
 _PENDING_READ = 64
 
 

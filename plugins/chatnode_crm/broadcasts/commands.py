@@ -8,6 +8,7 @@ import attrs
 import orjson
 
 from chatnode.api import (
+    DAY_MS,
     Context,
     Querying,
     Reader,
@@ -19,6 +20,7 @@ from chatnode.api import (
     new_id,
     now_ms,
     rfc3339,
+    rfc3339_or_none,
     zone_of,
 )
 from chatnode_crm.asking import actor_of
@@ -197,7 +199,7 @@ def _start(text: str | None) -> int | None:
     if text is None:
         return None
     at = milliseconds(text)
-    if at > now_ms() + _LATEST_DAYS * 86_400_000:
+    if at > now_ms() + _LATEST_DAYS * DAY_MS:
         raise Refusal("invalid", f"more than {_LATEST_DAYS} days from now", path="starts_at")
     return at
 
@@ -227,7 +229,7 @@ def _shown(reader: Querying, row: BroadcastRow) -> Broadcast:
     return Broadcast(
         row.id, row.title, row.text, row.bot, row.state, row.per_minute, rfc3339(row.created_at),
         rfc3339(row.starts_at), row.work or "", window=window, list=found[0] if found is not None else None,
-        ended_at=rfc3339(row.ended_at) if row.ended_at is not None else None,
+        ended_at=rfc3339_or_none(row.ended_at),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chatnode.api import Querying, Reader, Refusal, folded, now_ms, read_cursor, rfc3339, write_cursor
+from chatnode.api import DAY_MS, Querying, Reader, Refusal, folded, now_ms, read_cursor, rfc3339, write_cursor
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.contacts.shown import plain
 from chatnode_crm.lines import MatchingContacts, page_of_matching
@@ -23,8 +23,6 @@ from chatnode_crm.lists.model import (
 from chatnode_crm.lists.showing import show_lists
 from chatnode_crm.naming import name_key
 from chatnode_crm.pivots import MEMBERS, Group, GroupFilter
-
-_DAY_MS = 86_400_000
 
 
 def page_of_lists(reader: Reader, asked: ListLists, limit: int) -> ContactListPage:
@@ -56,7 +54,7 @@ def page_of_members(reader: Reader, asked: AskMembers, limit: int) -> ListMember
         values["list"] = find_list(reader, asked.list).key
         conditions.append("m.list = :list")
     if asked.days is not None:
-        values["since"] = now_ms() - asked.days * _DAY_MS
+        values["since"] = now_ms() - asked.days * DAY_MS
         conditions.append("m.added_at >= :since")
     cursor = read_cursor(asked.after, int, int, int)
     if cursor is not None:

@@ -14,6 +14,7 @@ from chatnode.api import (
     command,
     find_person,
     rfc3339,
+    rfc3339_or_none,
 )
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts.finding import by_id, rows
@@ -176,7 +177,7 @@ def _reply(reader: Querying, found: Claim) -> IdentityReply:
 
 
 def shown(row: IdentityRow) -> Identity:
-    verified = rfc3339(row.verified_at) if row.verified_at is not None else None
+    verified = rfc3339_or_none(row.verified_at)
     return Identity(row.id, row.kind, row.external_id, rfc3339(row.created_at), verified)
 
 

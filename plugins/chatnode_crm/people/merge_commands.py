@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.api import (
+    DAY_MS,
     Context,
     Nothing,
     Querying,
@@ -33,8 +34,6 @@ from chatnode_crm.people.model import (
 from chatnode_crm.people.pairs import PairRow
 from chatnode_crm.permissions import DELETE, UPDATE, VIEW
 from chatnode_crm.settings import CrmSettings
-
-_DAY_MS = 86_400_000
 
 
 @command("crm.duplicates.find", permission=UPDATE)
@@ -97,7 +96,7 @@ async def merge_contacts(ctx: Context, asked: Merge) -> MergeReply:
         }
         id = merging.merge(tx, kept, other, asked.take, take_custom, actor=actor_of(ctx))
         ctx.audit(tx, "contacts.merge", kept.id, other=other.id)
-        return MergeReply(kept.id, id, rfc3339(tx.now + days * _DAY_MS))
+        return MergeReply(kept.id, id, rfc3339(tx.now + days * DAY_MS))
 
     return await ctx.write(write)
 
@@ -119,7 +118,7 @@ async def unmerge_contacts(ctx: Context, asked: Unmerge) -> UnmergeReply:
 async def forget_old_merges(ctx: Context) -> str | None:
     """Remove what merges keep to be undone, once that is too long ago."""
     days, removed = ctx.settings(CrmSettings).merge_undo_days, 0
-    while count := await ctx.write(lambda tx: merging.remove_old(tx, tx.now - days * _DAY_MS, 500)):
+    while count := await ctx.write(lambda tx: merging.remove_old(tx, tx.now - days * DAY_MS, 500)):
         removed += count
     return f"{removed} merges cannot be undone any more" if removed else None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from chatnode.api import Reader, folded, now_ms, read_cursor, rfc3339, write_cursor
-from chatnode_crm.statistics.days import DAY_MS, day_of
+from chatnode.api import DAY_MS, Reader, folded, now_ms, read_cursor, rfc3339, rfc3339_or_none, write_cursor
+from chatnode_crm.statistics.days import day_of
 from chatnode_crm.statistics.model import (
     AskGeography,
     AskUse,
@@ -53,7 +53,7 @@ def lists(reader: Reader, asked: AskUse, limit: int) -> ListFiguresPage:
         [
             ListFigures(
                 id, name, bool(is_active), count, count - before, rfc3339(updated_at),
-                rfc3339(added_at) if added_at is not None else None,
+                rfc3339_or_none(added_at),
             )
             for id, name, count, before, is_active, updated_at, added_at in rows
         ],

@@ -7,12 +7,12 @@ from typing import Literal
 
 import orjson
 
-from chatnode.api import Querying, RestoreNote, Transaction, record
+from chatnode.api import DAY_MS, Querying, RestoreNote, Transaction, record
 
 DeliveryState = Literal["pending", "sent", "failed", "bounced", "suppressed", "expired"]
 CLAIM_MS = 60_000
 """A claim without an outcome, because the node was killed, is due again after this time."""
-_LATEST_MS = 86_400_000
+_LATEST_MS = DAY_MS
 """What is due later than this was stored by a clock that was ahead."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import Event, PersonRef, Querying, Reader, Row, rfc3339
+from chatnode.api import Event, PersonRef, Querying, Reader, Row, rfc3339, rfc3339_or_none
 from chatnode_notifications.items.model import Notification, NotificationAdded, NotificationRead, NotificationsRead
 from chatnode_notifications.notes import BODY, MAY_SEE, SOURCE, TITLE
 
@@ -55,7 +55,7 @@ def _notification(row: Sequence[Any]) -> Notification:
     return Notification(
         id, kind, bool(personal), title, body, count, rfc3339(created_at), conversation, message,
         seq if conversation is not None else None, PersonRef(sender, handle) if sender is not None else None, url,
-        rfc3339(read_at) if read_at is not None else None,
+        rfc3339_or_none(read_at),
     )  # fmt: skip
 
 

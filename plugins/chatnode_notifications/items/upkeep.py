@@ -6,10 +6,9 @@ from functools import partial
 
 import orjson
 
-from chatnode.api import Context, Reader, RestoreNote, Task, Transaction, now_ms
+from chatnode.api import DAY_MS, Context, Reader, RestoreNote, Task, Transaction, now_ms
 from chatnode_notifications.settings import NotificationsSettings
 
-_DAY_MS = 86_400_000
 _STEP = 500
 
 
@@ -18,8 +17,8 @@ async def remove_old(ctx: Context) -> str | None:
     settings, now = ctx.settings(NotificationsSettings), now_ms()
     find = partial(
         _old,
-        read_before=now - settings.keep_read_days * _DAY_MS,
-        unread_before=now - settings.keep_unread_days * _DAY_MS,
+        read_before=now - settings.keep_read_days * DAY_MS,
+        unread_before=now - settings.keep_unread_days * DAY_MS,
     )
     count = 0
     while keys := await ctx.query(find, seconds=0):

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, milliseconds, rfc3339, zone_of
+from chatnode.api import Querying, Refusal, Transaction, milliseconds, rfc3339, rfc3339_or_none, zone_of
 from chatnode_notifications.preferences.model import DigestTime, Preferences, QuietWindow, SetPreferences
 
 Changed = Callable[[Transaction, int], None]
@@ -89,6 +89,6 @@ def _from_row(row: Sequence[Any]) -> Preferences:
     zone, quiet, paused_until, content, threads, replies, through_mute, mail, digest, language = row
     return Preferences(
         zone, [QuietWindow(**each) for each in orjson.loads(quiet)] if quiet else [],
-        rfc3339(paused_until) if paused_until is not None else None, content, bool(threads), bool(replies),
+        rfc3339_or_none(paused_until), content, bool(threads), bool(replies),
         bool(through_mute), mail, DigestTime(**orjson.loads(digest)) if digest else DigestTime(), language,
     )  # fmt: skip

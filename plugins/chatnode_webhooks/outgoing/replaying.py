@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from chatnode.api import CHAT, Context, Reader, Refusal, Transaction, command, log_rows, milliseconds, rfc3339
+from chatnode.api import (
+    CHAT,
+    Context,
+    Reader,
+    Refusal,
+    Transaction,
+    command,
+    log_rows,
+    milliseconds,
+    rfc3339,
+    rfc3339_or_none,
+)
 from chatnode_webhooks.outgoing import deliveries
 from chatnode_webhooks.outgoing.deliveries import FailedEvent
 from chatnode_webhooks.outgoing.endpoints import Endpoint
@@ -42,7 +53,7 @@ async def list_deliveries(ctx: Context, asked: ListFailed) -> DeliveryPage:
         DeliveryInfo(
             webhook_id(ctx.epoch, each.gid), each.gid, each.kind, each.state, each.attempts,
             rfc3339(each.due_at) if each.state == "pending" else None,
-            rfc3339(each.tried_at) if each.tried_at is not None else None, each.status, each.error, each.answer,
+            rfc3339_or_none(each.tried_at), each.status, each.error, each.answer,
         )
         for each in found
     ]  # fmt: skip

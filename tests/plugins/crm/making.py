@@ -8,13 +8,12 @@ import pytest
 from chatnode_crm.contacts import finding
 from chatnode_crm.contacts.writing import create_many, delete_many
 
+from chatnode.api import DAY_MS
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.storage.log.consumers import row_at
 from chatnode.storage.log.retelling import event
 from chatnode.testing import User
-
-DAY_MS = 86_400_000
 
 
 def with_settings(**settings: Any) -> pytest.MarkDecorator:

@@ -10,12 +10,10 @@ import pytest
 from chatnode_notifications.items.upkeep import remove_old
 from chatnode_notifications.notes import NewItem, notes_of
 
-from chatnode.api import RestoreNote, Transaction
+from chatnode.api import DAY_MS, RestoreNote, Transaction
 from chatnode.node import Node
 from chatnode.testing import LiveUser, User, refused
 from tests.plugins.notifications.telling import context, decide, listed, register, rows, tell, told, waiting, write
-
-DAY_MS = 86_400_000
 
 
 async def test_pages_newest_first(node: Node, amy: User, ben: User) -> None:

@@ -15,7 +15,6 @@ from chatnode.testing.people import PATIENCE
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 from tests.services.dialogue import new_cid
 
-HOUR_MS = 3_600_000
 INVOCATIONS = ("slash.invoked", "action.invoked")
 _TIMES = {
     "webhooks_endpoints": ("probe_at", "failing_since", "noticed_at", "old_until"),

@@ -12,12 +12,13 @@ import chatnode_webhooks
 import pytest
 import trio
 
+from chatnode.api import HOUR_MS
 from chatnode.node import Node
 from chatnode.storage.log import log
 from chatnode.testing import LiveUser, User, refused
 from chatnode.testing.people import PATIENCE
 from tests.bots import with_buttons
-from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, INVOCATIONS, endpoint, id_of, pass_time, until, until_rows
+from tests.plugins.webhooks.outgoing.dialogue import INVOCATIONS, endpoint, id_of, pass_time, until, until_rows
 from tests.plugins.webhooks.outgoing.receiver import Answering, Got, Receiver, answer
 
 

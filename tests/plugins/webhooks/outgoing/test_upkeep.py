@@ -6,13 +6,11 @@ from chatnode_webhooks.outgoing import deliveries
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.upkeep import clean
 
-from chatnode.api import Transaction, now_ms
+from chatnode.api import DAY_MS, Transaction, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of, rows
 from tests.plugins.webhooks.outgoing.receiver import Receiver
-
-DAY_MS = 86_400_000
 
 
 async def test_old_answers_and_what_was_given_up(node: Node, receiver: Receiver) -> None:

@@ -12,6 +12,7 @@ from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
 from chatnode.hooks.context import Context
+from chatnode.hooks.links import FileLinks
 from chatnode.hooks.pages import PageContext
 from chatnode.hooks.parts import Part, joined
 from chatnode.hooks.plugin import (
@@ -177,6 +178,7 @@ __all__ = [
     "EventKind",
     "Failed",
     "Field",
+    "FileLinks",
     "FilePart",
     "FileRef",
     "FilterSql",

@@ -27,6 +27,7 @@ DECLARED = (
 WORKED_WITH = (
     "Context",
     "PageContext",
+    "FileLinks",
     "Request",
     "Transaction",
     "Work",

@@ -120,6 +120,15 @@ def good_until(reader: Querying, session: int, now: int) -> int | None:
     return row[0]
 
 
+def is_active(reader: Querying, session: int, person: int) -> bool:
+    """Whether the session is this person's, and has neither ended nor expired."""
+    found = reader.execute(
+        "SELECT 1 FROM sessions WHERE key = ? AND person = ? AND (expires_at IS NULL OR expires_at > ?)",
+        (session, person, now_ms()),
+    )
+    return found.fetchone() is not None
+
+
 def touch(tx: Transaction, session: int, device_days: int) -> None:
     """Record that a session was used; a device's lifetime starts again."""
     tx.execute(

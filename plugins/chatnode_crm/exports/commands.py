@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chatnode.api import OPERATE, Context, Nothing, Refusal, Transaction, command, new_id, now_ms, rfc3339
+from chatnode.api import DAY_MS, OPERATE, Context, Nothing, Refusal, Transaction, command, new_id, now_ms, rfc3339
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
@@ -22,7 +22,6 @@ from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.exports.upkeep import delete_files
 from chatnode_crm.exports.writing import EXPORT
 from chatnode_crm.files.writing.formats import FORMATS, FileOptions, FormatName
-from chatnode_crm.links import DAY_SECONDS
 from chatnode_crm.permissions import EXPORT as MAY_EXPORT
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.collection import asker_for
@@ -82,7 +81,7 @@ async def link(ctx: Context, asked: OfExport) -> ExportLink:
     me = ctx.me
     row = await ctx.read(lambda reader: stored.find(reader, asked.export, me.key))
     stored.refuse_unless_done(row)
-    seconds = min(DAY_SECONDS, ((expires_at(ctx, row) or 0) - now_ms()) / 1000)
+    seconds = min(DAY_MS / 1000, ((expires_at(ctx, row) or 0) - now_ms()) / 1000)
     if seconds <= 0:
         raise Refusal("gone", "the file of the export has expired", path="export")
     return ExportLink(LINKS.make(ctx, f"exports/{row.id}", row.id, seconds), rfc3339(now_ms() + int(seconds * 1000)))

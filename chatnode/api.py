@@ -83,6 +83,7 @@ from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, HOUR_MS, milliseconds, now_ms, rfc3339, rfc3339_or_none, zone_of
 from chatnode.model.work import WorkInfo
+from chatnode.outbound.breakers import read_retry_after
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut, Unwanted
 from chatnode.outbound.mail import Mailer, MailResult
@@ -322,6 +323,7 @@ __all__ = [
     "public_person",
     "python_variables",
     "read_cursor",
+    "read_retry_after",
     "recipients",
     "record",
     "record_about_message",

@@ -12,6 +12,7 @@ from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
 from chatnode.hooks.context import Context
+from chatnode.hooks.forms import parse_form
 from chatnode.hooks.links import FileLinks
 from chatnode.hooks.pages import PageContext
 from chatnode.hooks.parts import Part, joined
@@ -317,6 +318,7 @@ __all__ = [
     "only_for",
     "open_direct",
     "open_group",
+    "parse_form",
     "person_by_key",
     "plan_query",
     "post_message",

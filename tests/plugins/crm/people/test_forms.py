@@ -219,6 +219,7 @@ FORM = "application/x-www-form-urlencoded"
     ("kind", "body", "origin", "status"),
     [
         (FORM, b"email=a%40b.org&opened=" + b"1" * 5_000 + b".x", None, 400),
+        (FORM, b"email=a%40b.org&email=c%40d.org", None, 400),
         (FORM, b"email=a%40b.org", "http://[", 403),
         (FORM, b"email=a%40b.org", "http://[::1", 403),
         ("application/json", b'{"\\ud800": 5}', None, 400),

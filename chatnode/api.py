@@ -105,6 +105,7 @@ from chatnode.storage.conversations.conversations import (
 from chatnode.storage.conversations.conversations import access as access_conversation
 from chatnode.storage.conversations.conversations import set_avatar as set_group_avatar
 from chatnode.storage.engine.additions import EventKind, Table
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.row import Row
@@ -304,6 +305,7 @@ __all__ = [
     "invalid_cursor",
     "is_blank",
     "joined",
+    "json_array",
     "kinds",
     "last_message_at",
     "log_rows",

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import orjson
-
-from chatnode.api import PersonRef, Querying, Transaction, now_ms, record
+from chatnode.api import PersonRef, Querying, Transaction, json_array, now_ms, record
 
 MOST_BODY = 500
 """Characters of a body."""
@@ -103,7 +101,7 @@ _NOTES = (
 def notes_of(reader: Querying, items: Collection[int], base_url: str) -> dict[int, Note]:
     """The notes of items, by key. An item that must not be told any more is not among them: it was read or deleted, or
     its user left, was deactivated, muted the conversation or blocked the sender."""
-    rows = reader.execute(_NOTES, {"items": orjson.dumps(list(items)).decode(), "now": now_ms()})
+    rows = reader.execute(_NOTES, {"items": json_array(items), "now": now_ms()})
     return {row[0]: _note(row, base_url) for row in rows}
 
 

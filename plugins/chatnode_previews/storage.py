@@ -8,7 +8,7 @@ from typing import Any, cast
 import attrs
 import orjson
 
-from chatnode.api import Querying, Reader, Row, Transaction, new_id, record_for_message
+from chatnode.api import Querying, Reader, Row, Transaction, json_array, new_id, record_for_message
 from chatnode_previews.links import MessageLink
 from chatnode_previews.model import LinkPreview, PreviewAdded, PreviewPicture, PreviewRemoved
 from chatnode_previews.pictures import PagePicture
@@ -87,7 +87,7 @@ def set_links(tx: Transaction, message: int, links: Sequence[MessageLink]) -> No
     if row is None:
         return
     before = len(shown_of(tx, message))
-    kept = orjson.dumps([link.url for link in links]).decode()
+    kept = json_array(link.url for link in links)
     tx.execute(
         "DELETE FROM previews_links WHERE message = ? AND url NOT IN (SELECT value FROM json_each(?))", (message, kept)
     )
@@ -214,7 +214,7 @@ def shown(reader: Querying, ids: Sequence[str]) -> Mapping[str, list[dict[str, A
     rows = reader.execute(
         f"SELECT m.id, {_COLUMNS} FROM json_each(?) i JOIN messages m ON m.id = i.value "  # noqa: S608
         f"JOIN previews_links l ON l.message = m.key {_WITH_PICTURE} {_ORDER}",
-        (orjson.dumps(list(ids)).decode(),),
+        (json_array(ids),),
     )
     found: dict[str, list[dict[str, Any]]] = {}
     for message, *preview in rows.fetchall():

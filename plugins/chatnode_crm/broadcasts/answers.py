@@ -16,11 +16,11 @@ from chatnode.api import (
     Transaction,
     Write,
     check_can_act,
+    json_array,
     post_message,
     record,
 )
 from chatnode_crm.broadcasts.words import Wish, as_word, wish_of
-from chatnode_crm.jsons import json_array
 from chatnode_crm.people.identities import of_people
 from chatnode_crm.people.opting import opt_in, opt_out
 from chatnode_crm.settings import CrmSettings

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import orjson
 
-from chatnode.api import Asker, Context, Reader, Transaction, Work, zone_of
+from chatnode.api import Asker, Context, Reader, Transaction, Work, json_array, zone_of
 from chatnode_crm.broadcasts.rows import BroadcastRow, set_state
-from chatnode_crm.jsons import json_array
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import Selection, keys_page
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from chatnode.api import Querying, Reader, Transaction, rfc3339_or_none
+from chatnode.api import Querying, Reader, Transaction, json_array, rfc3339_or_none
 from chatnode_crm.broadcasts.model import BroadcastFigures, Delivery, DeliveryState
-from chatnode_crm.jsons import json_array
 
 _READ = (
     "EXISTS (SELECT 1 FROM crm_talks t JOIN members m ON m.conversation = t.conversation AND m.person = t.person "

@@ -15,6 +15,7 @@ import orjson
 
 from chatnode.api import IntegrityError, Refusal, Transaction
 from chatnode_crm.contacts import finding, index, journal
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.deleting import delete_many, erase_many
 from chatnode_crm.contacts.events import CrmContactCreated, CrmContactUpdated
 from chatnode_crm.contacts.finding import ContactRow
@@ -93,7 +94,7 @@ def _difference(row: ContactRow, values: Values) -> dict[str, Any]:
     new = {name: values[name] or None for name in FIELDS if name in values}
     different = {name: value for name, value in new.items() if value != getattr(row, name)}
     if given := values.get("custom"):
-        custom = _json(_stored(row.custom) | given)
+        custom = _json(read_custom(row.custom) | given)
         if custom != row.custom:
             different["custom"] = custom
     return different
@@ -140,10 +141,6 @@ def _conflict(tx: Transaction, rows: Sequence[Values], keys: Sequence[int]) -> R
 
 
 _NAMES = {"email": "e-mail address", "external_id": "external id"}
-
-
-def _stored(custom: str | None) -> dict[str, Any]:
-    return orjson.loads(custom) if custom is not None else {}
 
 
 def _json(custom: Mapping[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from chatnode.api import DAY_MS, OPERATE, Context, Nothing, Refusal, Transaction, command, new_id, now_ms, rfc3339
+from chatnode_crm.asking import actor_of
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
@@ -63,7 +64,7 @@ async def get(ctx: Context, asked: OfExport) -> ExportReply:
 @command("crm.exports.list", permission=MAY_EXPORT, reads=True)
 async def list_exports(ctx: Context, asked: ListExports) -> ContactExports:
     """Your exports of the last day, newest first; those who may operate the node see everybody's."""
-    limit, owner = ctx.page_size(asked.limit), _key(ctx)
+    limit, owner = ctx.page_size(asked.limit), actor_of(ctx)
     rows = await ctx.read(
         lambda reader: stored.page(reader, owner, asked.before, limit + 1, all=ctx.may(OPERATE, reads=True))
     )
@@ -92,7 +93,7 @@ async def delete(ctx: Context, asked: OfExport) -> Nothing:
     """Delete the file of an export, or stop writing it. Links to it end."""
 
     def remove(tx: Transaction) -> ExportRow:
-        row = stored.find(tx, asked.export, _key(ctx), all=ctx.may(OPERATE))
+        row = stored.find(tx, asked.export, actor_of(ctx), all=ctx.may(OPERATE))
         if row.status != "removed":
             stored.remove(tx, [row.key], None)
             ctx.audit(tx, "exports.delete", row.id)
@@ -109,11 +110,8 @@ async def delete(ctx: Context, asked: OfExport) -> Nothing:
 
 
 async def _read(ctx: Context, asked: OfExport) -> ExportRow:
-    return await ctx.read(lambda reader: stored.find(reader, asked.export, _key(ctx), all=ctx.may(OPERATE, reads=True)))
-
-
-def _key(ctx: Context) -> int | None:
-    return ctx.account.key if ctx.account is not None else None
+    all = ctx.may(OPERATE, reads=True)
+    return await ctx.read(lambda reader: stored.find(reader, asked.export, actor_of(ctx), all=all))
 
 
 def _file_name(format: FormatName, now: int) -> str:

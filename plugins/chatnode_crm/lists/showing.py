@@ -7,8 +7,7 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import PersonRef, Querying, rfc3339, rfc3339_or_none
-from chatnode_crm.jsons import json_array
+from chatnode.api import PersonRef, Querying, json_array, rfc3339, rfc3339_or_none
 from chatnode_crm.lists.finding import ListRow
 from chatnode_crm.lists.model import ContactList, ListReply
 from chatnode_crm.referring import with_names

@@ -14,8 +14,7 @@ import attrs
 import orjson
 import trio
 
-from chatnode.api import Context, Querying, Transaction, record, sync_directory
-from chatnode_crm.jsons import json_array
+from chatnode.api import Context, Querying, Transaction, json_array, record, sync_directory
 
 _NAME = "erased.jsonl"
 

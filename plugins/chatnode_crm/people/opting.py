@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Querying, Transaction
+from chatnode.api import Querying, Transaction, json_array
 from chatnode_crm.contacts.writing import update_many
-from chatnode_crm.jsons import json_array
 
 
 def is_opted_out(reader: Querying, contact: int, list_key: int | None) -> bool:

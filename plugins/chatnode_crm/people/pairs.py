@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from chatnode.api import Querying, Transaction, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, Transaction, json_array, record
 
 Reason = Literal["identity", "phone", "name_company", "name"]
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.api import Asker, Context, Reader, Transaction, command, find_person, read_cursor, rfc3339, write_cursor
+from chatnode.api import (
+    Asker,
+    Context,
+    Reader,
+    Transaction,
+    command,
+    find_person,
+    json_array,
+    read_cursor,
+    rfc3339,
+    write_cursor,
+)
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding
 from chatnode_crm.contacts.shown import plain
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.finding import ListRow, find_list

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import orjson
-
-from chatnode.api import Querying, Transaction, record
+from chatnode.api import Querying, Transaction, json_array, record
 from chatnode_notifications.deciding.bundles import messages_in
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
@@ -85,7 +83,7 @@ _BUNDLES = (
 
 def bundles_with(reader: Querying, keys: Collection[int]) -> list[Bundle]:
     """The bundles with these keys that are still there."""
-    rows = reader.execute(_BUNDLES, (orjson.dumps(list(keys)).decode(),))
+    rows = reader.execute(_BUNDLES, (json_array(keys),))
     return [Bundle(*row) for row in rows]
 
 
@@ -143,7 +141,7 @@ def _posted(tx: Transaction, bundle: Bundle, reasons: Mapping[int, Reason]) -> l
         "WHERE m.conversation = :conversation AND m.seq IN (SELECT value FROM json_each(:seqs)) ORDER BY m.seq",
         {
             "person": bundle.person, "conversation": bundle.conversation,
-            "seqs": orjson.dumps(list(reasons)).decode(),
+            "seqs": json_array(reasons),
         },
     )  # fmt: skip
     return [_Posted(*row) for row in rows]

@@ -12,7 +12,17 @@ from operator import attrgetter
 
 import orjson
 
-from chatnode.api import MessagePosted, Querying, Reader, Recipient, Row, recipients, record, thread_followers
+from chatnode.api import (
+    MessagePosted,
+    Querying,
+    Reader,
+    Recipient,
+    Row,
+    json_array,
+    recipients,
+    record,
+    thread_followers,
+)
 from chatnode_notifications.preferences.model import Preferences
 from chatnode_notifications.preferences.stored import preferences_of
 
@@ -127,7 +137,7 @@ def _postings(reader: Querying, places: Sequence[Place], only: str, **values: st
         "value ->> 2 AS last_seq FROM json_each(:spans)) span CROSS JOIN conversations c ON c.key = span.conversation "
         "CROSS JOIN messages m ON m.conversation = c.key AND m.seq BETWEEN span.first_seq AND span.last_seq "
         f"WHERE m.deleted_at IS NULL {only}",
-        {"spans": orjson.dumps(list(spans.values())).decode(), **values},
+        {"spans": json_array(spans.values()), **values},
     )
     found = [Posting(gid, *row) for row in rows if (gid := gids.get(row[:2])) is not None]
     return sorted(found, key=_gid)
@@ -237,7 +247,7 @@ def _reachable_members(reader: Querying, conversation: int) -> set[int]:
 def _reachable(reader: Querying, people: Collection[int]) -> frozenset[int]:
     rows = reader.execute(
         f"SELECT p.value FROM json_each(?) p WHERE {_REACHABLE.format('p.value')}",  # noqa: S608
-        (orjson.dumps(list(people)).decode(),),
+        (json_array(people),),
     )
     return frozenset(person for (person,) in rows)
 

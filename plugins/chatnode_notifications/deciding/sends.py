@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
-import orjson
 
-from chatnode.api import Transaction, record
+from chatnode.api import Transaction, json_array, record
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.deciding.table import CLOSING_ROWS, Case, NodeRules, Presence, judge
@@ -35,7 +34,7 @@ def close(tx: Transaction, keys: Collection[int], presence: Mapping[int, Presenc
         "SELECT i.key, i.person, i.created_at, i.read_at IS NOT NULL, p.deactivated_at IS NOT NULL "
         "FROM notifications_items i JOIN people p ON p.key = i.person "
         "WHERE i.key IN (SELECT value FROM json_each(?)) AND i.due_at IS NOT NULL ORDER BY i.key",
-        (orjson.dumps(list(keys)).decode(),),
+        (json_array(keys),),
     ).fetchall()
     found = [_Sent(*row) for row in rows]
     chosen = preferences_of(tx, {each.person for each in found})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import orjson
-
-from chatnode.api import DAY_MS, Context, Reader, RestoreNote, Task, Transaction, now_ms
+from chatnode.api import DAY_MS, Context, Reader, RestoreNote, Task, Transaction, json_array, now_ms
 from chatnode_notifications.settings import NotificationsSettings
 
 _STEP = 500
@@ -37,9 +35,7 @@ def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:
 
 
 def _remove(tx: Transaction, keys: list[int]) -> None:
-    tx.execute(
-        "DELETE FROM notifications_items WHERE key IN (SELECT value FROM json_each(?))", (orjson.dumps(keys).decode(),)
-    )
+    tx.execute("DELETE FROM notifications_items WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),))
 
 
 def after_restore(tx: Transaction, note: RestoreNote) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, milliseconds, rfc3339, rfc3339_or_none, zone_of
+from chatnode.api import Querying, Refusal, Transaction, json_array, milliseconds, rfc3339, rfc3339_or_none, zone_of
 from chatnode_notifications.preferences.model import DigestTime, Preferences, QuietWindow, SetPreferences
 
 Changed = Callable[[Transaction, int], None]
@@ -29,7 +29,7 @@ def preferences_of(reader: Querying, people: Collection[int]) -> dict[int, Prefe
     """The settings of those of the users, by key, who have chosen any; `Preferences()` are those of the others."""
     rows = reader.execute(
         f"SELECT person, {_COLUMNS} FROM notifications_people WHERE person IN (SELECT value FROM json_each(?))",  # noqa: S608
-        (orjson.dumps(list(people)).decode(),),
+        (json_array(people),),
     )
     return {person: _from_row(row) for person, *row in rows}
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
-from chatnode.api import DAY_MS, Consumer, Context, Row, SessionRevoked, Task, Transaction, Write, now_ms
+from chatnode.api import DAY_MS, Consumer, Context, Row, SessionRevoked, Task, Transaction, Write, json_array, now_ms
 
 _GONE_DAYS = 30
 _SLICE = 500
@@ -14,7 +12,7 @@ _SLICE = 500
 
 async def follow_revoked(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     """Delete what the devices had registered that were signed out."""
-    keys = orjson.dumps([row.subject for row in rows]).decode()
+    keys = json_array(row.subject for row in rows)
     sql = "DELETE FROM notifications_registrations WHERE session IN (SELECT value FROM json_each(?))"
     return lambda tx: tx.execute(sql, (keys,))
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import orjson
 
 from chatnode.api import DAY_MS, Querying, Transaction
-from chatnode_notifications.mail.digests import latest_slot, next_slot, read_digest
+from chatnode_notifications.mail.digests import latest_slot, next_slot
 from chatnode_notifications.mail.rows import SECOND_MS, add_mail
 from chatnode_notifications.notes import NewItem
+from chatnode_notifications.preferences.stored import read_digest
 from chatnode_notifications.preferences.zones import zone_or_utc
 from chatnode_notifications.settings import NotificationsSettings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, get_args
 
 import attrs
@@ -36,6 +37,11 @@ class DigestTime:
     every: Every = "daily"
     at: Clock = "08:00"
     weekday: Weekday = "monday"
+
+    @property
+    def from_midnight(self) -> timedelta:
+        """`at`, as a length of time."""
+        return timedelta(hours=int(self.at[:2]), minutes=int(self.at[3:]))
 
 
 @record(frozen=True)

@@ -66,6 +66,11 @@ def change(tx: Transaction, person: int, asked: SetPreferences) -> Preferences |
     return after
 
 
+def read_digest(text: str | None) -> DigestTime:
+    """The column `digest` of `notifications_people`."""
+    return DigestTime(**orjson.loads(text)) if text else DigestTime()
+
+
 def _choices(asked: SetPreferences) -> dict[str, Any]:
     """What is asked for, by the fields of `Preferences`. Raises `Refusal("invalid")`."""
     found = {
@@ -90,5 +95,5 @@ def _from_row(row: Sequence[Any]) -> Preferences:
     return Preferences(
         zone, [QuietWindow(**each) for each in orjson.loads(quiet)] if quiet else [],
         rfc3339_or_none(paused_until), content, bool(threads), bool(replies),
-        bool(through_mute), mail, DigestTime(**orjson.loads(digest)) if digest else DigestTime(), language,
+        bool(through_mute), mail, read_digest(digest), language,
     )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from chatnode_notifications.mail import scheduling
-from chatnode_notifications.mail.digests import Digest, digest_json
+from chatnode_notifications.mail.digests import digest_json
+from chatnode_notifications.preferences.model import DigestTime
 from chatnode_notifications.settings import NotificationsSettings
 
 from chatnode.api import Transaction, now_ms
@@ -36,7 +37,7 @@ async def ben(node: Node, server: MailServer) -> User:
     """He wants a digest every day."""
     user = await User.new(node, "bob")
     await verified(user, server)
-    await wants(node, user, "digest", digest=digest_json(Digest()), zone="Asia/Kolkata")
+    await wants(node, user, "digest", digest=digest_json(DigestTime()), zone="Asia/Kolkata")
     return user
 
 
@@ -80,7 +81,7 @@ async def test_a_slot_has_one_digest(node: Node, anna: User, ben: User, server: 
 
 
 async def test_a_node_that_was_down_for_days_sends_one(node: Node, anna: User, ben: User, server: MailServer) -> None:
-    await wants(node, ben, "digest", digest=digest_json(Digest("hourly", "00:00")))
+    await wants(node, ben, "digest", digest=digest_json(DigestTime("hourly", "00:00")))
     await notified(node, ben, await anna.says(await anna.direct(ben), "one"))
     await change(node, "UPDATE notifications_people SET next_digest_at = next_digest_at - ?", 72 * HOUR)
     assert await deliver(node)

@@ -9,7 +9,8 @@ import pytest
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.broadcasts.sending import create, on_list, send, talk_of
-from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
+from tests.plugins.crm.people.making import contact, count, key_of, of_account
+from tests.plugins.sql import rows
 
 
 async def test_each_contact_gets_it_once_in_its_own_conversation(

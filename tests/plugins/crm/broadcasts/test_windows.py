@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.plugins.crm.broadcasts.sending import create
-from tests.plugins.crm.people.making import count, of_account, rows
+from tests.plugins.crm.people.making import count, of_account
+from tests.plugins.sql import rows
 
 DAY = Window(9 * 60, 18 * 60)
 NIGHT = Window(22 * 60, 6 * 60)

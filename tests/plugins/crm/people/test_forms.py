@@ -12,7 +12,8 @@ import pytest
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import Answer, User, configured, fetch, refused
-from tests.plugins.crm.people.making import contact, count, rows
+from tests.plugins.crm.people.making import contact, count
+from tests.plugins.sql import rows
 
 HTML = {"Accept": "text/html"}
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}

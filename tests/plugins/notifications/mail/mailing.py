@@ -14,6 +14,7 @@ from chatnode.api import Context, Transaction, new_id
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.outbound.mail_server import MailServer
+from tests.plugins.sql import change, rows
 
 SITE = "https://chat.example.org"
 
@@ -21,14 +22,6 @@ SITE = "https://chat.example.org"
 def context(node: Node) -> Context:
     """The plugin's, without a requester, as tasks have it."""
     return next(each.context for each in node.plugins if each.plugin.name == "notifications")
-
-
-async def rows(node: Node, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    return await node.core.db.read(lambda reader: reader.execute(sql, values).fetchall())
-
-
-async def change(node: Node, sql: str, *values: Any) -> None:
-    await node.core.db.write(lambda tx: tx.execute(sql, values).rowcount)
 
 
 def code_in(server: MailServer) -> str:

@@ -12,24 +12,10 @@ from chatnode.api import Transaction, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import (
-    change,
-    deliver,
-    make_due,
-    next_digest,
-    notified,
-    rows,
-    states,
-    verified,
-    wants,
-)
+from tests.plugins.notifications.mail.mailing import deliver, make_due, next_digest, notified, states, verified, wants
+from tests.plugins.sql import change, rows
 
 HOUR = 3_600_000
-
-
-@pytest.fixture
-async def anna(node: Node) -> User:
-    return await User.new(node, "ann")
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import SITE, rows, verified
+from tests.plugins.notifications.mail.mailing import SITE, verified
+from tests.plugins.sql import rows
 
 
 @pytest.fixture

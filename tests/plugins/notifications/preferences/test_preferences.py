@@ -10,7 +10,7 @@ from chatnode_notifications.preferences import stored
 from chatnode.api import Transaction
 from chatnode.node import Node
 from chatnode.testing import LiveUser, User, refused
-from tests.plugins.notifications.telling import rows
+from tests.plugins.sql import rows
 
 DEFAULTS: dict[str, Any] = {
     "quiet": [], "content": "full", "threads": True, "replies": True, "mentions_through_mute": False, "mail": "off",

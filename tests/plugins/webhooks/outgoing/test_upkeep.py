@@ -9,7 +9,8 @@ from chatnode_webhooks.outgoing.upkeep import clean
 from chatnode.api import DAY_MS, Transaction, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
-from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of, rows
+from tests.plugins.sql import rows
+from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 
 

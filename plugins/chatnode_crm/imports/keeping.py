@@ -8,11 +8,10 @@ from pathlib import Path
 
 import trio
 
-from chatnode.api import Context, Querying, Row, Transaction, new_id, record
+from chatnode.api import DAY_MS, Context, Querying, Row, Transaction, json_array, new_id, record
 from chatnode_crm.imports.layout import ImportFiles, directories
-from chatnode_crm.imports.rows import DAY_MS, ImportRow, change_import, staged_imports
+from chatnode_crm.imports.rows import ImportRow, change_import, staged_imports
 from chatnode_crm.imports.staged import HEIR, READY, REMOVED, StagedRow, StagedRows, StagedWriter
-from chatnode_crm.jsons import json_array
 from chatnode_crm.settings import CrmSettings
 
 BATCH = 1_000

@@ -9,7 +9,7 @@ MIB = 1 << 20
 
 @record(frozen=True)
 class CrmSettings:
-    """Contacts of an organisation, with lists, tags, imports and exports. For maximum numbers, 0 means no limit."""
+    """Contacts of an organization, with lists, tags, imports and exports. For maximum numbers, 0 means no limit."""
 
     changes_days: int = setting(
         30, "Days for which the journal of contacts keeps what changed, and what deleted contacts were.", minimum=1

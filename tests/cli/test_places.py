@@ -180,7 +180,7 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr(file_owners.os, "access", access)
-    monkeypatch.setattr("chatnode.storage.upkeep.upgrading.initialise", fail)
+    monkeypatch.setattr("chatnode.storage.upkeep.upgrading.initialize", fail)
     done = chatnode(data, "user", "list")
     assert done.status == 1
     assert f"{database} is not writable: its permissions are 0600, chmod u+rw it" in done.err

@@ -72,7 +72,7 @@ def import_file(
 ) -> None:  # fmt: skip
     """Import contacts from FILE: CSV, XLSX or vCards.
 
-    Contacts that exist are recognized by their e-mail address. Policies say what happens to them:
+    Contacts that exist are recognized by their email address. Policies say what happens to them:
 
     \b
       match=email|external_id      by what they are recognized

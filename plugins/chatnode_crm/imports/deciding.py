@@ -16,7 +16,7 @@ RowVerdict = Literal["create", "update", "unchanged", "duplicate", "suppressed",
 VERDICTS: tuple[RowVerdict, ...] = ("create", "update", "unchanged", "duplicate", "suppressed", "invalid")
 
 DERIVED = {"email": "email_key", "phone": "phone_key"}
-"""Fields that have a normalised form beside them: both change together."""
+"""Fields that have a normalized form beside them: both change together."""
 REQUIRED = ("email", "first_name", "last_name")
 NOTHING: Values = {}
 OPTED_OUT = "opted_out"

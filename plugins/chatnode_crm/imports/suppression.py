@@ -8,7 +8,7 @@ from chatnode.api import Querying
 from chatnode_crm.jsons import json_array
 
 Suppressor = Callable[[Querying, Sequence[str]], Iterable[str]]
-"""Gets normalised addresses; returns those that must not become contacts again."""
+"""Gets normalized addresses; returns those that must not become contacts again."""
 
 ERASED = "this contact was erased, or is not to be contacted"
 

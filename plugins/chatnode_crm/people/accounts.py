@@ -1,6 +1,6 @@
 """Accounts of this node as a source of contacts, if the setting `chat_accounts` says so.
 
-The node knows no e-mail of an account, so an account is matched by identity alone: a contact with an unverified
+The node knows no email of an account, so an account is matched by identity alone: a contact with an unverified
 identity of it is suggested to be the same person, and never taken over.
 """
 

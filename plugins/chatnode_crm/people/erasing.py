@@ -26,7 +26,7 @@ REASON = "erased"
 def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
     """Erase contacts, and what is left of those that were merged into them; returns how many there were.
 
-    Their e-mails are suppressed, and the erasure is noted for the journal: `journal.write_out` follows.
+    Their emails are suppressed, and the erasure is noted for the journal: `journal.write_out` follows.
     """
     found = rows(tx, keys)
     known = [(row.id, row.email_key) for row in found] + earlier_contacts(tx, keys)
@@ -113,7 +113,7 @@ def _was_restored(reader: Reader) -> bool:
 
 
 def _erase_again(tx: Transaction, part: Sequence[Erasure]) -> int:
-    """By id: a contact that was created by hand after the erasure has another one, also with the same e-mail. In the
+    """By id: a contact that was created by hand after the erasure has another one, also with the same email. In the
     backup the contact may not yet have been merged, or the other way round."""
     suppress(tx, [each.hash for each in part if each.hash is not None], tx.now)
     keys = list(keys_by_id(tx, [each.contact for each in part]).values())

@@ -201,9 +201,9 @@ def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str
 
 
 def _check_free(tx: Transaction, other: Snapshot, kept: int) -> None:
-    """Raises `Refusal("conflict")` if a third contact has an e-mail or an external id of the other one by now."""
+    """Raises `Refusal("conflict")` if a third contact has an email or an external id of the other one by now."""
     [row] = other["crm_contacts"]
-    for column, name in (("email_key", "e-mail"), ("external_id", "external id")):
+    for column, name in (("email_key", "email"), ("external_id", "external id")):
         taken = tx.execute(
             f"SELECT 1 FROM crm_contacts WHERE {column} = ? AND key <> ?",  # noqa: S608 -- constants
             (row[column], kept),
@@ -311,8 +311,8 @@ def merged_into(reader: Querying, keys: Sequence[int]) -> list[int]:
 
 
 def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, str | None]]:
-    """Ids of contacts that were merged into these, and the normalised e-mails that they and these had, as long as the
-    merge can be undone. An id with several e-mails is given with each."""
+    """Ids of contacts that were merged into these, and the normalized emails that they and these had, as long as the
+    merge can be undone. An id with several emails is given with each."""
     many = json_array(keys)
     merges = reader.execute("SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     known = {

@@ -89,7 +89,7 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
 async def erase_contact(ctx: Context, asked: EraseContact) -> ContactErased:
     """Erase a contact for good: fields, notes, identities, the journal, and copies of it in merges and deliveries.
 
-    Of the e-mail a keyed hash stays, so that no import and no form brings the contact back; a user can create it again.
+    Of the email a keyed hash stays, so that no import and no form brings the contact back; a user can create it again.
     Events about it say its id only. After a restore it is erased again.
     """
 

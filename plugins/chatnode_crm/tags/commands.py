@@ -47,7 +47,7 @@ async def get(ctx: Context, asked: OfTag) -> TagReply:
 
 @command("crm.tags.update", permission=TAGS, limit="changes")
 async def update(ctx: Context, asked: ChangeTag) -> TagReply:
-    """Rename a tag, or change its color. Contacts keep it."""
+    """Rename a tag, or change its colour. Contacts keep it."""
     given = {"name": asked.name, "color": asked.color}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
 

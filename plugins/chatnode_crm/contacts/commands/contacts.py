@@ -25,7 +25,7 @@ from chatnode_crm.permissions import CREATE, DELETE, UPDATE, VIEW
 
 @command("crm.contacts.create", permission=CREATE, limit="changes")
 async def create(ctx: Context, asked: CreateContact) -> CrmContactReply:
-    """Create a contact. E-mail addresses and external ids are unique."""
+    """Create a contact. Email addresses and external ids are unique."""
     prepared = await _prepared(ctx, _given(asked))
     if not is_identified(prepared.values):
         raise Refusal("invalid", REASON, path="email")

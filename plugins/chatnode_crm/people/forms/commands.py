@@ -30,8 +30,8 @@ _TEXTS = ("about", "consent", "thanks")
 async def create_form(ctx: Context, asked: CreateForm) -> FormReply:
     """Create a public contact form: anyone who knows its address can send it, without an account.
 
-    It creates contacts, and fills empty fields of those with the same e-mail; it never says whether an e-mail is known.
-    The e-mail is not confirmed by a message to it.
+    It creates contacts, and fills empty fields of those with the same email; it never says whether an email is known.
+    The address is not confirmed by an email.
     """
     values = attrs.asdict(asked)
 

@@ -298,7 +298,7 @@ class Node:
             try:
                 await self.presence.write()
             except (Refusal, DatabaseError) as error:
-                logger.warning("users' last activity was not written: %s", error)
+                logger.warning("users' last activity could not be stored: %s", error)
             await self.core.part(Outbound).aclose()
             await self.core.part(Mailer).aclose()
 
@@ -432,7 +432,7 @@ async def _follow_plugins(db: Database, running: frozenset[str]) -> None:
         if await db.read(lambda reader: bots.out_of_step(reader, running)):
             await db.write(lambda tx: bots.follow(tx, running))
     except (Refusal, DatabaseError) as error:
-        logger.error("the bots of plugins were not brought up to date: %s", error)
+        logger.error("the bots of plugins could not be updated: %s", error)
 
 
 async def _no_sessions() -> None:

@@ -60,7 +60,7 @@ def read(pem: bytes) -> Facts:
     except ValueError:
         raise
     except Exception as error:  # such as InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType, TypeError
-        raise ValueError(f"the certificate cannot be understood: {error}") from error
+        raise ValueError(f"the certificate cannot be parsed: {error}") from error
 
 
 def _facts(found: x509.Certificate) -> Facts:

@@ -119,7 +119,7 @@ def reset(data: Path, handle: str) -> None:
 
 @user.command("sessions")
 @click.argument("handle")
-@click.option("--sign-out", is_flag=True, help="End all of them.")
+@click.option("--sign-out", is_flag=True, help="Sign them all out.")
 @click.pass_obj
 def sessions(data: Path, handle: str, sign_out: bool) -> None:
     """List the devices and tokens of HANDLE.
@@ -168,7 +168,7 @@ def export(data: Path, handle: str, file: Path) -> None:
 
 @user.command("erase")
 @click.argument("handle")
-@click.option("--confirm", help="Confirm with the handle here instead of at the prompt.")
+@click.option("--confirm", help="Confirm with the handle, without a prompt.")
 @click.pass_obj
 def erase(data: Path, handle: str, confirm: str | None) -> None:
     """Erase HANDLE permanently, with all its messages. Export first if you may need them."""
@@ -192,7 +192,7 @@ def erase(data: Path, handle: str, confirm: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def adopt(data: Path, author: str, handle: str | None, dry_run: bool, yes: bool) -> None:
-    """Hand an imported AUTHOR over to the user HANDLE.
+    """Hand an imported AUTHOR over to user HANDLE.
 
     Everything the author wrote becomes the user's.
 
@@ -241,7 +241,7 @@ def token() -> None:
 
 @token.command("create")
 @click.argument("handle")
-@click.option("--label", default="command line", show_default=True, help="What it is for.")
+@click.option("--label", default="command line", show_default=True, help="Name shown in `user sessions`.")
 @click.option("--days", type=int, help="Days until it expires (default: never).")
 @click.option("--scope", "scopes", multiple=True, help="Limit the token to PERMISSION or PERMISSION:read; repeatable.")
 @click.pass_obj

@@ -16,7 +16,7 @@ from chatnode.cli.operator import run_operator_command
 @click.option("--deep", is_flag=True, help="Also read all files of plugins and compare their hashes.")
 @click.pass_obj
 def check(data: Path, repair: bool, deep: bool) -> None:
-    """Check the database and the files of plugins; exit with 1 if there are problems."""
+    """Check the database and the files of plugins; exits with 1 if there are problems."""
     checked: dict[str, Any] = run_operator_command(data, "node.repair") if repair else {}
     for each in checked.get("repairs", ()):
         click.echo(f"repaired {each['name']}: {each['rows']} rows")

@@ -54,7 +54,7 @@ def install(data: Path, what: str) -> None:
     after = _versions()
     new = [name for name, version in after.items() if before.get(name) != version]
     if not new:
-        click.echo(f"{what} brought no new plugin")
+        click.echo(f"{what} has no new plugin")
         return
     click.echo(f"installed {', '.join(f'{name} {after[name]}' for name in new)}")
     # In a process of its own, as what was imported here may be of the version before.

@@ -1245,7 +1245,7 @@ class AsyncWork(AsyncGroup):
         before: int | None = None,
         limit: int = 50,
     ) -> WorkPage:
-        """Your works, newest first; those who may operate the node see all works.
+        """Your work items, newest first; users who may operate the node see all of them.
 
         To filter and sort: `items.query` of `work`.
 
@@ -1254,19 +1254,21 @@ class AsyncWork(AsyncGroup):
         return await self._run("work.list", given({"status": status, "kind": kind, "before": before, "limit": limit}))
 
     async def get(self, *, work: str) -> WorkReply:
-        """One of your works, or with the permission to operate the node, any work: its status, progress and result."""
+        """One of your work items, or with the permission to operate the node, any one: its status, progress and
+        result.
+        """
         return await self._run("work.get", given({"work": work}))
 
     async def pause(self, *, work: str) -> WorkReply:
-        """Pause a work; nothing more of it is written after that. `work.resume` lets it go on from there."""
+        """Pause a work item; nothing more of it is written after that. `work.resume` continues where it stopped."""
         return await self._run("work.pause", given({"work": work}))
 
     async def resume(self, *, work: str) -> WorkReply:
-        """Let a paused work go on, or a failed one try again, from its last checkpoint."""
+        """Resume a paused work item, or retry a failed one, from its last checkpoint."""
         return await self._run("work.resume", given({"work": work}))
 
     async def cancel(self, *, work: str) -> WorkReply:
-        """End a work. What it has written stays, and nothing more is written."""
+        """Cancel a work item. What it has written is kept, and nothing more is written."""
         return await self._run("work.cancel", given({"work": work}))
 
 
@@ -1413,7 +1415,7 @@ class AsyncCertificate(AsyncGroup):
         return await self._run("certificate.status", {})
 
     async def issue(self, *, dry_run: bool = False) -> CertificateReply:
-        """Obtain a certificate now, also if the one in use is not due; new connections get it at once.
+        """Obtain a certificate now, even if the current one is not due; new connections get it at once.
 
         The authority connects to the node's port, so the node must serve.
 
@@ -2691,7 +2693,7 @@ class BlockingWork(BlockingGroup):
         before: int | None = None,
         limit: int = 50,
     ) -> WorkPage:
-        """Your works, newest first; those who may operate the node see all works.
+        """Your work items, newest first; users who may operate the node see all of them.
 
         To filter and sort: `items.query` of `work`.
 
@@ -2700,19 +2702,21 @@ class BlockingWork(BlockingGroup):
         return self._run("work.list", given({"status": status, "kind": kind, "before": before, "limit": limit}))
 
     def get(self, *, work: str) -> WorkReply:
-        """One of your works, or with the permission to operate the node, any work: its status, progress and result."""
+        """One of your work items, or with the permission to operate the node, any one: its status, progress and
+        result.
+        """
         return self._run("work.get", given({"work": work}))
 
     def pause(self, *, work: str) -> WorkReply:
-        """Pause a work; nothing more of it is written after that. `work.resume` lets it go on from there."""
+        """Pause a work item; nothing more of it is written after that. `work.resume` continues where it stopped."""
         return self._run("work.pause", given({"work": work}))
 
     def resume(self, *, work: str) -> WorkReply:
-        """Let a paused work go on, or a failed one try again, from its last checkpoint."""
+        """Resume a paused work item, or retry a failed one, from its last checkpoint."""
         return self._run("work.resume", given({"work": work}))
 
     def cancel(self, *, work: str) -> WorkReply:
-        """End a work. What it has written stays, and nothing more is written."""
+        """Cancel a work item. What it has written is kept, and nothing more is written."""
         return self._run("work.cancel", given({"work": work}))
 
 
@@ -2859,7 +2863,7 @@ class BlockingCertificate(BlockingGroup):
         return self._run("certificate.status", {})
 
     def issue(self, *, dry_run: bool = False) -> CertificateReply:
-        """Obtain a certificate now, also if the one in use is not due; new connections get it at once.
+        """Obtain a certificate now, even if the current one is not due; new connections get it at once.
 
         The authority connects to the node's port, so the node must serve.
 

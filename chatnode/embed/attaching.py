@@ -212,7 +212,7 @@ class SharedNode:
             except (StartError, DatabaseError) as error:
                 if not started:
                     raise
-                logger.error("this process can neither take the node over nor attach to it: %s", error)
+                logger.error("this process can neither take over the node nor attach to it: %s", error)
                 await trio.sleep(FAULT_SECONDS)
                 continue
             finally:

@@ -278,7 +278,7 @@ class RunningConsumer:
             if error is None:
                 return None
             if isinstance(error, NotSetAside):
-                raise Refusal("not_found", "the row was done or dismissed meanwhile", path="entry")
+                raise Refusal("not_found", "the row was processed or dismissed in the meantime", path="entry")
             if may_pass(error):
                 raise Refusal("unavailable", "the consumer is busy; try again", retry_after=5)
             what = describe_error(error)

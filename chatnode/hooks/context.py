@@ -409,7 +409,7 @@ class Context:
         `LookupError` for a kind that is not declared, and `ValueError` for arguments that are not JSON.
         """
         if kind not in self._scope.works:
-            raise LookupError(f"the plugin {self._scope.name} declares no work {kind}")
+            raise LookupError(f"the plugin {self._scope.name} declares no work kind {kind}")
         name, account = self._scope.name, self.account
         new = NewWork(
             f"{name}.{kind}", title or self._scope.works[kind], arguments,

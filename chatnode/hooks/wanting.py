@@ -76,7 +76,7 @@ def fault_of_wanted(
     if iscoroutinefunction(wanted.when):
         return f"`when` of {hook} must be def, not async def"
     if hook == "prepare_draft":
-        return f"{hook} takes no names in only_for; use when=" if wanted.names else None
+        return f"{hook} accepts no names in only_for; use when=" if wanted.names else None
     kind, named = ("command", commands) if hook == "check_command" else ("event", events)
     known = set(named) - set(EPHEMERAL)
     begun = {name.partition(".")[0] for name in named}

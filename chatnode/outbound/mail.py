@@ -125,9 +125,9 @@ class Mailer:
         if problem != self._problem:
             self._problem = problem
             if problem is not None:
-                logger.warning("no mail can be sent: %s", problem)
+                logger.warning("email cannot be sent: %s", problem)
             else:
-                logger.info("mail can be sent again")
+                logger.info("email can be sent again")
 
 
 def check_mail_settings(settings: MailSettings) -> None:
@@ -135,7 +135,7 @@ def check_mail_settings(settings: MailSettings) -> None:
     if not settings.host:
         return
     if not settings.sender:
-        raise StartError("mail.host is set, but mail.sender is empty; set the address that mails come from")
+        raise StartError("mail.host is set, but mail.sender is empty; set the address that emails come from")
     if bool(settings.user) != bool(settings.password_file):
         missing, given = ("mail.user", "mail.password_file")[:: -1 if settings.user else 1]
         raise StartError(f"{given} is set, but {missing} is empty; set both, or none to send without signing in")

@@ -62,7 +62,7 @@ class SmtpConnection:
     def send(self, message: EmailMessage, to: str) -> MailResult:
         """Hand one mail over. Raises nothing of SMTP."""
         if not is_mail_address(to):
-            return MailResult("never", why="this is not an address that mail can be sent to")
+            return MailResult("never", why="email cannot be sent to this address")
         data = self._bytes_of(message, to)
         try:
             return self._hand_over(self._ready(), data, to)
@@ -254,7 +254,7 @@ def _as_bytes(text: bytes | str) -> bytes:
 def _words(error: Exception) -> str:
     """What happened, without the server's own words: they may repeat an address."""
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"it answered {_code_in(error) or 'nothing that is SMTP'}"
+        return f"it answered {_code_in(error) or 'something other than SMTP'}"
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return "it closed the connection, or did not answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -59,7 +59,7 @@ async def check_own_password(ctx: Caller, account: Account, password: str | None
     found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
     hashed = found and found[1]
     if hashed is not None and not await is_password(ctx.core, account.handle, hashed, password or ""):
-        raise Refusal("wrong_password", "this is not your password", path="password")
+        raise Refusal("wrong_password", "the password is incorrect", path="password")
 
 
 def opaque(password: str) -> str:

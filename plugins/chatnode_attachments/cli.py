@@ -42,21 +42,21 @@ def check_files(call: OperatorCommand, deep: bool, repair: bool) -> None:
 @click.option("--sweep", is_flag=True, help="Also remove stray files that are older than a day.")
 @click.pass_obj
 def collect_files(call: OperatorCommand, sweep: bool) -> None:
-    """Remove now what expired or is not used any more."""
+    """Remove expired and unused files now."""
     done = call("attachments.collect", sweep=sweep)
     click.echo(
         f"removed {done['unlinked']} files of {_size(done['bytes'])}, {done['files']} of them never posted; "
         f"{done['uploads']} uploads expired; {done['swept']} stray files"
     )
     if done["left"]:
-        click.echo(f"{done['left']} files stay for now: a backup is running, or the log says why")
+        click.echo(f"{done['left']} files were kept for now: a backup is running, or the log says why")
 
 
 @cli.command("usage")
 @click.option("--limit", default=50, show_default=True, help="Number of users to list.")
 @click.pass_obj
 def show_usage(call: OperatorCommand, limit: int) -> None:
-    """What users' files take, the largest first."""
+    """Show disk usage by user, largest first."""
     found = call("attachments.report", limit=limit)
     for each in found["people"]:
         click.echo(f"{each['person']['handle']:20} {each['files']:8} files {_size(each['bytes']):>12}")

@@ -92,7 +92,7 @@ def rename(tx: Transaction, owner: Account, kind: LabelKind, name: str, to: str)
         raise Refusal("invalid", "a name cannot be blank", path="to")
     ((new_folded, new_name),) = new.items()
     if new_folded != folded and _known(tx, owner, kind, new_folded) is not None:
-        raise Refusal("conflict", f"you already have a {kind} {new_name}", path="to")
+        raise Refusal("conflict", f"the {kind} {new_name} already exists", path="to")
     renamed = tx.execute(
         "UPDATE contacts_labels SET name = :name, folded = :new WHERE owner = :owner AND kind = :kind "
         "AND folded = :folded AND (name <> :name OR folded <> :new)",

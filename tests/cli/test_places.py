@@ -300,8 +300,8 @@ def test_the_unit_is_printed_for_this_installation(data: Path) -> None:
     ("python", "started", "told"),
     [
         ("/srv/100% chat/bin/python", "'/srv/100%% chat/bin/chatnode'", ""),  # systemd expands %
-        ("/home/ann/env/bin/python", "/home/ann/env/bin/chatnode", "install chatnode outside of /home and /root"),
-        ("/root/env/bin/python", "/root/env/bin/chatnode", "install chatnode outside of /home and /root"),
+        ("/home/ann/env/bin/python", "/home/ann/env/bin/chatnode", "install chatnode outside /home and /root"),
+        ("/root/env/bin/python", "/root/env/bin/chatnode", "install chatnode outside /home and /root"),
         ("/srv/home/bin/python", "/srv/home/bin/chatnode", ""),
     ],
 )
@@ -457,7 +457,8 @@ def test_a_field_does_not_take_the_place_of_what_is_asked(served: Path, field: s
     done = chatnode(served, "call", "people.list", field)
     name = field.partition("=")[0]
     assert (done.status, done.out) == (1, "")
-    assert done.err == f"chatnode: {name} is no field of a command: requests have one of their own ({name}) [invalid]\n"
+    wanted = f"a command cannot have the field {name}: requests use it themselves"
+    assert done.err == f"chatnode: {wanted} ({name}) [invalid]\n"
 
 
 def test_a_node_that_stops_before_it_answers_is_named(data: Path) -> None:

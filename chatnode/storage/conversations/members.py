@@ -73,7 +73,7 @@ def remove(tx: Transaction, account: Account, id: str, member: Account) -> None:
     place = conversations.access_to_manage(tx, account, id)
     role = _role_of_other(tx, place, member)
     if RANK[role] >= RANK[place.role]:
-        raise Refusal("forbidden", f"{member.handle} is {role}, you are {place.role}", path="member")
+        raise Refusal("forbidden", "you can remove only members of lower rank", path="member")
     _leave(tx, place, member, by=account)
 
 

@@ -111,7 +111,7 @@ def change_files(tx: Transaction, place: Place, seq: int, files: Sequence[Media]
     if message.files is None:
         raise Refusal("invalid", "this message has no files", path="message")
     if not files and not message.text:
-        raise Refusal("invalid", "without this file, nothing is left of the message; delete it instead", path="message")
+        raise Refusal("invalid", "without this file the message is empty; delete the message instead", path="message")
     tx.execute(
         "UPDATE messages SET kind = ?, content = ? WHERE conversation = ? AND seq = ?",
         (message.kind if files else "text", messages.written_content([*files] or None), place.key, seq),

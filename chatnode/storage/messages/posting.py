@@ -192,7 +192,7 @@ def _earlier(tx: Querying, id: str, draft: Draft) -> Posted | None:
     if deleted_at is None:  # else there is nothing left to compare with
         same = same and _is_what_was_sent(draft, kind, text, read_content(kind, content), sent, edited_at is not None)
     if not same:
-        raise Refusal("conflict", "you already used this cid for another message; create a new one", path="cid")
+        raise Refusal("conflict", "this cid was already used for another message; create a new one", path="cid")
     return Posted(gid, seq, id, True)
 
 

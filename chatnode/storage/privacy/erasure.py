@@ -52,9 +52,7 @@ def begin(tx: Transaction, account: Account) -> Account:
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased before", path="person")
     if adoption.is_under_way(tx, account):
-        raise Refusal(
-            "conflict", "an imported author is being handed over to or from it; try again later", path="person"
-        )
+        raise Refusal("conflict", "an adoption of or by this account is in progress; try again later", path="person")
     fellows = people.fellows(tx, account.key)
     erased = people.empty(tx, account, "erased")
     if account.role == "admin" and not people.has_admin(tx):

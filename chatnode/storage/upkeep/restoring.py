@@ -75,7 +75,7 @@ def restore(
         if files.lost and not anyway:
             raise BackupError(
                 f"{backup}: files of plugins would be missing: {files.lost[0]} (1 of {len(files.lost)}). "
-                "Restore it with --anyway to go on without them"
+                "Restore it with --anyway to continue without them"
             )
         _finish(work, backup, files)
         kept = _put_in_place(data, work)

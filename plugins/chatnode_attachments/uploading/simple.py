@@ -41,7 +41,7 @@ async def _store(ctx: Context, request: Request) -> FileRow:
         raise UploadRefusal(411, "a file that is sent in one piece needs Content-Length; use tus for others")
     declared = fields.media_type(request.headers)
     if declared in _FORMS:
-        raise UploadRefusal(415, "send the file itself as the body, and not a form", path="Content-Type")
+        raise UploadRefusal(415, "send the file as the body, not as a form", path="Content-Type")
     digest = fields.representation_digest(request.headers)
     upload = await store.create(
         ctx,

@@ -151,7 +151,7 @@ async def _act(ctx: Context, asked: OfBroadcast, command: str) -> BroadcastReply
     if before is not None:
         await ctx.as_operator().call(command, work=found.work)
     elif command != "work.cancel":
-        raise Refusal("conflict", "its work was removed: it failed long ago, or its user was erased", path="broadcast")
+        raise Refusal("conflict", "it failed long ago, or its user was erased", path="broadcast")
     if before is None or before != await _work_status(ctx, found.work or ""):
         await ctx.write(lambda tx: ctx.audit(tx, command.replace("work", "broadcasts"), found.id))
     return BroadcastReply(await ctx.read(lambda reader: _shown(reader, rows.find_broadcast(reader, asked.broadcast))))

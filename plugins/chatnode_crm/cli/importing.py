@@ -41,7 +41,7 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
         name, _, value = each.partition("=")
         if value not in _POLICIES.get(name, ()):
             choices = "; ".join(f"{name}={'|'.join(values)}" for name, values in _POLICIES.items())
-            raise click.BadParameter(f"{each!r} is none of {choices}")
+            raise click.BadParameter(f"{each!r} is not one of {choices}")
         found[name] = value
     return found
 
@@ -49,21 +49,21 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--list", "in_list", metavar="NAME",
-    help="Add the contacts to this list. It must exist: chatnode call crm.lists.create name=NAME makes it.",
+    help="Add the contacts to this list. It must exist: chatnode call crm.lists.create name=NAME creates it.",
 )  # fmt: skip
-@click.option("--tag", "tags", metavar="NAME", multiple=True, help="Give the contacts this tag; may be repeated.")
-@click.option("--mapping", "saved", metavar="NAME", help="Read the columns as this saved mapping of the operator says.")
+@click.option("--tag", "tags", metavar="NAME", multiple=True, help="Give the contacts this tag; repeatable.")
+@click.option("--mapping", "saved", metavar="NAME", help="Map columns with this saved mapping of the operator.")
 @click.option(
     "--policy", "policies", metavar="WHAT=HOW", multiple=True, callback=_policies,
-    help="What happens to contacts that exist, such as fields=fill_empty; may be repeated.",
+    help="Policy for existing contacts, such as fields=fill_empty; repeatable.",
 )  # fmt: skip
-@click.option("--encoding", help="Encoding of the file, such as cp1252 (default: as detected).")
-@click.option("--delimiter", help="What separates cells, one character (default: as detected).")
-@click.option("--header/--no-header", default=None, help="Whether the first row has names (default: as detected).")
+@click.option("--encoding", help="Encoding of the file, such as cp1252 (default: detected).")
+@click.option("--delimiter", help="Delimiter, one character (default: detected).")
+@click.option("--header/--no-header", default=None, help="Whether the first row has names (default: detected).")
 @click.option("--sheet", help="Sheet of a workbook (default: the first).")
-@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would happen, without changing anything.")
 @click.option("--errors", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the rows that were not imported to this file, to fix them and import it.",
+    help="Write the rows that were not imported to this file, to fix and import them.",
 )  # fmt: skip
 @click.pass_obj
 def import_file(

@@ -230,4 +230,4 @@ def _choices(kind: FieldKind, choices: Sequence[str]) -> str | None:
 
 
 def _taken(name: str) -> Refusal:
-    return Refusal("conflict", f"there is already a field {name[:80]!r}", path="name")
+    return Refusal("conflict", f"the field {name[:80]!r} already exists", path="name")

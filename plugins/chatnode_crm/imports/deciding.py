@@ -87,7 +87,7 @@ def decide(
         given = {name: value for name, value in values.items() if value}
         return _create({**more, **given} if more else given, claims, other)
     if policies.fields == "error":
-        return _refused(policies.match, "exists", "there is such a contact already", contact["key"])
+        return _refused(policies.match, "exists", "the contact already exists", contact["key"])
     changes = _changes(values, contact, policies)
     if more and policies.fields != "skip":
         _fill(changes, more, contact)

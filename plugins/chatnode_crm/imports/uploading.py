@@ -18,7 +18,7 @@ async def upload(ctx: Context, request: Request) -> Response:
     """Store the body as the file of a new import."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared in _FORMS:
-        raise Refusal("invalid", "send the file itself as the body, and not a form", path="Content-Type")
+        raise Refusal("invalid", "send the file as the body, not as a form", path="Content-Type")
     row = await receive(ctx, request.query.get("name", ""), request.chunks(), request.length)
     return Response(json.dumps({"import": as_json(shown_import(ctx, row))}), 201, "application/json")
 

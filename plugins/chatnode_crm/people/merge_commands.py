@@ -63,7 +63,7 @@ async def say_not_same(ctx: Context, asked: NotSame) -> Nothing:
     def write(tx: Transaction) -> None:
         one, other = by_id(tx, asked.contact), by_id(tx, asked.other, "other")
         if one.key == other.key:
-            raise Refusal("invalid", "a contact is the same as itself", path="other")
+            raise Refusal("invalid", "name two different contacts", path="other")
         if asked.not_same:
             changed = pairs.set_not_same(tx, one.key, other.key, actor_of(ctx))
         else:

@@ -66,7 +66,7 @@ def merge(
     if pairs.is_not_same(tx, kept.key, other.key):
         raise Refusal(
             "conflict",
-            "these two were said not to be the same; take that back with crm.contacts.not_same",
+            "these contacts are marked as different; undo that with crm.contacts.not_same",
             path="other",
         )
     id = new_id()

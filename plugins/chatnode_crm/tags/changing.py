@@ -80,7 +80,7 @@ def as_color(text: str | None, path: str = "color") -> str | None:
 def _check_free(tx: Transaction, name: str, key: int | None) -> None:
     found = tag_by_name(tx, name)
     if found is not None and found.key != key:
-        raise Refusal("conflict", f"there is a tag called {found.name} already", path="name")
+        raise Refusal("conflict", f"the tag {found.name} already exists", path="name")
 
 
 def _again(tx: Transaction, key: int) -> TagRow:

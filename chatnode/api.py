@@ -41,6 +41,7 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation
 from chatnode.model.conversations import ConversationContext as ConversationContext
 from chatnode.model.conversations import ConversationSettings as ConversationSettings
+from chatnode.model.counting import counted
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ActionInvoked,
@@ -278,6 +279,7 @@ __all__ = [
     "check_reachable",
     "command",
     "content_disposition",
+    "counted",
     "direct_id",
     "file_response",
     "filter_sql",

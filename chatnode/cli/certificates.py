@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from chatnode.cli.operator import run_operator_command
+from chatnode.model.counting import counted
 
 _REASONS = ("unspecified", "key_compromise", "superseded", "cessation_of_operation")
 
@@ -29,7 +30,7 @@ def status(data: Path) -> None:
     _print(found["certificate"])
     if found["source"] == "acme":
         click.echo(f"directory  {found['directory']}")
-        failures = f", after {found['failures']} failures" if found["failures"] else ""
+        failures = f", after {counted(found['failures'], 'failure')}" if found["failures"] else ""
         click.echo(f"next try   {found['next_try']}{failures}")
     else:
         click.echo("renewal    by the program that writes server.tls_certificate")

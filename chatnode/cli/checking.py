@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from chatnode.cli.operator import run_operator_command
+from chatnode.model.counting import counted
 
 
 @click.command()
@@ -19,7 +20,7 @@ def check(data: Path, repair: bool, deep: bool) -> None:
     """Check the database and the files of plugins; exits with 1 if there are problems."""
     checked: dict[str, Any] = run_operator_command(data, "node.repair") if repair else {}
     for each in checked.get("repairs", ()):
-        click.echo(f"repaired {each['name']}: {each['rows']} rows")
+        click.echo(f"repaired {each['name']}: {counted(each['rows'], 'row')}")
     if deep or not repair:
         checked = run_operator_command(data, "node.check", deep=deep)
     for each in checked["checks"]:

@@ -11,6 +11,7 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.adoption import Adopt, Adopted, Following
+from chatnode.model.counting import counted
 from chatnode.model.people import Account, Person
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage.engine.connection import Querying, Reader
@@ -76,7 +77,7 @@ async def finish_adoptions(core: Core) -> str:
     begun = await core.db.read(adoption.unfinished)
     for author, person in begun:
         await _adopt_rest(core, author, person)
-    return f"{len(begun)} authors handed over"
+    return f"handed over {counted(len(begun), 'author')}"
 
 
 SUBJECT = Subject(

@@ -20,6 +20,7 @@ from chatnode.model.commands.bots import (
 )
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.commands.sign_in import TokenReply
+from chatnode.model.counting import counted
 from chatnode.model.people import Account
 from chatnode.services.sign_in import scopes_of_token
 from chatnode.storage.bots import commands, owned
@@ -115,7 +116,7 @@ async def set_commands(ctx: Caller, asked: SetBotCommands) -> BotCommandList:
     if not ctx.me.bot:
         raise Refusal("forbidden", "only a bot can offer commands")
     if len(asked.commands) > most:
-        raise Refusal("too_large", f"a bot has up to {most} commands", path="commands")
+        raise Refusal("too_large", f"a bot has up to {counted(most, 'command')}", path="commands")
     names: set[str] = set()
     for place, each in enumerate(asked.commands):
         if each.name in names:

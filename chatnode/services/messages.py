@@ -26,6 +26,7 @@ from chatnode.model.commands.messages import (
     PostMessage,
 )
 from chatnode.model.commands.shared import InConversation
+from chatnode.model.counting import counted
 from chatnode.model.messages import Edition, FileRef, Location, Media, MessageKind, Notice
 from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.conversations import conversations
@@ -163,7 +164,7 @@ def _files(ctx: Caller, command: PostMessage) -> list[FileRef | Media]:
 def _check_number_of_files(ctx: Caller, number: int) -> None:
     most = ctx.core.config.limits.files_per_message
     if most and number > most:
-        raise Refusal("too_large", f"a message has at most {most} files", path="files")
+        raise Refusal("too_large", f"a message has at most {counted(most, 'file')}", path="files")
 
 
 @plain_command("messages.list", permission=permissions.CHAT, reads=True)
@@ -299,7 +300,7 @@ def thread(ctx: Caller, asked: ListThread) -> HandlerResult[MessagePage | Encode
 def _check_length(ctx: Caller, text: str) -> None:
     most = ctx.core.config.limits.message_chars
     if most and len(text) > most:
-        raise Refusal("too_large", f"a message has at most {most} characters", path="text")
+        raise Refusal("too_large", f"a message has at most {counted(most, 'character')}", path="text")
 
 
 SUBJECT = Subject(

@@ -16,6 +16,7 @@ import trio
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
+from chatnode.model.counting import counted
 from chatnode.model.people import Account
 from chatnode.storage.people import people
 
@@ -28,7 +29,7 @@ async def hash_password(core: Core, password: str, path: str = "password") -> st
     prepared = opaque(password)
     least = core.config.accounts.password_min_chars
     if len(prepared) < least:
-        raise Refusal("invalid", f"a password has at least {least} characters", path=path)
+        raise Refusal("invalid", f"a password has at least {counted(least, 'character')}", path=path)
     if any(category(char) == "Cc" for char in prepared):
         raise Refusal("invalid", "a password has no line breaks or other control characters", path=path)
     return await trio.to_thread.run_sync(_hasher.hash, prepared, limiter=core.hashers)

@@ -22,6 +22,7 @@ from chatnode.model.commands.presence import (
     Visible,
 )
 from chatnode.model.commands.shared import InConversation
+from chatnode.model.counting import counted
 from chatnode.model.emoji import as_emoji
 from chatnode.model.folding import is_blank
 from chatnode.model.people import Account
@@ -43,7 +44,7 @@ async def get(ctx: Caller, asked: GetPresence) -> PresenceList:
     see, are left out."""
     most = ctx.core.config.limits.page_items
     if len(asked.people) > most:
-        raise Refusal("too_large", f"has at most {most} users at a time", path="people")
+        raise Refusal("too_large", f"has at most {counted(most, 'user')} at a time", path="people")
     found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, asked.people))
     board = ctx.core.part(PresenceBoard)
     return PresenceList([board.as_known(each) for each in found])
@@ -73,7 +74,7 @@ def _status(ctx: Caller, command: SetStatus) -> PresenceStatus:
     emoji = as_emoji(command.emoji, "emoji") if command.emoji else None
     most = ctx.core.config.presence.status_chars
     if text is not None and most and len(text) > most:
-        raise Refusal("too_large", f"a status has at most {most} characters", path="text")
+        raise Refusal("too_large", f"a status has at most {counted(most, 'character')}", path="text")
     if text is None and emoji is None:
         return PresenceStatus()
     return PresenceStatus(text, emoji, now_ms() + command.seconds * 1000 if command.seconds is not None else None)

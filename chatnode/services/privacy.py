@@ -14,6 +14,7 @@ from chatnode.hooks.files import removed as removed_with
 from chatnode.hooks.plugin import RemovalNote
 from chatnode.model import permissions
 from chatnode.model.commands.privacy import Erase, Erased, Export, ExportPage, Proof
+from chatnode.model.counting import counted
 from chatnode.model.people import PersonRef
 from chatnode.routing.presence import PresenceBoard
 from chatnode.services.administration import is_me, person_or_me
@@ -102,7 +103,7 @@ async def finish_erasures(core: Core) -> str | None:
     cleaned = await forget_what_is_owed(core)
     if cleaned is not None and not cleaned.complete:
         raise JobFailed("removed data may have left traces in the files; see Erasing in docs/operating.md")
-    return f"{len(begun)} erasures finished" if begun or cleaned else None
+    return f"{counted(len(begun), 'erasure')} finished" if begun or cleaned else None
 
 
 # ---- exporting

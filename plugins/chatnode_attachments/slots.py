@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from chatnode.api import Refusal
+from chatnode.api import Refusal, counted
 
 PATIENCE_SECONDS = 20.0
 
@@ -31,7 +31,7 @@ class DownloadSlots:
         with trio.move_on_after(PATIENCE_SECONDS):
             await limiter.acquire_on_behalf_of(slot)
             return slot
-        raise Refusal("unavailable", f"you have {self._most} downloads at a time already", retry_after=5)
+        raise Refusal("unavailable", f"you have {counted(self._most, 'download')} at a time already", retry_after=5)
 
 
 class Slot:

@@ -44,7 +44,7 @@ def _checked(kind: LabelKind, names: list[str], settings: ContactsSettings) -> d
             raise Refusal("invalid", "a name cannot be blank", path=f"{COLUMNS[kind]}.{place}")
     wanted, most = words.listed(names), settings.labels_per_contact
     if most and len(wanted) > most:
-        raise Refusal("too_large", f"a contact has at most {most} {COLUMNS[kind]}", path=COLUMNS[kind])
+        raise Refusal("too_large", f"a contact has at most {counted(most, kind)}", path=COLUMNS[kind])
     return wanted
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urldefrag, urlsplit
 
 import trio
 
-from chatnode.api import Context, Metric, OutboundAnswer, OutboundError, Purpose, Task, Transaction, now_ms
+from chatnode.api import Context, Metric, OutboundAnswer, OutboundError, Purpose, Task, Transaction, counted, now_ms
 from chatnode_previews import storage
 from chatnode_previews.encodings import page_text
 from chatnode_previews.pages import MOST_SITE, PageHead, read_page, shortened
@@ -98,7 +98,7 @@ def _host(url: str) -> str:
 async def forget_pages(ctx: Context) -> str | None:
     """Delete pages that are too old to be used."""
     count = await ctx.write(storage.forget_pages, repeatable=True)
-    return f"forgot {count} pages" if count else None
+    return f"forgot {counted(count, 'page')}" if count else None
 
 
 TASKS = (Task("fetch", fetch_links), Task("forget", forget_pages, every=3_600))

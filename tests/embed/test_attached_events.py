@@ -157,7 +157,7 @@ async def test_a_consumer_gets_what_it_has_not_done_yet(attached: SharedNode, ro
         assert [each.fields["message"]["text"] for each in first.events] == ["one", "two"]
         again = await anext(consumer)
         assert again.events == first.events
-        with pytest.raises(RuntimeError, match="has come again"):
+        with pytest.raises(RuntimeError, match="delivered again"):
             await first.done()
         await again.done()
         with pytest.raises(RuntimeError, match="is done already"):

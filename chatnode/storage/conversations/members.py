@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from chatnode.errors import Refusal
 from chatnode.model.conversations import RANK, History, MemberRole
+from chatnode.model.counting import counted
 from chatnode.model.events import Event, MemberChanged, MemberJoined, MemberLeft
 from chatnode.model.people import Account
 from chatnode.storage.conversations import blocks, conversations
@@ -137,7 +138,7 @@ def _leave(tx: Transaction, place: Place, person: Account, by: Account) -> None:
 def check_size(tx: Transaction, key: int, most: int) -> None:
     (size,) = tx.execute("SELECT count(*) FROM members WHERE conversation = ? AND left_gid IS NULL", (key,)).fetchone()
     if most and size > most:
-        raise Refusal("too_large", f"a group has at most {most} members", path="members")
+        raise Refusal("too_large", f"a group has at most {counted(most, 'member')}", path="members")
 
 
 # ---- events

@@ -13,6 +13,7 @@ import outcome
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.metrics import Commits
+from chatnode.model.counting import counted
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.group import QueuedCall, disk_full, is_full, jobs_to_commit_again, storage_error
@@ -168,7 +169,7 @@ class GroupCommit:
         if is_full(error):
             self.full = True
             refusal = disk_full()
-            logger.error("the disk is full, %d writes were refused", len(group))
+            logger.error("the disk is full; refused %s", counted(len(group), "write"))
         else:
             if self.broken is None:
                 logger.critical("storage failed and accepts no more writes: %s", error)

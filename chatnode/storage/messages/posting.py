@@ -15,6 +15,7 @@ import orjson
 from chatnode.errors import Refusal
 from chatnode.model.actions import Action, Actions
 from chatnode.model.commands.messages import Posted, PostMessage
+from chatnode.model.counting import counted
 from chatnode.model.events import MessagePosted
 from chatnode.model.ids import message_id
 from chatnode.model.messages import FileRef, Location, Media, Message, MessageKind, Notice
@@ -261,7 +262,7 @@ def post_message(
     if not asked.text:
         raise Refusal("invalid", "text has 0 characters; the minimum is 1", path="text")
     if limits.message_chars and len(asked.text) > limits.message_chars:
-        raise Refusal("too_large", f"a message has at most {limits.message_chars} characters", path="text")
+        raise Refusal("too_large", f"a message has at most {counted(limits.message_chars, 'character')}", path="text")
     account = people.check_can_act(tx, sender.key)
     draft = Draft(
         asked.conversation, asked.cid, asked.text, asked.reply_to, asked.thread, metadata=asked.metadata,

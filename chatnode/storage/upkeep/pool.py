@@ -22,6 +22,7 @@ from typing import BinaryIO, Self
 import attrs
 import orjson
 
+from chatnode.model.counting import counted
 from chatnode.model.records import record
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give, make_directory
@@ -210,7 +211,7 @@ def _opened(source: Path, file: StoredFile) -> Generator[_Hashing]:
         raise NotAsStored(f"{file.name} cannot be read: {error.strerror}") from None
     with opened:
         if (size := os.fstat(opened.fileno()).st_size) != file.bytes:
-            raise NotAsStored(f"{file.name} has {size} bytes, not {file.bytes}")
+            raise NotAsStored(f"{file.name} has {counted(size, 'byte')}, not {file.bytes}")
         yield _Hashing(opened)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from chatnode.api import counted
 from chatnode_crm.cli.calls import NodeCall, wait_for
 
 FORMATS = {".csv": "csv", ".xlsx": "xlsx", ".vcf": "vcard3"}
@@ -66,7 +67,7 @@ def export(
         _copy(Path(done["path"]), target)
     finally:
         call("crm.exports.delete", export=made["export"])
-    click.echo(f"exported {done['rows']:,} contacts, {done['bytes']:,} bytes", err=True)
+    click.echo(f"exported {counted(done['rows'], 'contact', form=',')}, {done['bytes']:,} bytes", err=True)
 
 
 def _chosen(in_list: str | None, filter_: str | None, all_: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from chatnode.api import counted
 from chatnode_crm.cli.calls import NodeCall, wait_for
 from chatnode_crm.cli.tables import plain
 
@@ -109,11 +110,11 @@ def _run(call: NodeCall, file: Path, id: str, dry_run: bool) -> int:
     planned = _carried_out(call, "crm.imports.plan", id, "checking")
     if dry_run:
         counts = planned["plan"]
-        click.echo(f"{file}: {planned['rows']:,} rows; nothing was changed. An import would have:")
+        click.echo(f"{file}: {counted(planned['rows'], 'row', form=',')}; nothing was changed. An import would have:")
     else:
         done = _carried_out(call, "crm.imports.start", id, "importing")
         counts = done["counts"]
-        click.echo(f"{file}: {done['rows']:,} rows; import {id}")
+        click.echo(f"{file}: {counted(done['rows'], 'row', form=',')}; import {id}")
     _print_counts(counts)
     failed = counts["invalid"] + counts["suppressed"]
     if failed:

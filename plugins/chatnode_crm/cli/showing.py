@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from chatnode.api import counted
 from chatnode_crm.cli.calls import NodeCall, pages
 from chatnode_crm.cli.tables import print_table
 
@@ -60,7 +61,7 @@ def stats(call: NodeCall, days: int, top: int) -> None:
     """Show the number of contacts and its growth."""
     places = call("crm.statistics.geography", limit=top)
     growth = call("crm.statistics.growth", days=days)["days"]
-    click.echo(f"{places['total']:,} contacts")
+    click.echo(f"{counted(places['total'], 'contact', form=',')}")
     _heading(f"The last {days} days")
     print_table(
         ("DATE", "NEW", "DELETED", "TOTAL"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from chatnode.api import Context, Reader
+from chatnode.api import Context, Reader, counted
 from chatnode_crm.contacts import finding, index
 from chatnode_crm.contacts.words import words_of
 
@@ -31,7 +31,7 @@ def _problems(reader: Reader) -> Iterator[str]:
             f"SELECT count(*) FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM crm_contacts c WHERE c.key = t.contact)"  # noqa: S608
         ).fetchone()
         if lost:
-            yield f"{lost} rows of {table} are of contacts that do not exist"
+            yield f"no contact for {counted(lost, 'row')} of {table}"
 
 
 async def repair(ctx: Context) -> dict[str, int]:

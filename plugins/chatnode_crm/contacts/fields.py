@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Querying, Refusal, Transaction, folded, new_id, record
+from chatnode.api import IntegrityError, Querying, Refusal, Transaction, counted, folded, new_id, record
 from chatnode_crm.contacts.values.text import clean_lines
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
@@ -122,7 +122,7 @@ def _text(value: Any) -> str:
         raise BadValue("contains a character that is not allowed in text")
     text = clean_lines(text)
     if len(text) > MOST_CHARS:
-        raise BadValue(f"has {len(text)} characters; the maximum is {MOST_CHARS}")
+        raise BadValue(f"has {counted(len(text), 'character')}; the maximum is {MOST_CHARS}")
     return text
 
 

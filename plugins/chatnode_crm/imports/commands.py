@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import trio
 
-from chatnode.api import Context, Nothing, Refusal, Transaction, command
+from chatnode.api import Context, Nothing, Refusal, Transaction, command, counted
 from chatnode_crm.files.mapping import BadMapping
 from chatnode_crm.imports import works
 from chatnode_crm.imports.layout import ImportFiles
@@ -113,8 +113,8 @@ async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> Imp
         if options.mapping.opted_out is None:
             options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, opted_out=looked.mapping.opted_out))
     if len(options.mapping.columns) != len(names):
-        count = len(options.mapping.columns)
-        raise Refusal("invalid", f"{count} targets, but the file has {len(names)} columns", path="mapping.columns")
+        targets, columns = counted(len(options.mapping.columns), "target"), counted(len(names), "column")
+        raise Refusal("invalid", f"{targets}, but the file has {columns}", path="mapping.columns")
     try:
         options.mapping.as_mapping()
     except BadMapping as error:

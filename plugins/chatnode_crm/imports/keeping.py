@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from chatnode.api import Context, Querying, Row, Transaction, new_id, record
+from chatnode.api import Context, Querying, Row, Transaction, counted, new_id, record
 from chatnode_crm.imports.layout import ImportFiles, directories
 from chatnode_crm.imports.rows import DAY_MS, ImportRow, change_import, staged_imports
 from chatnode_crm.imports.staged import HEIR, READY, REMOVED, StagedRow, StagedRows, StagedWriter
@@ -41,7 +41,9 @@ async def keep_imports(ctx: Context) -> str | None:
     ended = await _end_old(ctx)
     await _remove_details(ctx)
     await _remove_strays(ctx)
-    return f"removed {removed} rows of deleted contacts and {ended} old imports" if removed or ended else None
+    if not removed and not ended:
+        return None
+    return f"removed {counted(removed, 'row')} of deleted contacts and {counted(ended, 'old import')}"
 
 
 # ---- rows of contacts that were deleted

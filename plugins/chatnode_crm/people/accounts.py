@@ -20,6 +20,7 @@ from chatnode.api import (
     Work,
     WorkKind,
     Write,
+    counted,
     person_by_key,
 )
 from chatnode_crm.contacts.finding import rows
@@ -41,7 +42,7 @@ async def add_new_accounts(ctx: Context) -> str | None:
         found, more = await ctx.write(_add_next)
         made += found
         if not more:
-            return f"{made} contacts of new accounts" if made else None
+            return f"created {counted(made, 'contact')} for new accounts" if made else None
 
 
 def _add_next(tx: Transaction) -> tuple[int, bool]:

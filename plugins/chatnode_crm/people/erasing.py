@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction
+from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction, counted
 from chatnode_crm.contacts.finding import keys_by_id, rows
 from chatnode_crm.contacts.upkeep import TASK as UPKEEP
 from chatnode_crm.contacts.writing import erase_many
@@ -66,7 +66,7 @@ async def settle_all(ctx: Context) -> str | None:
     """What a crash or a time without the plugin left to do."""
     erased = await settle_detached(ctx)
     await journal.write_out(ctx)
-    return f"{erased} contacts of erased accounts" if erased else None
+    return f"{counted(erased, 'contact')} of erased accounts" if erased else None
 
 
 def _detached(reader: Reader) -> list[tuple[int, int]]:

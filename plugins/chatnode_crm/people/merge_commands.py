@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, rfc3339
+from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, counted, rfc3339
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.finding import by_id, rows
@@ -113,7 +113,7 @@ async def forget_old_merges(ctx: Context) -> str | None:
     days, removed = ctx.settings(CrmSettings).merge_undo_days, 0
     while count := await ctx.write(lambda tx: merging.remove_old(tx, tx.now - days * _DAY_MS, 500)):
         removed += count
-    return f"{removed} merges cannot be undone any more" if removed else None
+    return f"{counted(removed, 'merge')} can no longer be undone" if removed else None
 
 
 def _shown(reader: Querying, found: list[PairRow]) -> list[Duplicate]:

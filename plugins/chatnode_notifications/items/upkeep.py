@@ -6,7 +6,7 @@ from functools import partial
 
 import orjson
 
-from chatnode.api import Context, Reader, RestoreNote, Task, Transaction, now_ms
+from chatnode.api import Context, Reader, RestoreNote, Task, Transaction, counted, now_ms
 from chatnode_notifications.settings import NotificationsSettings
 
 _DAY_MS = 86_400_000
@@ -25,7 +25,7 @@ async def remove_old(ctx: Context) -> str | None:
     while keys := await ctx.query(find, seconds=0):
         await ctx.write(partial(_remove, keys=keys))
         count += len(keys)
-    return f"{count} notifications removed" if count else None
+    return f"{counted(count, 'notification')} removed" if count else None
 
 
 def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 
-from chatnode.api import Account, Querying, Refusal, Transaction, rfc3339
+from chatnode.api import Account, Querying, Refusal, Transaction, counted, rfc3339
 from chatnode_notifications.mail.keys import mac_of, mail_key, make_mail_key
 from chatnode_notifications.mail.model import Mailbox, MailboxReply
 from chatnode_notifications.mail.rows import (
@@ -124,7 +124,8 @@ def verify(tx: Transaction, person: Account, code: str) -> Refusal | None:
     if not hmac.compare_digest(mac_of(key, "code", person.id, row.address, code), row.code):
         tx.execute("UPDATE notifications_mailboxes SET code_tries = code_tries + 1 WHERE key = ?", (row.key,))
         left = CODE_TRIES - row.code_tries - 1
-        return Refusal("invalid", f"is not the code that was sent; {left} more tries", path="code")
+        why = f"is not the code that was sent; {counted(left, 'more try', 'more tries')}"
+        return Refusal("invalid", why, path="code")
     tx.execute(
         "UPDATE notifications_mailboxes SET state = 'active', verified_at = :now, since = coalesce(since, "
         "(SELECT max(b.since) FROM notifications_mailboxes b WHERE b.person = :person), :now), "

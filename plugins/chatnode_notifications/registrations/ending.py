@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from chatnode.api import Consumer, Context, Row, SessionRevoked, Task, Transaction, Write, now_ms
+from chatnode.api import Consumer, Context, Row, SessionRevoked, Task, Transaction, Write, counted, now_ms
 
 _GONE_DAYS = 30
 _DAY_MS = 86_400_000
@@ -26,7 +26,7 @@ async def forget(ctx: Context) -> str | None:
     count = 0
     while done := await ctx.write(lambda tx: _forget(tx, now)):
         count += done
-    return f"{count} devices forgotten" if count else None
+    return f"removed {counted(count, 'device')}" if count else None
 
 
 def _forget(tx: Transaction, now: int) -> int:

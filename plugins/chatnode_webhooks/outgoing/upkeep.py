@@ -3,7 +3,7 @@ endpoints of bots that have ended."""
 
 from __future__ import annotations
 
-from chatnode.api import Context, Task, Transaction, now_ms
+from chatnode.api import Context, Task, Transaction, counted, now_ms
 from chatnode_webhooks.outgoing import deliveries, endpoints
 from chatnode_webhooks.outgoing.showing import record_changed
 from chatnode_webhooks.settings import WebhooksSettings
@@ -28,7 +28,7 @@ async def clean(ctx: Context) -> str | None:
     for key in await ctx.read(lambda reader: endpoints.of_ended_bots(reader, kept_since)):
         await ctx.write(lambda tx, key=key: _remove(tx, key, kept_since), repeatable=True)
     await ctx.write(lambda tx: endpoints.delete_removed(tx, kept_since), repeatable=True)
-    return f"deleted {deleted} events that were given up" if deleted else None
+    return f"deleted {counted(deleted, 'event')} that could not be delivered" if deleted else None
 
 
 def _remove(tx: Transaction, key: int, before: int) -> None:

@@ -168,7 +168,7 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
             {"tables": [attrs.evolve(TABLE, export="SELECT at, :after, :limit, :person FROM waves_wave")]},
             "the export of the table waves_waves cannot be read: no such table: waves_wave",
         ),
-        ({"permissions": []}, "it is not running: the command waves.wave takes the permission waves.wave"),
+        ({"permissions": []}, "it is not running: the command waves.wave needs the permission waves.wave"),
         ({"api": "9.0"}, "it needs version 9.0 of chatnode.api"),
         ({"commands": [wave, wave]}, "the command waves.wave already exists"),
     ],

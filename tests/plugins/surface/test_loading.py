@@ -80,7 +80,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "permission of nobody": (
         {"commands": (a_command("demo.wave", permission="demo.use"),)},
-        "the command demo.wave takes the permission demo.use, which no plugin declares",
+        "the command demo.wave needs the permission demo.use, which no plugin declares",
     ),
     "limit of nobody": (
         {"commands": (a_command("demo.wave", limit="waves"),)},
@@ -135,7 +135,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
                 ),
             )
         },
-        "the collection waves takes the permission demo.use, which no plugin declares",
+        "the collection waves needs the permission demo.use, which no plugin declares",
     ),
     "consumer with a strange name": ({"consumers": (Consumer("so so", nothing),)}, "must be named with a-z, 0-9 and _"),
     "route": ({"routes": (Route("../secrets", nothing, None),)}, "the address '../secrets' must consist of"),

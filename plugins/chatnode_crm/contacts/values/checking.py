@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatnode.api import record
+from chatnode.api import counted, record
 from chatnode_crm.contacts.values.countries import country_name
 from chatnode_crm.contacts.values.emails import NotAnEmail, normalize_email
 from chatnode_crm.contacts.values.names import names_from_email
@@ -105,7 +105,7 @@ def _fits(field: str, text: str, rules: Rules, faults: list[FieldFault]) -> bool
     most = rules.longest_description if field == "description" else rules.longest
     if len(text) <= most:
         return True
-    faults.append(FieldFault(field, "too_long", f"{len(text)} characters; the maximum is {most}"))
+    faults.append(FieldFault(field, "too_long", f"{counted(len(text), 'character')}; the maximum is {most}"))
     return False
 
 

@@ -106,7 +106,5 @@ def wanted_of(reader: Querying, lists: Sequence[str], at_least: int | None) -> G
     if not found:
         raise Refusal("invalid", "name at least one list", path="lists")
     if at_least is not None and at_least > len(found):
-        raise Refusal(
-            "invalid", f"is {at_least}, but names only {counted(len(found), 'different list')}", path="at_least"
-        )
+        raise Refusal("invalid", f"is {at_least}, but lists names {counted(len(found), 'list')}", path="at_least")
     return GroupFilter([Group(row.key, row.members) for row in found], at_least if at_least is not None else len(found))

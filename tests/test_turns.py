@@ -155,6 +155,6 @@ async def test_check_finds_a_group_that_is_found_by_other_words_and_repair_mends
     problems = {
         each["name"]: each["problems"] for each in (await node.call("node.check"))["checks"] if each["problems"]
     }
-    assert problems == {"titles": [f"conversation {room} is found by other words than its title and description"]}
+    assert problems == {"titles": [f"the search words of conversation {room} differ from its title and description"]}
     assert (await node.call("node.repair"))["clean"]
     assert len((await ann.call("conversations.public", query="GRÖSSE"))["conversations"]) == 1

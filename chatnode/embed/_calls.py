@@ -501,9 +501,10 @@ class AsyncConversations(AsyncGroup):
         title: str,
         context: ConversationContext | tuple[str, str] | Mapping[str, Any] | None = None,
     ) -> ConversationReply:
-        """Create a support conversation with all users who answer support; they are its admins, you own it.
+        """Create a support conversation with all users who have the permission `support`; they are its admins, you own
+        it.
 
-        A private group of the requester and all users who answer support.
+        A private group of the requester and all users with the permission `support`.
         """
         fields = {
             "title": title,
@@ -1249,7 +1250,7 @@ class AsyncWork(AsyncGroup):
 
         To filter and sort: `items.query` of `work`.
 
-        Only the works with this status or of this kind. `before` is the `next` of the page before.
+        Only work items with this status or of this kind. `before` takes the `next` of the previous page.
         """
         return await self._run("work.list", given({"status": status, "kind": kind, "before": before, "limit": limit}))
 
@@ -1971,9 +1972,10 @@ class BlockingConversations(BlockingGroup):
         title: str,
         context: ConversationContext | tuple[str, str] | Mapping[str, Any] | None = None,
     ) -> ConversationReply:
-        """Create a support conversation with all users who answer support; they are its admins, you own it.
+        """Create a support conversation with all users who have the permission `support`; they are its admins, you own
+        it.
 
-        A private group of the requester and all users who answer support.
+        A private group of the requester and all users with the permission `support`.
         """
         return self._run("conversations.support", given({"title": title, "context": record(context, "type", "id")}))
 
@@ -2697,7 +2699,7 @@ class BlockingWork(BlockingGroup):
 
         To filter and sort: `items.query` of `work`.
 
-        Only the works with this status or of this kind. `before` is the `next` of the page before.
+        Only work items with this status or of this kind. `before` takes the `next` of the previous page.
         """
         return self._run("work.list", given({"status": status, "kind": kind, "before": before, "limit": limit}))
 

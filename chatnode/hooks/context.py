@@ -400,12 +400,12 @@ class Context:
         not_before: int | None = None,
         owner: int | None = None,
     ) -> str:
-        """Start work of a kind that the plugin declares, in the transaction `tx`; returns the work's id.
+        """Start work of a kind that the plugin declares, in the transaction `tx`; returns the id of the work item.
 
-        The work exists if and only if the transaction is committed, and runs after that, in the background. `arguments`
+        The item exists if and only if the transaction is committed, and runs after that, in the background. `arguments`
         are JSON, of up to 1 MiB. It belongs to the requesting user, or to the user with the key `owner`, who sees it as
-        `title` and can pause and cancel it; where there is no user, it is the plugin's own. Of the plugin's works with
-        the same `resource`, one runs at a time. It starts at `not_before` at the earliest, in milliseconds. Raises
+        `title` and can pause and cancel it; without a user, it belongs to the plugin. Of the plugin's items with the
+        same `resource`, one runs at a time. It starts at `not_before` at the earliest, in milliseconds. Raises
         `LookupError` for a kind that is not declared, and `ValueError` for arguments that are not JSON.
         """
         if kind not in self._scope.works:

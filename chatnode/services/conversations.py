@@ -90,7 +90,8 @@ async def find_or_create(ctx: Caller, asked: FindOrOpen) -> FoundConversation:
 
 @command("conversations.support", permission=permissions.CHAT)
 async def support(ctx: Caller, asked: OpenSupport) -> ConversationReply:
-    """Create a support conversation with all users who answer support; they are its admins, you own it."""
+    """Create a support conversation with all users who have the permission `support`; they are its admins, you own
+    it."""
     roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
     most = ctx.core.config.limits.group_members
 

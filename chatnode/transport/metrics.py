@@ -79,7 +79,7 @@ def _mails(page: MetricsPage, core: Core) -> None:
 def _sessions(page: MetricsPage, core: Core, registry: SessionRegistry) -> None:
     page.value("chatnode_deliveries_total", "counter", "Events handed to live sessions.", core.metrics.deliveries)
     page.value(
-        "chatnode_outbox_overflows_total", "counter", "Sessions told to resume because they read too slowly.",
+        "chatnode_outbox_overflows_total", "counter", "Sessions that had to resume because they read too slowly.",
         core.metrics.overflows,
     )  # fmt: skip
     page.value("chatnode_live_sessions", "gauge", "Sessions that receive events now.", len(registry))
@@ -128,7 +128,7 @@ def _outbound(page: MetricsPage, core: Core) -> None:
     page.metric("chatnode_outbound_requests_total", "counter", "Requests to other hosts.", counts)
     now = core.part(Outbound)
     page.value("chatnode_outbound_running", "gauge", "Requests to other hosts that are under way.", now.running)
-    page.value("chatnode_outbound_paused_origins", "gauge", "Other hosts that are left alone for now.", now.paused)
+    page.value("chatnode_outbound_paused_origins", "gauge", "Other hosts that get no requests for now.", now.paused)
 
 
 async def _certificate(page: MetricsPage, core: Core) -> None:

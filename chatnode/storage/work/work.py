@@ -63,10 +63,9 @@ class StoredWork:
 
 @record(frozen=True)
 class EndedWork:
-    """A work that has just ended: it is done, has failed for good, or was cancelled.
+    """A work item that has just ended: it is done, has failed for good, or was cancelled.
 
-    `owner` is the key of the user whose work it is, or None; `state` is the last checkpoint, `result` what a work that
-    is done has returned.
+    `owner` is the key of its owner, or None; `state` is the last checkpoint, `result` what a finished item returned.
     """
 
     id: str

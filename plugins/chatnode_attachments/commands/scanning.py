@@ -15,14 +15,14 @@ from chatnode_attachments.store.rows import FileRow
 
 @command("attachments.quarantine", permission=MODERATE, repeatable=True)
 async def quarantine(ctx: Context, asked: QuarantineFile) -> Nothing:
-    """Withdraw a file, and all that have the same content, also those that are uploaded later: nobody can fetch them
-    until they are released. Doing so again changes nothing."""
+    """Withdraw a file, and all files with the same content, even if uploaded later: nobody can fetch them until they
+    are released. Doing so again changes nothing."""
     return await _set_quarantine(ctx, asked.file, True, reason=asked.reason.strip() or None)
 
 
 @command("attachments.release", permission=MODERATE, repeatable=True)
 async def release(ctx: Context, asked: ReleaseFile) -> Nothing:
-    """Release a file, and all that have the same content, from quarantine. Doing so again changes nothing. What the
+    """Release a file, and all files with the same content, from quarantine. Doing so again changes nothing. What the
     virus scanner found stays removed."""
     return await _set_quarantine(ctx, asked.file, False)
 

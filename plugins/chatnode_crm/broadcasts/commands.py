@@ -79,7 +79,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
 
 @command("crm.broadcasts.get", permission=LISTS, reads=True)
 async def get_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastResults:
-    """A broadcast and how many it reached: sent, read, answered, opted out, unreachable."""
+    """A broadcast and its figures: sent, read, answered, opted out, unreachable."""
 
     def read(reader: Reader) -> BroadcastResults:
         found = rows.find_broadcast(reader, asked.broadcast)
@@ -105,7 +105,7 @@ async def list_broadcasts(ctx: Context, asked: ListBroadcasts) -> Broadcasts:
 
 @command("crm.broadcasts.deliveries", permission=LISTS, reads=True)
 async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
-    """What became of each contact of a broadcast's audience. Contacts that are gone are only in the figures."""
+    """The delivery to each contact of a broadcast's audience. Deleted contacts are only in the figures."""
     ctx.check(VIEW, reads=True)
     limit = ctx.page_size(asked.limit)
 
@@ -118,19 +118,19 @@ async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
 
 @command("crm.broadcasts.pause", permission=LISTS)
 async def pause_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """Pause a broadcast: nobody else gets it until it is resumed."""
+    """Pause a broadcast: no further contact gets it until it is resumed."""
     return await _act(ctx, asked, "work.pause")
 
 
 @command("crm.broadcasts.resume", permission=LISTS)
 async def resume_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """Go on with a paused broadcast, with the contacts that have not got it."""
+    """Resume a paused broadcast, for the contacts that have not received it."""
     return await _act(ctx, asked, "work.resume")
 
 
 @command("crm.broadcasts.cancel", permission=LISTS)
 async def cancel_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """End a broadcast. What was sent stays."""
+    """Cancel a broadcast. Messages already sent stay."""
     await _act(ctx, asked, "work.cancel")
 
     def write(tx: Transaction) -> Broadcast:

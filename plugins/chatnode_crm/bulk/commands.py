@@ -119,7 +119,7 @@ async def merge(ctx: Context, asked: MergeLists) -> FilledList:
 
 @command("crm.lists.intersect", permission=LISTS, limit="changes")
 async def intersect(ctx: Context, asked: IntersectLists) -> FilledList:
-    """Make a static list of the contacts that are on at least so many of some lists, or on all of them."""
+    """Create a static list of the contacts that are on all of some lists, or on at least `at_least` of them."""
 
     def write(tx: Transaction) -> FilledList:
         wanted = wanted_of(tx, asked.lists, asked.at_least)
@@ -143,7 +143,7 @@ def _fill(
 
 @command("crm.tags.apply", permission=TAGS, limit="changes")
 async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
-    """Give contacts tags, all of them to each."""
+    """Add tags to contacts."""
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)]
@@ -154,7 +154,7 @@ async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
 
 @command("crm.tags.remove", permission=TAGS, limit="changes")
 async def remove_tags(ctx: Context, asked: RemoveTags) -> BulkDone:
-    """Remove tags from contacts, or all that they have."""
+    """Remove some or all tags from contacts."""
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)] if asked.tags else _tags_of(tx, asked)
@@ -192,7 +192,7 @@ async def clear(ctx: Context, asked: ClearTag) -> FilledTag:
 
 @command("crm.tags.merge", permission=TAGS, limit="changes")
 async def merge_tags(ctx: Context, asked: MergeTags) -> FilledTag:
-    """Replace tags by another one: contacts that have one of them get it, and they are deleted."""
+    """Replace tags with another one: contacts with one of them get it, and the old tags are deleted."""
 
     def write(tx: Transaction) -> FilledTag:
         into = find_tag(tx, asked.into, "into")

@@ -23,9 +23,9 @@ def check(reader: Reader) -> list[str]:
 def _problems(reader: Reader) -> Iterator[str]:
     for row in finding.newest(reader, 2**62, MOST):
         if row.words != words_of(attrs.asdict(row)):
-            yield f"the contact {row.id} has other words than its fields"
+            yield f"the contact {row.id} has search words that differ from its fields"
         elif not index.is_found(reader, (row.key, row.words)):
-            yield f"the contact {row.id} is not found by its words"
+            yield f"the contact {row.id} is missing from the search index"
     for table in ("crm_notes", "crm_redirects"):
         (lost,) = reader.execute(
             f"SELECT count(*) FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM crm_contacts c WHERE c.key = t.contact)"  # noqa: S608

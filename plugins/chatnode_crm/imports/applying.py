@@ -113,7 +113,7 @@ def _fails(tx: Transaction, part: Callable[[], None]) -> Refusal | None:
         try:
             part()
         except IntegrityError:
-            raise Refusal("conflict", "a value that only one can have") from None
+            raise Refusal("conflict", "a value that must be unique") from None
 
     return tx.attempt(run)
 

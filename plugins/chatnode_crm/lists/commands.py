@@ -126,9 +126,8 @@ async def of(ctx: Context, asked: ListsOfContact) -> JoinedLists:
 
 @command("crm.lists.overlap", permission=VIEW, reads=True)
 async def overlap(ctx: Context, asked: OverlapOfLists) -> MatchingContacts:
-    """Contacts that are on at least so many of some lists, or on all of them.
-
-    To keep the result: `crm.lists.intersect`.
+    """Contacts that are on all of some lists, or on at least `at_least` of them. `crm.lists.intersect` keeps the
+    result.
     """
     limit, seconds = ctx.page_size(asked.limit), ctx.settings(CrmSettings).count_seconds
     return await ctx.query(lambda reader: pages.overlap(reader, asked, limit), seconds=seconds)

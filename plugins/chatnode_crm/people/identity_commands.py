@@ -103,7 +103,7 @@ async def remove_identity(ctx: Context, asked: OfIdentity) -> Nothing:
 
 @command("crm.contacts.by_person", permission=VIEW, reads=True)
 async def contact_of_person(ctx: Context, asked: OfAccount) -> ContactOfAccount:
-    """The contact that a user of this node is."""
+    """The contact of a user of this node."""
 
     def read(reader: Reader) -> ContactOfAccount:
         found = identities.of_person(reader, find_person(reader, asked.person).key)
@@ -117,7 +117,7 @@ async def contact_of_person(ctx: Context, asked: OfAccount) -> ContactOfAccount:
 
 @command("crm.contacts.add_accounts", permission=CREATE)
 async def add_accounts(ctx: Context, _: Nothing) -> StartedWork:
-    """Make a contact for every account of this node that is none yet, in the background. Bots are left out.
+    """Create a contact for every account of this node that has none yet, in the background. Bots are left out.
 
     For accounts that are created from now on, set `plugins.crm.chat_accounts`.
     """
@@ -132,7 +132,7 @@ async def add_accounts(ctx: Context, _: Nothing) -> StartedWork:
 
 @command("crm.contacts.opt_out", permission=UPDATE)
 async def opt_out_contact(ctx: Context, asked: OptOut) -> OptOutReply:
-    """Send a contact no more broadcasts: to a list, or at all."""
+    """Opt a contact out of broadcasts: of those to a list, or of all."""
     return await _opt(ctx, asked, out=True)
 
 

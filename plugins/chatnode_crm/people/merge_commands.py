@@ -28,7 +28,7 @@ _DAY_MS = 86_400_000
 
 @command("crm.duplicates.find", permission=UPDATE)
 async def find_duplicates(ctx: Context, _: Nothing) -> StartedWork:
-    """Look for contacts that may be one person, in the background; `crm.duplicates.list` has what was found."""
+    """Search for contacts that may be the same person, in the background; `crm.duplicates.list` lists them."""
 
     def write(tx: Transaction) -> str:
         return ctx.start_work(tx, KIND.name, {}, title=KIND.title, resource="duplicates")
@@ -38,7 +38,7 @@ async def find_duplicates(ctx: Context, _: Nothing) -> StartedWork:
 
 @command("crm.duplicates.list", permission=VIEW, reads=True)
 async def list_duplicates(ctx: Context, asked: ListDuplicates) -> Duplicates:
-    """Contacts that may be one person, the surest first."""
+    """Contacts that may be the same person, the most certain first."""
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> Duplicates:
@@ -58,7 +58,7 @@ async def list_duplicates(ctx: Context, asked: ListDuplicates) -> Duplicates:
 
 @command("crm.contacts.not_same", permission=UPDATE)
 async def say_not_same(ctx: Context, asked: NotSame) -> Nothing:
-    """Say that two contacts are two people: they are not suggested again, and cannot be merged."""
+    """Mark two contacts as different people: they are not suggested again, and cannot be merged."""
 
     def write(tx: Transaction) -> None:
         one, other = by_id(tx, asked.contact), by_id(tx, asked.other, "other")
@@ -77,8 +77,8 @@ async def say_not_same(ctx: Context, asked: NotSame) -> Nothing:
 
 @command("crm.contacts.merge", permission=UPDATE)
 async def merge_contacts(ctx: Context, asked: Merge) -> MergeReply:
-    """Merge a contact into another one, with its lists, tags, notes and identities. Its id leads to the one that is
-    left from now on."""
+    """Merge a contact into another one, with its lists, tags, notes and identities. From then on, its id leads to the
+    remaining one."""
     ctx.check(DELETE)
     days = ctx.settings(CrmSettings).merge_undo_days
 

@@ -185,7 +185,7 @@ def find_merge(reader: Querying, id: str) -> MergeRow:
 def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str, str]:
     """Both contacts are as they were; returns their ids. Raises `Refusal("conflict")` if anything changed since."""
     if snapshots.digest(snapshots.take(tx, found.contact)) != found.after:
-        raise Refusal("conflict", "the contact was changed since it was merged, so that cannot be undone", path="merge")
+        raise Refusal("conflict", "the contact was changed since the merge, so it cannot be undone", path="merge")
     before: dict[str, Snapshot] = orjson.loads(found.before)
     kept, other = before["kept"], before["other"]
     _check_free(tx, other, found.contact)
@@ -209,7 +209,7 @@ def _check_free(tx: Transaction, other: Snapshot, kept: int) -> None:
             (row[column], kept),
         ).fetchone()
         if taken is not None:
-            raise Refusal("conflict", f"another contact has the {name} by now, so that cannot be undone", path="merge")
+            raise Refusal("conflict", f"another contact now has the {name}; the merge cannot be undone", path="merge")
 
 
 def _leave(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot, actor: int | None) -> None:

@@ -66,7 +66,7 @@ async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
 
 @command("crm.segments.update", permission=LISTS, limit="changes")
 async def update(ctx: Context, asked: ChangeSegment) -> SegmentReply:
-    """Give a dynamic list another filter. The one that it has changes nothing. `crm.lists.update` changes its name."""
+    """Replace the filter of a dynamic list. The same filter changes nothing. `crm.lists.update` changes its name."""
     asker = asker_for(ctx)
 
     def write(tx: Transaction) -> SegmentReply:

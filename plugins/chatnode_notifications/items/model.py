@@ -45,7 +45,7 @@ class NotificationAdded(Event):
 
 @record
 class NotificationRead(Event):
-    """The recipient has read a notification, or what it tells of."""
+    """The recipient has read a notification, or its message."""
 
     name = "notification.read"
     notification: str

@@ -11,7 +11,7 @@ Address = Annotated[str, Text(254, 3)]
 
 @record
 class Mailbox:
-    """The address that the user's mails go to. `bounced`: the mail server refused it for good, and it gets no more
+    """The address that the user's emails go to. `bounced`: the mail server refused it for good, and it gets no more
     mails until it is added again; `last_error` says why, or why the last mail was not sent."""
 
     address: str

@@ -201,7 +201,7 @@ def _store(tx: Transaction, ready: _Ready, result: MailResult) -> None:
     else:
         _postpone(tx, mail, result)
         if mailbox is not None:
-            mailboxes.note_failed(tx, mailbox, "the mail server did not take the last mail; it is tried again")
+            mailboxes.note_failed(tx, mailbox, "the mail server did not accept the last email; it will be retried")
 
 
 def _postpone(tx: Transaction, mail: MailRow, result: MailResult) -> None:

@@ -94,7 +94,7 @@ def set_links(tx: Transaction, message: int, links: Sequence[MessageLink]) -> No
     )
     _insert(tx, message, links, "pending", "position = excluded.position")
     if len(shown_of(tx, message)) < before:
-        record(tx, row[0], row[1], PreviewRemoved)
+        record_preview_event(tx, row[0], row[1], PreviewRemoved)
 
 
 def remove(tx: Transaction, message: int, links: Sequence[MessageLink]) -> bool:
@@ -180,7 +180,7 @@ def settle(tx: Transaction, link: PendingLink, page: StoredPage, keep_until: int
             (link.address, page.title, page.text, page.site, *picture, keep_until),
         )
     if page.site is not None:
-        record(tx, row[0], row[1], PreviewAdded)
+        record_preview_event(tx, row[0], row[1], PreviewAdded)
 
 
 def forget_pages(tx: Transaction) -> int:
@@ -224,7 +224,9 @@ def shown(reader: Querying, ids: Sequence[str]) -> Mapping[str, list[dict[str, A
     return found
 
 
-def record(tx: Transaction, conversation: int, seq: int, kind: type[PreviewAdded] | type[PreviewRemoved]) -> None:
+def record_preview_event(
+    tx: Transaction, conversation: int, seq: int, kind: type[PreviewAdded] | type[PreviewRemoved]
+) -> None:
     """Notify all who can see the message of its previews."""
     event = _event(tx, conversation, seq, kind)
     if event is not None:

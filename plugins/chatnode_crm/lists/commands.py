@@ -119,7 +119,7 @@ async def list_page(ctx: Context, asked: ListLists) -> ContactListPage:
 
 
 @command("crm.lists.of", permission=VIEW, reads=True)
-async def of(ctx: Context, asked: ListsOfContact) -> JoinedLists:
+async def lists_of_contact(ctx: Context, asked: ListsOfContact) -> JoinedLists:
     """The lists that a contact is on, and since when."""
     return await ctx.read(lambda reader: pages.lists_of_contact(reader, asked.contact, archived=asked.archived))
 
@@ -140,4 +140,4 @@ async def _change(ctx: Context, list: str, change: Callable[[Transaction, ListRo
     return await ctx.write(write, repeatable=True)
 
 
-COMMANDS = (create, get, update, archive, restore, stage, delete, list_page, of, overlap)
+COMMANDS = (create, get, update, archive, restore, stage, delete, list_page, lists_of_contact, overlap)

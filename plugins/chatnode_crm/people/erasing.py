@@ -16,7 +16,7 @@ from chatnode_crm.jsons import json_array
 from chatnode_crm.people import journal
 from chatnode_crm.people.journal import Erasure
 from chatnode_crm.people.merging import earlier_contacts, merged_into
-from chatnode_crm.people.suppression import hashes_of, suppress
+from chatnode_crm.people.suppression import add_suppressed, hashes_of
 from chatnode_crm.settings import CrmSettings
 
 _MOST = 200
@@ -31,7 +31,7 @@ def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
     found = rows(tx, keys)
     known = [(row.id, row.email_key) for row in found] + earlier_contacts(tx, keys)
     hashes = {email: hash for hash, email in hashes_of(tx, {email for _, email in known if email}).items()}
-    suppress(tx, hashes.values(), tx.now)
+    add_suppressed(tx, hashes.values(), tx.now)
     journal.note(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
     return erase_many(tx, [row.key for row in found] + merged_into(tx, keys), reason=REASON, actor=actor)
 
@@ -115,7 +115,7 @@ def _was_restored(reader: Reader) -> bool:
 def _erase_again(tx: Transaction, part: Sequence[Erasure]) -> int:
     """By id: a contact that was created by hand after the erasure has another one, also with the same email. In the
     backup the contact may not yet have been merged, or the other way round."""
-    suppress(tx, [each.hash for each in part if each.hash is not None], tx.now)
+    add_suppressed(tx, [each.hash for each in part if each.hash is not None], tx.now)
     keys = list(keys_by_id(tx, [each.contact for each in part]).values())
     return erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=None)
 

@@ -32,7 +32,7 @@ def is_suppressed_many(reader: Querying, email_keys: Iterable[str]) -> set[str]:
     return {hashes[hash] for (hash,) in found}
 
 
-def suppress(tx: Transaction, hashes: Iterable[str], at: int) -> None:
+def add_suppressed(tx: Transaction, hashes: Iterable[str], at: int) -> None:
     """Suppress emails, by their hashes."""
     tx.executemany(
         "INSERT INTO crm_suppressed (hash, at) VALUES (?, ?) ON CONFLICT DO NOTHING", [(each, at) for each in hashes]

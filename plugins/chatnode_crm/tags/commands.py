@@ -83,7 +83,7 @@ async def list_page(ctx: Context, asked: ListTags) -> ContactTagPage:
 
 
 @command("crm.tags.of", permission=VIEW, reads=True)
-async def of(ctx: Context, asked: TagsOfContact) -> GivenTags:
+async def tags_of_contact(ctx: Context, asked: TagsOfContact) -> GivenTags:
     """The tags that a contact has, and since when."""
     return await ctx.read(lambda reader: showing.tags_of_contact(reader, asked.contact))
 
@@ -95,4 +95,4 @@ async def contacts(ctx: Context, asked: ContactsOfTags) -> MatchingContacts:
     return await ctx.query(lambda reader: showing.contacts_of_tags(reader, asked, limit), seconds=seconds)
 
 
-COMMANDS = (create, get, update, delete, list_page, of, contacts)
+COMMANDS = (create, get, update, delete, list_page, tags_of_contact, contacts)

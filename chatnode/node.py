@@ -33,7 +33,7 @@ from chatnode.errors import Refusal, StartError
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.discovery import choose
 from chatnode.hooks.files import tell_restored
-from chatnode.hooks.growth import LogGrowth
+from chatnode.hooks.log_growth import LogGrowth
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.programs import Programs
 from chatnode.hooks.site import PluginSite

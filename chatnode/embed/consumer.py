@@ -21,7 +21,7 @@ from chatnode.dispatch.core import Core
 from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.kinds import kinds_in_log
 from chatnode.errors import Refusal
-from chatnode.hooks.growth import LogGrowth
+from chatnode.hooks.log_growth import LogGrowth
 from chatnode.hooks.programs import OF_PROGRAM, Programs
 from chatnode.model.commands.resume import Cursor
 from chatnode.protocol import codec

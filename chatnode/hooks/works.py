@@ -25,7 +25,7 @@ from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
-from chatnode.hooks.passing import may_pass
+from chatnode.hooks.transient_errors import is_transient
 from chatnode.hooks.work import Work, WorkKind
 from chatnode.logs import get_logger
 from chatnode.model.counting import counted
@@ -244,7 +244,7 @@ class Works:
             await self._settle(lambda tx: storage.fail(tx, found.key, error.message))
             return
         what = error.message if isinstance(error, Refusal) else describe_error(error)
-        if may_pass(error):
+        if is_transient(error):
             logger.warning("work item %s, %s, waits: %s", found.id, found.kind, what)
             at = now_ms() + int(1000 * (getattr(error, "retry_after", None) or HELD_UP_SECONDS))
             await self._settle(lambda tx: storage.try_again(tx, found.key, what, at, failed=False))

@@ -7,8 +7,8 @@ from typing import Literal
 
 from chatnode.model.records import record
 from chatnode.protocol.envelopes import Push
+from chatnode.routing.broadcast import its_own_fault
 from chatnode.routing.sessions import OpenSession, SessionRegistry
-from chatnode.routing.telling import its_own_fault
 
 
 @record(frozen=True)

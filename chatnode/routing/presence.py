@@ -25,8 +25,8 @@ from chatnode.model.presence import NO_STATUS, Badge, Change, Presence, Presence
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
+from chatnode.routing.broadcast import PUSHES_A_STEP, Broadcaster, its_own_fault
 from chatnode.routing.sessions import LivePerson, OpenSession, SessionRegistry
-from chatnode.routing.telling import PUSHES_A_STEP, Broadcaster, its_own_fault
 from chatnode.routing.typing import TypingBoard
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database

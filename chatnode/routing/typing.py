@@ -12,7 +12,7 @@ from chatnode.model.presence import Typing
 from chatnode.model.records import record
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol.envelopes import ephemeral_frame
-from chatnode.routing.telling import Broadcaster
+from chatnode.routing.broadcast import Broadcaster
 from chatnode.storage.presence.presence import PresenceAudience
 
 

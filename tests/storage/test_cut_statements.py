@@ -16,7 +16,7 @@ from chatnode.errors import Refusal
 from chatnode.model.people import Account
 from chatnode.model.search_query import parse
 from chatnode.storage.engine.connection import Reader, was_interrupted
-from chatnode.storage.engine.cutting import budget, deadline
+from chatnode.storage.engine.deadlines import budget, deadline
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.search.find import find
 from tests.storage.harness import Note, Published, held_up, logged, noted

@@ -34,7 +34,7 @@ class Reader(sqlite3.Connection):
     additions: object = None
     """The node's `Additions`; read by `chatnode.storage.engine.additions.additions`, which knows the type."""
     cutter: Callable[[], bool] | None = None
-    """Says whether the statement that runs is to be cut (`chatnode/storage/engine/cutting.py`)."""
+    """Says whether the statement that runs is to be cut (`chatnode/storage/engine/deadlines.py`)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

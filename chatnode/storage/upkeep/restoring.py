@@ -27,8 +27,8 @@ from chatnode.storage.engine.file_owners import give
 from chatnode.storage.engine.migrations import core_migrations, migrate
 from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.node import restored
-from chatnode.storage.upkeep import backups, checks, putting_back, sealing
-from chatnode.storage.upkeep.putting_back import PutBack, put_back
+from chatnode.storage.upkeep import backups, checks, restoring_files, sealing
+from chatnode.storage.upkeep.restoring_files import PutBack, put_back
 from chatnode.storage.upkeep.sealing import BackupError
 from chatnode.storage.upkeep.snapshots import Progress, no_progress, open_read_only
 
@@ -93,7 +93,7 @@ def verify(backup: Path, secret: str | None, progress: Progress = no_progress) -
     """
     if not _is_plain(backup):
         manifest = backups.verify(backup, secret, progress)
-        putting_back.verify(backup, manifest, secret, progress)
+        restoring_files.verify(backup, manifest, secret, progress)
         return manifest
     try:
         with open_read_only(backup, resting=True) as reader:

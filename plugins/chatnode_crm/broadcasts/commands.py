@@ -9,7 +9,6 @@ import attrs
 import orjson
 
 from chatnode.api import Context, Querying, Reader, Refusal, Transaction, command, is_blank, new_id, now_ms, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.broadcasts import results, rows
 from chatnode_crm.broadcasts.model import (
     Broadcast,
@@ -29,6 +28,7 @@ from chatnode_crm.broadcasts.windows import as_time, minutes_of, zone_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import check
 from chatnode_crm.settings import CrmSettings

@@ -28,12 +28,12 @@ from chatnode.api import (
     person_by_key,
     post_message,
 )
-from chatnode_crm.asking import check_owner
 from chatnode_crm.broadcasts.audience import store_audience
 from chatnode_crm.broadcasts.rows import BroadcastRow, find_broadcast, set_state
 from chatnode_crm.broadcasts.words import wish_of
 from chatnode_crm.people.opting import is_opted_out
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import check_owner
 from chatnode_crm.settings import CrmSettings
 
 _LONGEST_REST = 300.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import Context, Refusal, Transaction, command
-from chatnode_crm.asking import actor_of
 from chatnode_crm.bulk.model import (
     ApplyTags,
     BulkDone,
@@ -28,6 +27,7 @@ from chatnode_crm.lists.finding import ListRow, find_list, find_lists, find_open
 from chatnode_crm.lists.pages import wanted_of
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, TAGS
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.tags.finding import TagRow, find_tag, find_tags, tag_by_key

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from chatnode.api import Context, Nothing, Reader, Transaction, command, find_person
-from chatnode_crm.asking import actor_of
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.lists import pages
 from chatnode_crm.lists.changing import (
@@ -32,6 +31,7 @@ from chatnode_crm.lists.model import (
 )
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 
 

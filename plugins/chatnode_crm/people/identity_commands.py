@@ -15,7 +15,6 @@ from chatnode.api import (
     find_person,
     rfc3339,
 )
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.contacts.model import OfContact
 from chatnode_crm.lists.finding import find_list
@@ -36,6 +35,7 @@ from chatnode_crm.people.model import (
 )
 from chatnode_crm.people.opting import opt_in, opt_out
 from chatnode_crm.permissions import CREATE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 
 @command("crm.identities.list", permission=VIEW, reads=True)

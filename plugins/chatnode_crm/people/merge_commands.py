@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, counted, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.people import merging, pairs
@@ -21,6 +20,7 @@ from chatnode_crm.people.model import (
 )
 from chatnode_crm.people.pairs import PairRow
 from chatnode_crm.permissions import DELETE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 
 _DAY_MS = 86_400_000

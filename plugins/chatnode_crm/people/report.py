@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, record, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
 from chatnode_crm.contacts.finding import by_id
 from chatnode_crm.contacts.model import OfContact
 from chatnode_crm.people.erasing import erase, finish
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
+from chatnode_crm.requester import actor_of
 
 _PARTS = {
     "lists": "SELECT l.id AS list, l.name, m.added_at AS at FROM crm_members m JOIN crm_lists l ON l.key = m.list "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.api import Asker, Context, Reader, Transaction, command, find_person, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding
 from chatnode_crm.contacts.shown import plain
 from chatnode_crm.cursors import read_numbers, write_cursor
@@ -17,6 +16,7 @@ from chatnode_crm.lists.model import AskMembers, ListMember, ListMemberPage
 from chatnode_crm.lists.pages import page_of_members
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments import matching, saving
 from chatnode_crm.segments.checking import start_check
 from chatnode_crm.segments.collection import asker_for

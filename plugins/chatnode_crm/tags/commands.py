@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.api import Context, Nothing, Reader, Transaction, command
-from chatnode_crm.asking import actor_of
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.permissions import TAGS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.tags import showing
 from chatnode_crm.tags.changing import delete_tag, make_tag, update_tag

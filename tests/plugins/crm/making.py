@@ -11,7 +11,7 @@ from chatnode_crm.contacts.writing import create_many, delete_many
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.storage.log.consumers import row_at
-from chatnode.storage.log.retelling import event
+from chatnode.storage.log.plugin_log import event
 from chatnode.testing import User
 
 DAY_MS = 86_400_000

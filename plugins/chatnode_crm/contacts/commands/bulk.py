@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.api import Context, Reader, Refusal, Transaction, command, log_rows
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import envelope, finding, upserting
 from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.model import (
@@ -19,6 +18,7 @@ from chatnode_crm.contacts.model import (
 from chatnode_crm.contacts.preparing import prepare, rules_of
 from chatnode_crm.contacts.upserting import Candidate, Decided
 from chatnode_crm.permissions import CREATE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 _LOOKS = 10
 """How many stretches of the log one request looks at, at most."""

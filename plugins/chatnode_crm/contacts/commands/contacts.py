@@ -7,7 +7,6 @@ from typing import Any, cast
 import attrs
 
 from chatnode.api import Context, Nothing, Reader, Refusal, Transaction, command
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding, shown, writing
 from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.identified import REASON, has_identity, is_identified
@@ -21,6 +20,7 @@ from chatnode_crm.contacts.model import (
 )
 from chatnode_crm.contacts.preparing import PreparedContact, opted, prepare, rules_of
 from chatnode_crm.permissions import CREATE, DELETE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 
 @command("crm.contacts.create", permission=CREATE, limit="changes")

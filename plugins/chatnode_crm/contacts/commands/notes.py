@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import cast
 
 from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, is_blank, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding, notes, shown
 from chatnode_crm.contacts.model import AddNote, ContactNote, NotePage, NoteReply, OfNote, PageOfContact, UserRef
 from chatnode_crm.contacts.notes import NoteRow
 from chatnode_crm.cursors import read_numbers, write_cursor
 from chatnode_crm.permissions import UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, is_blank, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.lists.finding import find_open_list
 from chatnode_crm.people.forms import rows
 from chatnode_crm.people.forms.model import (
@@ -21,6 +20,7 @@ from chatnode_crm.people.forms.model import (
 )
 from chatnode_crm.people.forms.rows import FormRow
 from chatnode_crm.permissions import CREATE, LISTS, TAGS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.tags.finding import find_tag
 
 _TEXTS = ("about", "consent", "thanks")

@@ -30,12 +30,12 @@ def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     )
 
 
-async def wake_keeping(ctx: Context, rows: Sequence[Row]) -> None:
+async def wake_cleanup(ctx: Context, rows: Sequence[Row]) -> None:
     """Contacts were deleted; their staged rows follow."""
     ctx.wake("imports")
 
 
-async def keep_imports(ctx: Context) -> str | None:
+async def clean_up_imports(ctx: Context) -> str | None:
     """Remove the rows of deleted contacts, then imports that are deleted or old, and what is left of them."""
     removed = await _remove_rows(ctx)
     ended = await _end_old(ctx)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from chatnode.bundle import python_variables
 from chatnode.config import setting
+from chatnode.counting import counted
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
@@ -41,7 +42,6 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation
 from chatnode.model.conversations import ConversationContext as ConversationContext
 from chatnode.model.conversations import ConversationSettings as ConversationSettings
-from chatnode.model.counting import counted
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ActionInvoked,

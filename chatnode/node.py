@@ -257,7 +257,7 @@ class Node:
                     self.mounted = None
                     mounted.cut()
                     plugins.cancel_scope.cancel()
-                await self.plugins.tell("node_stopping")
+                await self.plugins.notify_all("node_stopping")
                 background.cancel_scope.cancel()
 
     async def _redirect(self, ports: Ports, stopping: trio.Event) -> None:
@@ -286,7 +286,7 @@ class Node:
     async def _run_plugins(self, serving: trio.Event) -> None:
         """Run the consumers, tasks and works of plugins, once the node serves and `node_started` was called."""
         await serving.wait()
-        await self.plugins.tell("node_started")
+        await self.plugins.notify_all("node_started")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.consumers.run)
             nursery.start_soon(self.tasks.run)
@@ -367,7 +367,7 @@ async def build(
     board = PresenceBoard(db, sessions, config.presence)
     router = Router(sessions, board, core.metrics)
     hooks = plugins.request_hooks()
-    table = CommandTable([*commands, *plugins.commands()], hooks, board.active)
+    table = CommandTable([*commands, *plugins.commands()], hooks, board.mark_active)
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
     outbound = Outbound(config.outbound, core.metrics)

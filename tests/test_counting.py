@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 
 
 def test_one_thing_has_no_s() -> None:

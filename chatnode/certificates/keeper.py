@@ -152,7 +152,7 @@ class Keeper:
                     raise
             await self._remember(revoked=facts.serial, failures=0)
             await self._audit(actor, "certificate.revoke", facts, reason=reason)
-            self._woken.give()
+            self._woken.notify()
             return facts
 
     def problem(self, facts: Facts) -> str | None:

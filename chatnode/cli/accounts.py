@@ -11,8 +11,8 @@ import click
 
 from chatnode.cli.operator import run_making_command, run_operator_command, with_operator
 from chatnode.cli.remote import OperatorCall
+from chatnode.counting import counted
 from chatnode.errors import StartError
-from chatnode.model.counting import counted
 
 
 @click.command()

@@ -13,8 +13,8 @@ from chatnode import config_file
 from chatnode.cli.operator import is_served
 from chatnode.cli.progress import Bars
 from chatnode.config import Config
+from chatnode.counting import counted
 from chatnode.errors import StartError
-from chatnode.model.counting import counted
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.upkeep import backups
@@ -164,10 +164,9 @@ def _describe(backup: Path, manifest: dict[str, Any] | None) -> None:
     if manifest is None:
         click.echo(f"{backup}: a plain copy of a database")
     else:
-        of_one = {"people": "person"}
-        counts = ", ".join(
-            counted(count, of_one.get(what, what.removesuffix("s")), what) for what, count in manifest["counts"].items()
-        )
+        found: dict[str, int] = manifest["counts"]
+        singular = {"people": "person"}
+        counts = ", ".join(counted(found[name], singular.get(name, name.removesuffix("s")), name) for name in found)
         if files := manifest.get("files"):
             counts += f", {counted(files['count'], 'file')}"
         click.echo(f"{backup}: made {manifest['made_at']} by chatnode {manifest['chatnode']}: {counts}")

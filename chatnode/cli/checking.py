@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from chatnode.cli.operator import run_operator_command
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 
 
 @click.command()

@@ -15,9 +15,9 @@ import click
 from chatnode import bundle
 from chatnode.cli.operator import is_served, run_operator_command, with_operator
 from chatnode.cli.remote import OperatorCall
+from chatnode.counting import counted
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import installed
-from chatnode.model.counting import counted
 
 OWN = "chatnode"
 """The distribution of the plugins that come with chatnode."""

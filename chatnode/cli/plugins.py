@@ -12,9 +12,9 @@ import click
 
 from chatnode.cli.installing import install, uninstall
 from chatnode.cli.operator import run_making_command, run_operator_command
+from chatnode.counting import counted
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import GROUP, Installed, installed
-from chatnode.model.counting import counted
 
 
 @click.group()

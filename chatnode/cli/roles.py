@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from chatnode.cli.operator import run_making_command, run_operator_command
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 
 
 @click.group()

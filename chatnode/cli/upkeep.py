@@ -10,8 +10,8 @@ import click
 
 from chatnode import config_file
 from chatnode.cli.progress import Bars
+from chatnode.counting import counted
 from chatnode.errors import StartError
-from chatnode.model.counting import counted
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.upkeep.exporting import lines

@@ -104,7 +104,7 @@ class JobRunner:
         """
         lane = self[name].lane
         self._woken.add(name)
-        self._wakes[lane].give()
+        self._wakes[lane].notify()
 
     async def load(self) -> None:
         """Load the last outcomes of the jobs."""

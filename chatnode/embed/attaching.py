@@ -179,7 +179,7 @@ class SharedNode:
 
     def _use(self, owner: NodeOwner | None) -> None:
         self._owner = owner
-        self._changed.give()
+        self._changed.notify()
 
     # ---- having an owner
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 
 AsyncRun = Callable[[str, dict[str, Any]], Awaitable[Any]]
 """Runs a command, with its fields as plain values; gives an object of its reply class."""

@@ -321,7 +321,7 @@ class HookCalls:
 
         return run
 
-    async def tell(self, hook: str, contexts: Mapping[str, Context]) -> None:
+    async def notify_all(self, hook: str, contexts: Mapping[str, Context]) -> None:
         """Call `node_started` or `node_stopping` of every plugin, with its context; failures are reported."""
         for implementation in self._implementations(hook):
             context = contexts[implementation.plugin_name]

@@ -345,9 +345,9 @@ class Manager:
     def __iter__(self) -> Iterator[Loaded]:
         return iter(self.loaded.values())
 
-    async def tell(self, hook: str) -> None:
+    async def notify_all(self, hook: str) -> None:
         """Call `node_started` or `node_stopping` of every plugin."""
-        await self._calls.tell(hook, {name: each.context for name, each in self.loaded.items()})
+        await self._calls.notify_all(hook, {name: each.context for name, each in self.loaded.items()})
 
     # ---- failures
 

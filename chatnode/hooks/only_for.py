@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 from chatnode.model.ephemeral import EPHEMERAL
 from chatnode.model.events import Event
 from chatnode.model.records import record

@@ -21,6 +21,7 @@ import attrs
 import trio
 
 from chatnode.concurrency import Backoff, behind_barrier, shielded
+from chatnode.counting import counted
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import describe_error
@@ -28,7 +29,6 @@ from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.transient_errors import is_transient
 from chatnode.hooks.work import Work, WorkKind
 from chatnode.logs import get_logger
-from chatnode.model.counting import counted
 from chatnode.model.ephemeral import WorkProgress
 from chatnode.model.events import WorkChanged
 from chatnode.model.records import record

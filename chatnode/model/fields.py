@@ -12,8 +12,8 @@ from typing import Annotated
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.model import times
-from chatnode.model.counting import counted
 from chatnode.model.folding import is_blank
 from chatnode.model.records import record
 

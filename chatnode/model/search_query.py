@@ -7,9 +7,9 @@ from unicodedata import category, normalize
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model import words
-from chatnode.model.counting import counted
 from chatnode.model.folding import DASHES, QUOTES
 from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, day

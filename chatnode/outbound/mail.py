@@ -81,7 +81,7 @@ class Mailer:
                 self._break_off()
         self._metrics.mails[result.outcome] += 1
         self._look_at_problem()
-        self._used.give()
+        self._used.notify()
         return result
 
     async def run(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
@@ -11,7 +12,6 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.adoption import Adopt, Adopted, Following
-from chatnode.model.counting import counted
 from chatnode.model.people import Account, Person
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage.engine.connection import Querying, Reader

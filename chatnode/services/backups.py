@@ -7,6 +7,7 @@ from functools import partial
 import trio
 
 from chatnode.config import Config
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed, JobRunner
@@ -18,7 +19,6 @@ from chatnode.hooks.manager import Manager
 from chatnode.model import permissions
 from chatnode.model.commands.backups import BackupReply
 from chatnode.model.commands.shared import Nothing
-from chatnode.model.counting import counted
 from chatnode.storage.people import audit
 from chatnode.storage.upkeep import backups, bucket_copies
 from chatnode.storage.upkeep.backups import BackupError, Made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
@@ -20,7 +21,6 @@ from chatnode.model.commands.bots import (
 )
 from chatnode.model.commands.shared import Nothing
 from chatnode.model.commands.sign_in import TokenReply
-from chatnode.model.counting import counted
 from chatnode.model.people import Account
 from chatnode.services.sign_in import scopes_of_token
 from chatnode.storage.bots import commands, owned

@@ -6,12 +6,12 @@ from functools import partial
 
 import trio
 
+from chatnode.counting import counted
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import Refusal
-from chatnode.model.counting import counted
 from chatnode.services import checking
 from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
@@ -28,9 +28,9 @@ async def remove_expired(core: Core) -> str:
     return f"{counted(sessions, 'session')} and {counted(invites, 'invite')} removed"
 
 
-async def settle_owners(core: Core) -> str | None:
+async def ensure_owners(core: Core) -> str | None:
     """Give an owner to groups that an earlier version left without one who can act."""
-    settled = await core.db.write(owners.settle_everywhere)
+    settled = await core.db.write(owners.ensure_all_owners)
     return f"new owners for {counted(settled, 'group')}" if settled else None
 
 
@@ -78,7 +78,7 @@ async def shrink(core: Core) -> str:
 SUBJECT = Subject(
     jobs=(
         Job("expired", DAY / 4, remove_expired),
-        Job("owners", DAY, settle_owners),
+        Job("owners", DAY, ensure_owners),
         Job("signing keys", DAY, rotate_signing_keys),
         Job("optimize", DAY, optimize),
         Job("shrink", DAY, shrink),

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.subject import Subject
@@ -26,7 +27,6 @@ from chatnode.model.commands.messages import (
     PostMessage,
 )
 from chatnode.model.commands.shared import InConversation
-from chatnode.model.counting import counted
 from chatnode.model.messages import Edition, FileRef, Location, Media, MessageKind, Notice
 from chatnode.protocol.envelopes import Encoded
 from chatnode.storage.conversations import conversations

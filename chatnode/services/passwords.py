@@ -13,10 +13,10 @@ from unicodedata import category, normalize
 import argon2
 import trio
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
-from chatnode.model.counting import counted
 from chatnode.model.people import Account
 from chatnode.storage.people import people
 

@@ -124,7 +124,7 @@ async def dismiss(ctx: Caller, asked: OfSetAside) -> Nothing:
         audit.record(tx, ctx.account, "plugins.dismiss", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
         return entry
 
-    await _write_and_tell(ctx, write, ctx.core.part(Consumers).forgotten)
+    await _write_and_tell(ctx, write, ctx.core.part(Consumers).row_removed)
     return Nothing()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import HandlerResult, command, plain_command
@@ -22,7 +23,6 @@ from chatnode.model.commands.presence import (
     Visible,
 )
 from chatnode.model.commands.shared import InConversation
-from chatnode.model.counting import counted
 from chatnode.model.emoji import as_emoji
 from chatnode.model.folding import is_blank
 from chatnode.model.people import Account
@@ -136,11 +136,11 @@ def say_typing(ctx: Caller, asked: SayTyping) -> HandlerResult[TypingSaid]:
     def reply(found: tuple[Place, set[str]]) -> TypingSaid:
         place, blocked = found
         if asked.stop:
-            board.typing.stops(me.id, place.key)
+            board.typing.stop(me.id, place.key)
             return TypingSaid()
         until = board.typing.until()
         if not board.is_hidden(me.key):
-            board.typing.types(me.ref, place.key, place.id, blocked, until)
+            board.typing.start(me.ref, place.key, place.id, blocked, until)
         return TypingSaid(rfc3339(until))
 
     return PlannedRead(read).then(reply)

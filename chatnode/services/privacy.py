@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
@@ -14,7 +15,6 @@ from chatnode.hooks.files import removed as removed_with
 from chatnode.hooks.plugin import RemovalNote
 from chatnode.model import permissions
 from chatnode.model.commands.privacy import Erase, Erased, Export, ExportPage, Proof
-from chatnode.model.counting import counted
 from chatnode.model.people import PersonRef
 from chatnode.routing.presence import PresenceBoard
 from chatnode.services.administration import is_me, person_or_me

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
@@ -15,7 +16,6 @@ from chatnode.hooks.plugin import RemovalNote
 from chatnode.logs import get_logger
 from chatnode.model import permissions
 from chatnode.model.commands.retention import ListRemovals, RemovalPage
-from chatnode.model.counting import counted
 from chatnode.model.times import now_ms
 from chatnode.services.forgetting import prove_gone
 from chatnode.storage.conversations import conversations

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.dispatch import acting
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
@@ -27,7 +28,6 @@ from chatnode.model.commands.slash import (
     SlashRan,
     SlashReplied,
 )
-from chatnode.model.counting import counted
 from chatnode.model.ids import invocation_id, new_id
 from chatnode.model.slash import SlashText, parse_slash
 from chatnode.protocol import codec

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
@@ -14,7 +15,6 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.work import ListWork, OfWork, WorkPage, WorkReply
-from chatnode.model.counting import counted
 from chatnode.model.ephemeral import WorkProgress
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Querying, Reader

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+from chatnode.counting import counted
 from chatnode.model.bots import OfferedCommand, PrivateNotice
 from chatnode.model.conversations import InboxEntry, Member
-from chatnode.model.counting import counted
 from chatnode.model.mentions import mentions
 from chatnode.model.messages import EVERYONE, Media, Message, Receipt
 from chatnode.model.people import PersonRef

@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 
 from chatnode.client import Client
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.conversations import InboxEntry
-from chatnode.model.counting import counted
 from chatnode.model.fields import HANDLE_FORM
 from chatnode.model.folding import caseless
 from chatnode.terminal.printable import one_line

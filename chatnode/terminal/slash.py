@@ -9,8 +9,8 @@ from shutil import get_terminal_size
 import attrs
 
 from chatnode.client import Client
+from chatnode.counting import counted
 from chatnode.errors import Refusal
-from chatnode.model.counting import counted
 from chatnode.terminal.attaching import FileCommands
 from chatnode.terminal.buttons import ButtonCommands
 from chatnode.terminal.changes import Changes, here, last_of_mine, last_of_others

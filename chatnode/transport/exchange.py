@@ -241,7 +241,7 @@ class HttpServer:
         finally:
             self._answering -= 1
             if not self._answering:
-                self._idle.give()
+                self._idle.notify()
 
     async def application(self) -> Application | None:
         """The application; None if it cannot be made. Making it is not cancellable once begun: if the request is

@@ -31,7 +31,8 @@ class DownloadSlots:
         with trio.move_on_after(PATIENCE_SECONDS):
             await limiter.acquire_on_behalf_of(slot)
             return slot
-        raise Refusal("unavailable", f"you have {counted(self._most, 'download')} at a time already", retry_after=5)
+        running = counted(int(self._most), "download")
+        raise Refusal("unavailable", f"you already have {running} in progress", retry_after=5)
 
 
 class Slot:

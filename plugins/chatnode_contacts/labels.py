@@ -6,7 +6,7 @@ from functools import cache
 
 import orjson
 
-from chatnode.api import Account, Reader, Refusal, Transaction, is_blank
+from chatnode.api import Account, Reader, Refusal, Transaction, counted, is_blank
 from chatnode_contacts import words
 from chatnode_contacts.model import Label, LabelKind, Relabelled
 from chatnode_contacts.seen import seen
@@ -73,7 +73,7 @@ def _known(tx: Transaction, owner: Account, kind: LabelKind, folded: str) -> str
     return row[0] if row is not None else None
 
 
-def counted(reader: Reader, owner: Account, kind: LabelKind | None) -> list[Label]:
+def with_counts(reader: Reader, owner: Account, kind: LabelKind | None) -> list[Label]:
     """In the order of names, with how many of the contacts that the owner sees have each."""
     rows = reader.execute(
         "SELECT l.kind, min(l.name), count(*) FROM contacts_labels l WHERE l.owner = :me "  # noqa: S608 -- constants

@@ -49,7 +49,7 @@ async def _fetch_and_settle(ctx: Context, fetching: Fetching, link: PendingLink)
         keep_until = None if known is not None else now_ms() + _keep_ms(ctx, page)
 
         def write(tx: Transaction) -> None:
-            storage.settle(tx, link, page, keep_until)
+            storage.store_page(tx, link, page, keep_until)
 
         await ctx.write(write, repeatable=True)
     finally:

@@ -152,7 +152,7 @@ def test_nobody_but_root_gives_files_away(data: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(file_owners.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(file_owners.os, "chown", chown)
-    file_owners.give(data)
+    file_owners.chown_like_parent(data)
 
 
 def test_a_lock_is_no_way_to_other_files(data: Path, tmp_path: Path) -> None:
@@ -369,7 +369,8 @@ def imported_by(*arguments: str) -> set[str]:
 
 SERVER = {"trio", "quart", "hypercorn", "sqlite3", "argon2", "attrs", "cattrs", "pluggy", "importlib.metadata"}
 OF_CHATNODE = {
-    "chatnode", "chatnode.__main__", "chatnode.bundle", "chatnode.cli", "chatnode.control_socket", "chatnode.errors",
+    "chatnode", "chatnode.__main__", "chatnode.bundle", "chatnode.cli", "chatnode.control_socket", "chatnode.counting",
+    "chatnode.errors",
     "chatnode.garbage",
     "chatnode.hooks", "chatnode.hooks.discovery", "chatnode.logs",
 }  # fmt: skip

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.config import BotSettings
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.bots import NoticeStatus
-from chatnode.model.counting import counted
 from chatnode.model.events import ActionInvoked, SlashInvoked
 from chatnode.model.ids import new_id
 from chatnode.model.people import Account

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.bots import OwnedBot
-from chatnode.model.counting import counted
 from chatnode.model.people import Account
 from chatnode.model.permissions import MEMBER
 from chatnode.model.times import rfc3339

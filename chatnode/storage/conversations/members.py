@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.conversations import RANK, History, MemberRole
-from chatnode.model.counting import counted
 from chatnode.model.events import Event, MemberChanged, MemberJoined, MemberLeft
 from chatnode.model.people import Account
 from chatnode.storage.conversations import blocks, conversations
@@ -114,7 +114,7 @@ def _role_of_other(tx: Transaction, place: Place, member: Account) -> MemberRole
 def _join(tx: Transaction, key: int, id: str, person: Account, history: History, head: int, by: Account | None) -> None:
     first = 1 if history == "all" else head + 1
     enter(tx, key, id, person, role="member", head=head, first=first, by=by)
-    owners.settle(tx, key, by.key if by else None)
+    owners.ensure_owner(tx, key, by.key if by else None)
 
 
 def enter(
@@ -132,7 +132,7 @@ def _leave(tx: Transaction, place: Place, person: Account, by: Account) -> None:
         (tx.next_gid, place.key, person.key),
     )
     tx.record(event, conversation=place.key, people=(person.key,), subject=person.key, actor=by.key)
-    owners.settle(tx, place.key, by.key)
+    owners.ensure_owner(tx, place.key, by.key)
 
 
 def check_size(tx: Transaction, key: int, most: int) -> None:

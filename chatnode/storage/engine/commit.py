@@ -10,10 +10,10 @@ from typing import Any
 
 import outcome
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.metrics import Commits
-from chatnode.model.counting import counted
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.group import QueuedCall, disk_full, is_full, jobs_to_commit_again, storage_error

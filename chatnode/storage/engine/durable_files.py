@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.file_owners import chown_like_parent
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -20,7 +20,7 @@ def replace(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        give(partial)
+        chown_like_parent(partial)
         partial.rename(path)
     except OSError:
         partial.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, FIRST_MS, LAST_MS, milliseconds, rfc3339
 

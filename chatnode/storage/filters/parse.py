@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, cast
 
 from chatnode.config import Limits
+from chatnode.counting import counted
 from chatnode.errors import Refusal
-from chatnode.model.counting import counted
 from chatnode.model.records import record
 from chatnode.storage.filters.collection import Collection, Field
 from chatnode.storage.filters.kinds import RELATIVE, Fault, Labels, Operand, SavedFilter, duration

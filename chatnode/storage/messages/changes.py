@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.actions import Action
 from chatnode.model.conversations import RANK
-from chatnode.model.counting import counted
 from chatnode.model.events import MessageDeleted, MessageEdited, MessagePinned
 from chatnode.model.messages import DeletedReason, Edition, Media, Message
 from chatnode.model.people import Account

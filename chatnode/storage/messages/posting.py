@@ -12,10 +12,10 @@ from typing import Any, cast
 import attrs
 import orjson
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.actions import Action, Actions
 from chatnode.model.commands.messages import Posted, PostMessage
-from chatnode.model.counting import counted
 from chatnode.model.events import MessagePosted
 from chatnode.model.ids import message_id
 from chatnode.model.messages import FileRef, Location, Media, Message, MessageKind, Notice

@@ -67,8 +67,8 @@ class Advances:
             found = self._hidden_from[person] = blocked_view.hidden_from(tx, person)
         return found
 
-    def settle(self, tx: Transaction) -> None:
-        """Call this before an event is recorded: write, so that plugins that follow it find the new marks, unless
+    def write_before_event(self, tx: Transaction) -> None:
+        """Write before an event is recorded, so that plugins that follow it find the new marks, unless
         `wait` was given."""
         if not self._wait:
             self.write(tx)
@@ -119,7 +119,7 @@ def mark_in(tx: Transaction, advances: Advances, place: Place, account: Account,
 
 def _deliver(tx: Transaction, advances: Advances, place: Place, account: Account, seq: int) -> None:
     advances.advance(place, account.key, "delivered", seq, tx.now)
-    advances.settle(tx)
+    advances.write_before_event(tx)
     tx.record(
         ReceiptDelivered(place.id, account.ref, seq, rfc3339(tx.now)),
         conversation=place.key, subject=seq, actor=account.key, hidden_from=advances.hidden_from(tx, account.key),
@@ -131,7 +131,7 @@ def _read(tx: Transaction, advances: Advances, place: Place, account: Account, s
     if seq > place.delivered_seq and not hidden:
         advances.advance(place, account.key, "delivered", seq, tx.now)
     advances.advance(place, account.key, "read", seq, tx.now)
-    advances.settle(tx)
+    advances.write_before_event(tx)
     tx.record(
         ReceiptRead(place.id, account.ref, seq, rfc3339(tx.now)),
         conversation=place.key, people=(account.key,) if hidden else (),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.commands.roles import Role
-from chatnode.model.counting import counted
 from chatnode.model.events import RoleChanged
 from chatnode.model.permissions import ADMIN, MEMBER, PERMISSIONS
 from chatnode.storage.engine.additions import CoreTable, additions
@@ -55,7 +55,7 @@ def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str
     ).fetchall()
     for (person,) in holders:
         tx.record(RoleChanged(role), people=(person,), subject=person)
-    owners.settle_of_role(tx, role)
+    owners.ensure_owners_of_role(tx, role)
     return by_name(tx)
 
 

@@ -156,7 +156,7 @@ def finish(tx: Transaction, person: int, of_plugins: Mapping[str, int]) -> dict[
     tx.execute("DELETE FROM erasures WHERE person = ?", (person,))
     event = PersonErased(people.public(account), rfc3339(account.erased_at or tx.now))
     tx.record(event, people=concerned, subject=person)
-    traces.owe(tx)
+    traces.mark_pending_traces(tx)
     audit.record(tx, None, "people.erased", account.id, **counts)
     return counts
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from chatnode.config import Search as SearchSettings
+from chatnode.counting import counted
 from chatnode.logs import get_logger
-from chatnode.model.counting import counted
 from chatnode.model.events import ConversationImported, MessagePosted
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Committed, Recorded

@@ -11,7 +11,7 @@ from typing import Any
 
 from chatnode import bundle
 from chatnode.config import Bucket
-from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.file_owners import chown_like_parent
 from chatnode.storage.upkeep.pool import PARTIAL
 from chatnode.storage.upkeep.sealing import BackupError
 from chatnode.storage.upkeep.snapshots import Progress, no_progress
@@ -102,7 +102,7 @@ class BucketClient:
                     )  # fmt: skip
                     file.flush()
                     os.fsync(file.fileno())
-            give(partial)
+            chown_like_parent(partial)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 from chatnode.storage.engine.additions import MOST_PROBLEMS
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.stored_files import Lister, StoredFile, is_whole, size_of

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from chatnode.errors import StartError
 from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.file_owners import chown_like_parent
 
 PARTIAL = ".partial"
 
@@ -32,7 +32,7 @@ def appearing(path: Path) -> Generator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            give(partial)
+            chown_like_parent(partial)
             _name(partial, path)
         finally:
             with suppress(NotADirectoryError):

@@ -22,10 +22,10 @@ from typing import BinaryIO, Self
 import attrs
 import orjson
 
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 from chatnode.model.records import record
 from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, make_directory
 from chatnode.storage.engine.stored_files import StoredFile, size_of
 from chatnode.storage.upkeep import sealing
 from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
@@ -76,7 +76,7 @@ class Pool:
             file.write(orjson.dumps({"key_check": key_check}))
             file.flush()
             os.fsync(file.fileno())
-        give(directory / KEY_FILE)
+        chown_like_parent(directory / KEY_FILE)
         sync_directory(directory)
         sync_directory(pools)
         return cls(directory, salt.hex(), passphrase, key)
@@ -133,14 +133,14 @@ class Pool:
             opened.check(file)
             for _ in self._pieces(partial, file):  # read back, as a backup is
                 pass
-            give(partial)
+            chown_like_parent(partial)
         elif not _linked(source, partial):
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as copy:
                 shutil.copyfileobj(opened, copy, FRAME_BYTES)
                 copy.flush()
                 os.fsync(copy.fileno())
             opened.check(file)
-            give(partial)
+            chown_like_parent(partial)
         else:  # the same file, which stays its owner's
             while opened.read(FRAME_BYTES):
                 pass

@@ -13,11 +13,11 @@ from typing import Any
 
 import attrs
 
-from chatnode.model.counting import counted
+from chatnode.counting import counted
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, make_directory
 from chatnode.storage.engine.stored_files import FindLister, is_whole
 from chatnode.storage.upkeep import file_lists
 from chatnode.storage.upkeep.collecting import listed_by_plugins
@@ -105,7 +105,7 @@ def _write(target: Path, pieces: Iterator[bytes]) -> None:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        give(partial)
+        chown_like_parent(partial)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from functools import partial
 
 from chatnode.api import MODERATE, OPERATE, Context, Nothing, Querying, Refusal, Transaction, command, now_ms
 from chatnode_attachments.model import QuarantineFile, ReleaseFile, RescanFiles, Rescanning
-from chatnode_attachments.scanning import contents, telling
+from chatnode_attachments.scanning import contents, notifying
 from chatnode_attachments.scanning.scans import scan_all_again
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store.files import find_file
@@ -34,11 +34,11 @@ async def _set_quarantine(ctx: Context, id: str, quarantined: bool, *, reason: s
             return file.blob, None
         tx.execute("UPDATE attachments_blobs SET quarantined = ? WHERE key = ?", (int(quarantined), file.blob))
         ctx.audit(tx, "quarantine" if quarantined else "release", id, reason=reason)
-        return file.blob, telling.tell_all(tx, file.blob, 0, infected=False)
+        return file.blob, notifying.notify_all(tx, file.blob, 0, infected=False)
 
     content, after = await ctx.write(write, repeatable=True)
     while after is not None:
-        more = partial(telling.tell_all, content=content, after=after, infected=False)
+        more = partial(notifying.notify_all, content=content, after=after, infected=False)
         after = await ctx.write(more, repeatable=True)
     return Nothing()
 

@@ -84,7 +84,7 @@ def update_many(tx: Transaction, changes: Sequence[tuple[int, Values]], *, actor
     except IntegrityError:
         raise _conflict(tx, [new for _, new in differing], keys) from None
     journal.note_updates(tx, differing, first, actor)
-    journal.settle(tx, first, tx.record_many(CrmContactUpdated, keys, actor=actor))
+    journal.move_to_gids(tx, first, tx.record_many(CrmContactUpdated, keys, actor=actor))
     return keys
 
 

@@ -32,7 +32,7 @@ def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
     known = [(row.id, row.email_key) for row in found] + earlier_contacts(tx, keys)
     hashes = {email: hash for hash, email in hashes_of(tx, {email for _, email in known if email}).items()}
     add_suppressed(tx, hashes.values(), tx.now)
-    journal.note(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
+    journal.record_erasures(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
     return erase_many(tx, [row.key for row in found] + merged_into(tx, keys), reason=REASON, actor=actor)
 
 

@@ -29,7 +29,7 @@ class Erasure:
     at: int
 
 
-def note(tx: Transaction, erasures: Sequence[Erasure]) -> None:
+def record_erasures(tx: Transaction, erasures: Sequence[Erasure]) -> None:
     """In the transaction of the erasure; `write_out` follows."""
     tx.executemany(
         "INSERT INTO crm_erasures (contact, hash, at) VALUES (?, ?, ?)",

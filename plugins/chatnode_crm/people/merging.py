@@ -70,7 +70,7 @@ def merge(
             path="other",
         )
     id = new_id()
-    before = _before(snapshots.take(tx, kept.key), snapshots.take(tx, other.key))
+    before = _before(snapshots.snapshot_contact(tx, kept.key), snapshots.snapshot_contact(tx, other.key))
     _move_rows(tx, kept.key, other.key)
     _move_merges(tx, kept.key, other.key, id)
     _move_pairs(tx, kept.key, other.key)
@@ -86,7 +86,7 @@ def merge(
         "INSERT INTO crm_merges (id, contact, gone, before, after, at, by) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             id, kept.key, other.key, orjson.dumps(before).decode(),
-            snapshots.digest(snapshots.take(tx, kept.key)), tx.now, actor,
+            snapshots.digest(snapshots.snapshot_contact(tx, kept.key)), tx.now, actor,
         ),
     )  # fmt: skip
     return id
@@ -138,7 +138,7 @@ def _move_rows(tx: Transaction, kept: int, other: int) -> None:
 
 def _move_pairs(tx: Transaction, kept: int, other: int) -> None:
     """Who the other may be, the one that is left may be; and who it is not, it is not."""
-    for row in snapshots.take(tx, other)[snapshots.PAIRS]:
+    for row in snapshots.snapshot_contact(tx, other)[snapshots.PAIRS]:
         third = row["one"] if row["other"] == other else row["other"]
         if third == kept:
             continue
@@ -184,7 +184,7 @@ def find_merge(reader: Querying, id: str) -> MergeRow:
 
 def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str, str]:
     """Both contacts are as they were; returns their ids. Raises `Refusal("conflict")` if anything changed since."""
-    if snapshots.digest(snapshots.take(tx, found.contact)) != found.after:
+    if snapshots.digest(snapshots.snapshot_contact(tx, found.contact)) != found.after:
         raise Refusal("conflict", "the contact was changed since the merge, so it cannot be undone", path="merge")
     before: dict[str, Snapshot] = orjson.loads(found.before)
     kept, other = before["kept"], before["other"]

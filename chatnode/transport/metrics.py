@@ -127,7 +127,7 @@ def _outbound(page: MetricsPage, core: Core) -> None:
     counts = {(("purpose", purpose), ("outcome", outcome)): n for (purpose, outcome), n in requests.items()}
     page.metric("chatnode_outbound_requests_total", "counter", "Requests to other hosts.", counts)
     now = core.part(Outbound)
-    page.value("chatnode_outbound_running", "gauge", "Requests to other hosts that are under way.", now.running)
+    page.value("chatnode_outbound_running", "gauge", "Requests to other hosts in progress.", now.running)
     page.value("chatnode_outbound_paused_origins", "gauge", "Other hosts that get no requests for now.", now.paused)
 
 

@@ -73,16 +73,16 @@ def import_file(
 ) -> None:  # fmt: skip
     """Import contacts from FILE: CSV, XLSX or vCards.
 
-    Contacts that exist are recognized by their email address. Policies say what happens to them:
+    Existing contacts are matched by their email address. Policies decide what happens to them:
 
     \b
-      match=email|external_id      by what they are recognized
+      match=email|external_id      how they are matched
       fields=overwrite_non_empty   skip, fill_empty, overwrite, error
-      empty=keep|erase             what an empty cell does with fields=overwrite
+      empty=keep|erase             effect of an empty cell with fields=overwrite
       tags=add|replace|ignore      lists=add|ignore
       consent=tighten|ignore|overwrite
 
-    The exit status is 1 if rows were not imported, or could not be; 2 if the command itself is wrong.
+    Exits with 1 if any row failed, or with --dry-run would fail; with 2 for a usage error.
     """
     if errors is not None and errors.resolve() == file.resolve():
         raise click.UsageError("--errors would overwrite the file that is imported")

@@ -34,7 +34,7 @@ CLOSING_SECONDS = 2.0
 
 
 class Mailer:
-    """One per node. Use on the trio thread: SMTP is spoken in a thread, one mail at a time."""
+    """One per node. Use on the trio thread: SMTP is spoken in a thread, one email at a time."""
 
     def __init__(self, settings: MailSettings, metrics: Metrics) -> None:
         """Raises `StartError` for settings that contradict each other."""
@@ -54,7 +54,7 @@ class Mailer:
 
     @property
     def sender(self) -> str:
-        """The address that mails come from."""
+        """The address that emails come from."""
         return self._settings.sender
 
     @property
@@ -63,7 +63,7 @@ class Mailer:
         return self._problem
 
     async def send(self, message: EmailMessage, to: str) -> MailResult:
-        """Send a mail to one recipient; `From`, `To` and `Date` are added if they are missing.
+        """Send an email to one recipient; `From`, `To` and `Date` are added if they are missing.
 
         Raises nothing of SMTP. If it is cancelled, the mail may be sent all the same.
         """

@@ -114,7 +114,7 @@ class SmtpConnection:
         reply = smtp.rcpt(to)
         refused = "the recipient"
         if _is_good(reply[0]):
-            refused = "the mail"
+            refused = "the email"
             try:
                 reply = smtp.data(data)
             except smtplib.SMTPDataError as error:
@@ -178,7 +178,7 @@ class SmtpConnection:
                 smtp.starttls(context=_tls())
                 smtp.ehlo_or_helo_if_needed()
         except smtplib.SMTPNotSupportedError:
-            raise ServerFault(f"{self._place} does not offer STARTTLS, and mail.security wants it") from None
+            raise ServerFault(f"{self._place} does not offer STARTTLS, which mail.security requires") from None
         except OSError as error:
             raise ServerFault(f"cannot begin with {self._place}: {_words(error)}", _code_in(error)) from None
 
@@ -186,7 +186,7 @@ class SmtpConnection:
         try:
             smtp.login(self._settings.user, password)
         except smtplib.SMTPNotSupportedError:
-            raise ServerFault(f"{self._place} does not offer signing in, and mail.user is set") from None
+            raise ServerFault(f"{self._place} does not offer sign-in, but mail.user is set") from None
         except UnicodeError:
             raise ServerFault("mail.user and its password must consist of ASCII characters") from None
         except OSError as error:

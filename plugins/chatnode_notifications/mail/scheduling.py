@@ -114,7 +114,7 @@ def digest_changed(tx: Transaction, person: int) -> None:
     due = next_slot(read_digest(digest), zone_of(zone), tx.now).at if mail == "digest" else None
     tx.execute("UPDATE notifications_people SET next_digest_at = ? WHERE person = ?", (due, person))
     if due is not None and before is None:
-        # The first digest tells of what waits for an instant mail, and of nothing older.
+        # The first digest tells of what waits for an instant email, and of nothing older.
         tx.execute(
             "UPDATE notifications_mailboxes SET since = coalesce((SELECT min(first_at) FROM notifications_mail_items "
             "WHERE person = :person AND mail IS NULL), :now) WHERE person = :person",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from chatnode.bundle import python_variables
 from chatnode.config import setting
+from chatnode.counting import counted
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
@@ -14,6 +15,7 @@ from chatnode.errors import Refusal
 from chatnode.hooks.context import Context
 from chatnode.hooks.forms import parse_form
 from chatnode.hooks.links import FileLinks
+from chatnode.hooks.only_for import only_for
 from chatnode.hooks.pages import PageContext
 from chatnode.hooks.parts import Part, joined
 from chatnode.hooks.plugin import (
@@ -34,7 +36,6 @@ from chatnode.hooks.routes import Disconnected, FilePart, Request, Response, Rou
 from chatnode.hooks.sending import content_disposition, file_response
 from chatnode.hooks.slash import Slash, SlashCall, SlashReply
 from chatnode.hooks.specs import hookimpl, hookspec
-from chatnode.hooks.wanting import only_for
 from chatnode.hooks.work import Work, WorkKind
 from chatnode.model.actions import Action, Actions
 from chatnode.model.bots import PrivateNotice
@@ -93,7 +94,6 @@ from chatnode.outbound.signatures import new_webhook_secret, webhook_headers
 from chatnode.routing.ephemeral import ConnectedSession
 from chatnode.storage.bots.owned import owner_of as bot_owner
 from chatnode.storage.conversations.blocks import has_blocked, not_blocked, refuse_blocked
-from chatnode.storage.conversations.bringing import add_member, open_direct, open_group
 from chatnode.storage.conversations.conversations import (
     Place,
     access_to_manage,
@@ -104,6 +104,7 @@ from chatnode.storage.conversations.conversations import (
 )
 from chatnode.storage.conversations.conversations import access as access_conversation
 from chatnode.storage.conversations.conversations import set_avatar as set_group_avatar
+from chatnode.storage.conversations.plugin_conversations import add_member, open_direct, open_group
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
@@ -116,7 +117,7 @@ from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, DerivedKey, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
 from chatnode.storage.log.consumers import RowBatch
-from chatnode.storage.log.retelling import log_rows, log_rows_for, without_recipient
+from chatnode.storage.log.plugin_log import log_rows, log_rows_for, without_recipient
 from chatnode.storage.messages.changes import access_to_delete as access_to_delete_message
 from chatnode.storage.messages.changes import change_files
 from chatnode.storage.messages.messages import access as access_message
@@ -292,6 +293,7 @@ __all__ = [
     "check_reachable",
     "command",
     "content_disposition",
+    "counted",
     "direct_id",
     "file_response",
     "filter_sql",

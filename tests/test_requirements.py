@@ -235,7 +235,7 @@ ASKED_OF_ORGANISATION = {
 """The parts of that seed: names that their first column has, or how many rows they are at least."""
 
 
-def test_the_parts_of_the_seed_about_an_organisation_are_there() -> None:
+def test_the_parts_of_the_seed_about_an_organization_are_there() -> None:
     parts = dict(part.split("\n", 1) for part in re.split(r"^### ", OF_ORGANISATION, flags=re.MULTILINE)[1:])
     assert list(parts) == list(ASKED_OF_ORGANISATION)
     for part, asked in ASKED_OF_ORGANISATION.items():
@@ -247,7 +247,7 @@ def test_the_parts_of_the_seed_about_an_organisation_are_there() -> None:
             assert set(asked.split()) <= named, part
 
 
-def test_all_that_a_program_or_an_operator_sees_of_an_organisations_contacts_is_there() -> None:
+def test_all_that_a_program_or_an_operator_sees_of_an_organizations_contacts_is_there() -> None:
     """Permissions, roles, collections, events, metrics and works of the plugin; and the subjects of its commands."""
     named = set(re.findall(r"`([^`]+)`", " ".join(row.done for row in rows_of(OF_ORGANISATION))))
     crm = next(plugin for plugin in PLUGINS if plugin.name == "crm")

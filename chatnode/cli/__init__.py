@@ -82,7 +82,7 @@ _COMMANDS = {
     "backup": ("backups.backup", "Make a backup; the node may be running."),
     "call": ("calling.call", "Run any command by its name."),
     "chat": ("chatting.chat", "Chat in this terminal."),
-    "check": ("checking.check", "Check the database and the files of plugins; exit with 1 if there are problems."),
+    "check": ("checking.check", "Check the database and the files of plugins; exits with 1 if there are problems."),
     "config": ("printing.config", "Print every setting with its default, as a config.toml."),
     "download": ("transferring.download", "Download a file as a user, and print its path."),
     "export": ("upkeep.export", "Export everything as lines of JSON; the node may be running."),
@@ -93,14 +93,14 @@ _COMMANDS = {
     "plugin": ("plugins.plugin", "Manage plugins."),
     "restore": ("backups.restore", "Replace the database with a backup, and put back missing files of plugins."),
     "role": ("roles.role", "Manage roles and their permissions."),
-    "self": ("self_check.itself", "Look at this installation of chatnode."),
+    "self": ("self_check.itself", "Inspect this installation."),
     "serve": ("serving.serve", "Run the node until it gets SIGINT or SIGTERM."),
     "setup": ("accounts.setup", "Print a link for the first administrator to sign up with."),
     "systemd": ("printing.systemd", "Print a systemd unit that starts this chatnode."),
     "token": ("accounts.token", "Manage API tokens."),
     "upload": ("transferring.upload", "Upload files as a user, and print their ids."),
     "user": ("accounts.user", "Manage accounts."),
-    "work": ("works.work", "Look at the durable work of plugins, such as imports, and steer it."),
+    "work": ("works.work", "Inspect and control background work of plugins, such as imports."),
 }
 """Where each command is, and what the help says of it: the summary of the command itself, which is imported late."""
 

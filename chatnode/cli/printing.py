@@ -62,5 +62,5 @@ def systemd() -> None:
     elif bundle.IS_ONE_FILE:  # it starts itself once more, and what serves is not the process that systemd started
         unit = unit.replace("Type=notify\n", "Type=notify\nNotifyAccess=all\n")
     if program.is_relative_to("/home") or program.is_relative_to("/root"):
-        click.echo(f"chatnode: the service cannot see {program}; install chatnode outside of /home and /root", err=True)
+        click.echo(f"chatnode: the service cannot access {program}; install chatnode outside /home and /root", err=True)
     click.echo(unit.replace(DOCUMENTED, shlex.quote(str(program)).replace("%", "%%")), nl=False)

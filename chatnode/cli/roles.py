@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from chatnode.cli.operator import run_making_command, run_operator_command
+from chatnode.counting import counted
 
 
 @click.group()
@@ -20,7 +21,7 @@ def list_roles(data: Path) -> None:
     """List roles with their permissions, and explain the permissions."""
     given = run_operator_command(data, "roles.list")
     for each in given["roles"]:
-        click.echo(f"{each['role']:16}{each['people']:7} accounts  {' '.join(each['permissions'])}")
+        click.echo(f"{each['role']:16}{counted(each['people'], 'account'):>16}  {' '.join(each['permissions'])}")
     click.echo()
     for each in given["permissions"]:
         click.echo(f"{each['permission']:16}{each['meaning']}")

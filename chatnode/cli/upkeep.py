@@ -10,6 +10,7 @@ import click
 
 from chatnode import config_file
 from chatnode.cli.progress import Bars
+from chatnode.counting import counted
 from chatnode.errors import StartError
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.directory import DataDirectory
@@ -47,7 +48,7 @@ def export(data: Path, destination: Path | None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of the lines has stopped
         sys.exit(1)
-    click.echo(f"{destination or 'standard output'}: {count} lines written", err=True)
+    click.echo(f"{destination or 'standard output'}: {counted(count, 'line')} written", err=True)
 
 
 def _refuse_old(directory: DataDirectory) -> None:

@@ -174,7 +174,7 @@ class SharedNode:
 
     def _use(self, owner: NodeOwner | None) -> None:
         self._owner = owner
-        self._changed.give()
+        self._changed.notify()
 
     # ---- having an owner
 
@@ -207,7 +207,7 @@ class SharedNode:
             except (StartError, DatabaseError) as error:
                 if not started:
                     raise
-                logger.error("this process can neither take the node over nor attach to it: %s", error)
+                logger.error("this process can neither take over the node nor attach to it: %s", error)
                 await trio.sleep(FAULT_SECONDS)
                 continue
             finally:

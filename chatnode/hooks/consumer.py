@@ -20,12 +20,12 @@ from chatnode.config import Plugins as Settings
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
-from chatnode.hooks.passing import may_pass
 from chatnode.hooks.plugin import Consumer
+from chatnode.hooks.transient_errors import is_transient
 from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
-from chatnode.storage.engine.cutting import budget
 from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.deadlines import budget
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers as storage
@@ -195,7 +195,7 @@ class RunningConsumer:
         if isinstance(error, Moved):
             raise error
         self.failing = f"{_named(rows)}: {describe_error(error)}"
-        if may_pass(error):
+        if is_transient(error):
             logger.warning("the consumer %s of the plugin %s waits: %s", self.name[1], self.name[0], self.failing)
             return ReadOutcome.HELD_UP
         self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {self.failing}", error)
@@ -281,8 +281,8 @@ class RunningConsumer:
             if error is None:
                 return None
             if isinstance(error, NotSetAside):
-                raise Refusal("not_found", "the row was done or dismissed meanwhile", path="entry")
-            if may_pass(error):
+                raise Refusal("not_found", "the row was processed or dismissed in the meantime", path="entry")
+            if is_transient(error):
                 raise Refusal("unavailable", "the consumer is busy; try again", retry_after=5)
             what = describe_error(error)
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}", error)

@@ -126,7 +126,7 @@ class Consumers:
         """Handle a consumer's cursor that was moved in the database."""
         self._running(plugin, consumer).moved()
 
-    def forgotten(self, entry: SetAside) -> None:
+    def row_removed(self, entry: SetAside) -> None:
         """Handle a set-aside row that was removed from the list."""
         found = self._all.get((entry.plugin, entry.consumer))
         if found is not None:

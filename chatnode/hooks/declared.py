@@ -187,7 +187,7 @@ def _check_consumer(consumer: Consumer, taken: Taken, ephemeral: Container[str])
         if kind not in taken.logged and (kind in passing or kind in ephemeral or kind.partition(".")[0] in own):
             raise StartError(f"the consumer {consumer.name} wants events {kind}, which are not in the log")
     if consumer.most < 1:
-        raise StartError(f"the consumer {consumer.name} takes {consumer.most} rows at a time; the minimum is 1")
+        raise StartError(f"the consumer {consumer.name} reads {consumer.most} rows at a time; the minimum is 1")
 
 
 def _check_version(plugin: Plugin) -> None:
@@ -196,7 +196,7 @@ def _check_version(plugin: Plugin) -> None:
     if plugin.name in own_prefixes():
         raise StartError(f"the name {plugin.name} is a prefix of the node's own tables; choose another")
     if plugin.name == SITE:
-        raise StartError(f"the name {plugin.name} is a directory of the node's own; choose another")
+        raise StartError(f"the name {plugin.name} is the name of a directory of the node; choose another")
     try:
         major, minor = (int(part) for part in plugin.api.split("."))
     except ValueError:
@@ -221,13 +221,13 @@ def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) 
         if not name.startswith(prefix) or name == prefix:
             raise StartError(f"the {kind} {name} does not begin with {prefix}")
         if name in taken or name in seen:
-            raise StartError(f"the {kind} {name} exists already")
+            raise StartError(f"the {kind} {name} already exists")
         seen.add(name)
 
 
 def _check_permission(what: str, permission: str | None, own: Container[str]) -> None:
     if permission is not None and permission not in PERMISSIONS and permission not in own:
-        raise StartError(f"{what} takes the permission {permission}, which no plugin declares")
+        raise StartError(f"{what} needs the permission {permission}, which no plugin declares")
 
 
 def _check_order(collection: Collection) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.model import times
 from chatnode.model.folding import is_blank
 from chatnode.model.records import record
@@ -50,9 +51,9 @@ class Text:
 
     def _fault(self, text: str) -> str | None:
         if len(text) > self.most:
-            return f"has {len(text)} characters; the maximum is {self.most}"
+            return f"has {counted(len(text), 'character')}; the maximum is {self.most}"
         if len(text) < self.least:
-            return f"has {len(text)} characters; the minimum is {self.least}"
+            return f"has {counted(len(text), 'character')}; the minimum is {self.least}"
         if self.form is not None and not self._matches(text):
             return self.hint or f"must have the form {self.form}"
         if "\0" in text:
@@ -84,7 +85,7 @@ class Items:
     most: int
 
     def fault(self, items: list[object]) -> str | None:
-        return f"has {len(items)} items; the maximum is {self.most}" if len(items) > self.most else None
+        return f"has {counted(len(items), 'item')}; the maximum is {self.most}" if len(items) > self.most else None
 
 
 @record(frozen=True)
@@ -97,12 +98,12 @@ class Entries:
 
     def fault(self, entries: dict[str, str]) -> str | None:
         if len(entries) > self.most:
-            return f"has {len(entries)} entries; the maximum is {self.most}"
+            return f"has {counted(len(entries), 'entry', 'entries')}; the maximum is {self.most}"
         for name, value in entries.items():
             if not 0 < len(name) <= self.most_name or _CONTROL.search(name) or is_blank(name):
                 return f"has the name {name[:80]!r}; names have 1 to {self.most_name} visible characters"
             if len(value) > self.most_value or "\0" in value:
-                return f"has {len(value)} characters at {name!r}; the maximum is {self.most_value}"
+                return f"has {counted(len(value), 'character')} at {name!r}; the maximum is {self.most_value}"
         return None
 
 

@@ -64,7 +64,7 @@ class Breakers:
         """Raises `Paused` while the origin is left alone."""
         state = self._states.get((purpose, origin))
         if state is not None and (left := state.until - trio.current_time()) > 0:
-            raise Paused(f"{origin} is left alone for {left:.0f} s, because it failed or asked for it", left)
+            raise Paused(f"{origin} gets no requests for {left:.0f} s, because it failed or requested a pause", left)
 
     @contextmanager
     def attempt(self, purpose: str, origin: str, *, slowness_counts: bool = True) -> Generator[None]:

@@ -59,9 +59,9 @@ class Router:
                 except Exception:
                     self.sessions.give_up(session)
         if isinstance(event, MessagePosted) and each.conversation is not None:  # first: most are
-            self.presence.typing.stops(event.message.sender.id, each.conversation, tell=False)
+            self.presence.typing.stop(event.message.sender.id, each.conversation, push=False)
         elif isinstance(event, MemberLeft) and each.conversation is not None:
-            self.presence.typing.stops(event.person.id, each.conversation)
+            self.presence.typing.stop(event.person.id, each.conversation)
             self.sessions.left(each.gid, each.conversation, each.people[0])
         elif isinstance(event, ConversationUpdated) and each.conversation is not None:
             if event.details.closed_at is not None:

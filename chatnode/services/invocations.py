@@ -52,7 +52,7 @@ class Invocations:
             try:
                 wait = await self.tell_overdue()
             except (Refusal, DatabaseError) as error:
-                logger.warning("users were not told of missing answers: %s", error)
+                logger.warning("users were not notified of missing answers: %s", error)
                 wait = HELD_UP_SECONDS
             with trio.move_on_after(wait):
                 await self._woken.wait()

@@ -68,4 +68,4 @@ class ButtonCommands:
             self._note(f"{action.confirm} — /press {number} yes")
             return
         pressed = await self._client.press(message, action.id)
-        self._note(f"told {pressed.bot.handle}")
+        self._note(f"sent to {pressed.bot.handle}")

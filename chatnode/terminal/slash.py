@@ -9,6 +9,7 @@ from shutil import get_terminal_size
 import attrs
 
 from chatnode.client import Client
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.terminal.attaching import FileCommands
 from chatnode.terminal.buttons import ButtonCommands
@@ -158,7 +159,7 @@ class TerminalCommands:
         self._public = [conversation.conversation for conversation in found]
         for number, conversation in enumerate(found, 1):
             about = f"  {one_line(conversation.description, 60)}" if conversation.description else ""
-            members = f"  {conversation.members} members"
+            members = f"  {counted(conversation.members, 'member')}"
             self._session.write(
                 f"{number:>3}  {one_line(conversation.title, 60)}{self._session.lines.style.dim(members + about)}"
             )

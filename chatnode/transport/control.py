@@ -175,7 +175,7 @@ class _Server:
             )
         finally:
             self._attached[mounted] -= 1
-            self._detached.give()
+            self._detached.notify()
         if error is not None and not _is_gone(error):
             logger.error("a connection of an attached process failed", exc_info=error)
 

@@ -1,7 +1,7 @@
 """From a client's bytes to its text messages.
 
 RFC 6455 is left to the sans-I/O protocol of `websockets`. Nearly all traffic consists of one kind of frame, a whole
-text message in one masked frame: it is recognised here and unmasked at once, at a tenth of the cost. All other frames
+text message in one masked frame: it is recognized here and unmasked at once, at a tenth of the cost. All other frames
 are handed to the protocol, a few at a time, because each takes about 30 µs. Most connections never need the protocol
 after the upgrade, so its object, some 3 KiB, exists only while it has work.
 """

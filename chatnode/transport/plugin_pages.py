@@ -140,8 +140,8 @@ def _check_form(given: Credentials, plugin: str, fields: Mapping[str, str]) -> N
     if not hmac.compare_digest(sent.encode(errors="replace"), wanted.encode()):
         raise Refusal(
             "forbidden",
-            "This form was not sent from a page that you opened in this session, and nothing was changed: open the "
-            "page again, and send the form from there",
+            "This form was not sent from a page that you opened in this session; nothing was changed. Open the page "
+            "again, and send the form from there",
         )
 
 

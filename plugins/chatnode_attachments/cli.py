@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import click
 
+from chatnode.api import counted
+
 
 class OperatorCommand(Protocol):
     """Runs a command as the operator."""
@@ -42,25 +44,25 @@ def check_files(call: OperatorCommand, deep: bool, repair: bool) -> None:
 @click.option("--sweep", is_flag=True, help="Also remove stray files that are older than a day.")
 @click.pass_obj
 def collect_files(call: OperatorCommand, sweep: bool) -> None:
-    """Remove now what expired or is not used any more."""
+    """Remove expired and unused files now."""
     done = call("attachments.collect", sweep=sweep)
     click.echo(
-        f"removed {done['unlinked']} files of {_size(done['bytes'])}, {done['files']} of them never posted; "
-        f"{done['uploads']} uploads expired; {done['swept']} stray files"
+        f"removed {counted(done['unlinked'], 'file')} of {_size(done['bytes'])}, {done['files']} of them never posted; "
+        f"{counted(done['uploads'], 'upload')} expired; {counted(done['swept'], 'stray file')}"
     )
     if done["left"]:
-        click.echo(f"{done['left']} files stay for now: a backup is running, or the log says why")
+        click.echo(f"{counted(done['left'], 'file')} kept for now: a backup is running, or the log says why")
 
 
 @cli.command("usage")
 @click.option("--limit", default=50, show_default=True, help="Number of users to list.")
 @click.pass_obj
 def show_usage(call: OperatorCommand, limit: int) -> None:
-    """What users' files take, the largest first."""
+    """Show disk usage by user, largest first."""
     found = call("attachments.report", limit=limit)
     for each in found["people"]:
         click.echo(f"{each['person']['handle']:20} {each['files']:8} files {_size(each['bytes']):>12}")
-    click.echo(f"{found['blobs']} contents of {_size(found['bytes'])} on disk")
+    click.echo(f"{counted(found['blobs'], 'distinct content')} of {_size(found['bytes'])} on disk")
 
 
 @cli.command("export")
@@ -79,7 +81,7 @@ def export_files(call: OperatorCommand, handle: str, directory: Path) -> None:
             shutil.copyfile(each["path"], directory / f"{each['file']}-{name}")
             count += 1
         after = page.get("next")
-    click.echo(f"copied {count} files to {directory}")
+    click.echo(f"copied {counted(count, 'file')} to {directory}")
 
 
 def _size(count: int) -> str:

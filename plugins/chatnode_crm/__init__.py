@@ -1,4 +1,4 @@
-"""Contacts of an organisation: lists, tags, segments, imports, exports, and how they are reached in chat."""
+"""Contacts of an organization: lists, tags, segments, imports, exports, and how they are reached in chat."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def chatnode_plugin() -> Plugin:
         name="crm",
         version="0.1.0",
         api="2.0",
-        about="Contacts of an organisation, with lists, tags, imports and exports.",
+        about="Contacts of an organization, with lists, tags, imports and exports.",
         settings=CrmSettings,
         steps=steps_in(__name__),
         permissions=PERMISSIONS,

@@ -16,6 +16,7 @@ from chatnode.api import (
     Purpose,
     Task,
     Transaction,
+    counted,
     now_ms,
 )
 from chatnode_previews import storage
@@ -64,7 +65,7 @@ async def _fetch_and_settle(ctx: Context, fetching: Fetching, link: PendingLink)
         keep_until = None if known is not None else now_ms() + _keep_ms(ctx, page)
 
         def write(tx: Transaction) -> None:
-            storage.settle(tx, link, page, keep_until)
+            storage.store_page(tx, link, page, keep_until)
 
         await ctx.write(write, repeatable=True)
     finally:
@@ -115,7 +116,7 @@ def _host(url: str) -> str:
 async def forget_pages(ctx: Context) -> str | None:
     """Delete pages that are too old to be used."""
     count = await ctx.write(storage.forget_pages, repeatable=True)
-    return f"forgot {count} pages" if count else None
+    return f"forgot {counted(count, 'page')}" if count else None
 
 
 TASKS = (Task("fetch", fetch_links), Task("forget", forget_pages, every=3_600))

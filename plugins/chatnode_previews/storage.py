@@ -144,7 +144,7 @@ def known_page(reader: Querying, address: bytes, now: int) -> StoredPage | None:
     return StoredPage(title, text, site, None if content is None else PagePicture(content, width, height))
 
 
-def settle(tx: Transaction, link: PendingLink, page: StoredPage, keep_until: int | None) -> None:
+def store_page(tx: Transaction, link: PendingLink, page: StoredPage, keep_until: int | None) -> None:
     """Show what was found, unless the link has gone since. `keep_until` is None for a page that is known already."""
     row = tx.execute(
         "SELECT m.conversation, m.seq FROM previews_links l JOIN messages m ON m.key = l.message "

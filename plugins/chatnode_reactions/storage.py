@@ -202,26 +202,26 @@ _CHECKS = (
     (
         "SELECT count(*) FROM reactions_given g LEFT JOIN messages m ON m.key = g.message "
         "WHERE m.key IS NULL OR m.deleted_at IS NOT NULL",
-        "there are reactions to messages that are deleted or removed",
+        "some reactions belong to messages that were deleted or removed",
     ),
     (
         "SELECT count(*) FROM reactions_given g LEFT JOIN people p ON p.key = g.person WHERE p.key IS NULL",
-        "there are reactions of people who do not exist",
+        "some reactions belong to users who do not exist",
     ),
     (
         "SELECT count(*) FROM (SELECT message, emoji, min(key), count(*) FROM reactions_given GROUP BY message, emoji "
         "EXCEPT SELECT message, emoji, first, count FROM reactions_counted) d",
-        "some reactions are not counted as they are",
+        "some reactions are counted wrongly",
     ),
     (
         "SELECT count(*) FROM (SELECT message, emoji, first, count FROM reactions_counted "
         "EXCEPT SELECT message, emoji, min(key), count(*) FROM reactions_given GROUP BY message, emoji) d",
-        "some reactions are counted that are not there",
+        "some counted reactions do not exist",
     ),
     (
         "SELECT count(*) FROM reactions_counted c WHERE people <> (SELECT json_group_array(person) FROM "
         "(SELECT person FROM reactions_given g WHERE g.message = c.message AND g.emoji = c.emoji "
         "ORDER BY g.key LIMIT 3) d)",
-        "the first people who reacted are not those that are shown",
+        "the users shown with some reactions are not the first who reacted",
     ),
 )

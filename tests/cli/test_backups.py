@@ -20,12 +20,12 @@ def test_there_and_back(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     secret = tmp_path / "secret"
     secret.write_text("open sesame\n")
     done = chatnode(data, "backup", str(tmp_path / "b"), "--passphrase-file", str(secret))
-    assert (done.status, done.out) == (0, f"{tmp_path / 'b'}: 0 messages, 1 people, encrypted\n")
+    assert (done.status, done.out) == (0, f"{tmp_path / 'b'}: 0 messages, 1 person, encrypted\n")
     done = chatnode(data, "restore", str(tmp_path / "b"))
     assert (done.status, "is encrypted" in done.err) == (1, True)
     monkeypatch.setenv("CHATNODE_BACKUP_PASSPHRASE", "open sesame")
     done = chatnode(data, "restore", "--verify", str(tmp_path / "b"))
-    assert (done.status, "1 people" in done.out) == (0, True)
+    assert (done.status, "1 person" in done.out) == (0, True)
     done = chatnode(data, "restore", str(tmp_path / "b"))
     assert (done.status, f"the previous database is in {data}/before-restore-" in done.out) == (0, True)
     assert chatnode(data, "check").status == 0

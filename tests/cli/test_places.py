@@ -152,7 +152,7 @@ def test_nobody_but_root_gives_files_away(data: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(file_owners.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(file_owners.os, "chown", chown)
-    file_owners.give(data)
+    file_owners.chown_like_parent(data)
 
 
 def test_a_lock_is_no_way_to_other_files(data: Path, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr(file_owners.os, "access", access)
-    monkeypatch.setattr("chatnode.storage.upkeep.upgrading.initialise", fail)
+    monkeypatch.setattr("chatnode.storage.upkeep.upgrading.initialize", fail)
     done = chatnode(data, "user", "list")
     assert done.status == 1
     assert f"{database} is not writable: its permissions are 0600, chmod u+rw it" in done.err
@@ -300,8 +300,8 @@ def test_the_unit_is_printed_for_this_installation(data: Path) -> None:
     ("python", "started", "told"),
     [
         ("/srv/100% chat/bin/python", "'/srv/100%% chat/bin/chatnode'", ""),  # systemd expands %
-        ("/home/ann/env/bin/python", "/home/ann/env/bin/chatnode", "install chatnode outside of /home and /root"),
-        ("/root/env/bin/python", "/root/env/bin/chatnode", "install chatnode outside of /home and /root"),
+        ("/home/ann/env/bin/python", "/home/ann/env/bin/chatnode", "install chatnode outside /home and /root"),
+        ("/root/env/bin/python", "/root/env/bin/chatnode", "install chatnode outside /home and /root"),
         ("/srv/home/bin/python", "/srv/home/bin/chatnode", ""),
     ],
 )
@@ -369,7 +369,8 @@ def imported_by(*arguments: str) -> set[str]:
 
 SERVER = {"trio", "quart", "hypercorn", "sqlite3", "argon2", "attrs", "cattrs", "pluggy", "importlib.metadata"}
 OF_CHATNODE = {
-    "chatnode", "chatnode.__main__", "chatnode.bundle", "chatnode.cli", "chatnode.control_socket", "chatnode.errors",
+    "chatnode", "chatnode.__main__", "chatnode.bundle", "chatnode.cli", "chatnode.control_socket", "chatnode.counting",
+    "chatnode.errors",
     "chatnode.garbage",
     "chatnode.hooks", "chatnode.hooks.discovery", "chatnode.logs",
 }  # fmt: skip
@@ -457,7 +458,8 @@ def test_a_field_does_not_take_the_place_of_what_is_asked(served: Path, field: s
     done = chatnode(served, "call", "people.list", field)
     name = field.partition("=")[0]
     assert (done.status, done.out) == (1, "")
-    assert done.err == f"chatnode: {name} is no field of a command: requests have one of their own ({name}) [invalid]\n"
+    wanted = f"a command cannot have the field {name}: requests use it themselves"
+    assert done.err == f"chatnode: {wanted} ({name}) [invalid]\n"
 
 
 def test_a_node_that_stops_before_it_answers_is_named(data: Path) -> None:

@@ -192,7 +192,7 @@ def test_options_that_cannot_be_are_named(tmp_path: Path) -> None:
     wrong: Any = "yes"
     with pytest.raises(ValueError, match="expected one of never, auto, only"):
         Node(tmp_path / "data", attach=wrong)
-    with pytest.raises(ValueError, match="data names no directory"):
+    with pytest.raises(ValueError, match="data is empty"):
         Node("")
-    with pytest.raises(StartError, match="'reactions' is no plugin"):
+    with pytest.raises(StartError, match="'reactions' is not a plugin"):
         Node(tmp_path / "data", plugins=["reactions"]).start()

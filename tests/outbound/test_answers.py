@@ -77,7 +77,7 @@ async def test_the_next_address_is_tried_if_the_first_does_not_answer() -> None:
         async with outbound(f"a.example:{there.port}", names=names) as client:
             assert (await client.request(purpose(), "GET", there.url(host="a.example"))).address == "127.0.0.1"
         async with outbound(f"a.example:{there.port}", names={"a.example": ["127.0.0.9"]}) as client:
-            with pytest.raises(Failed, match="does not accept connections"):
+            with pytest.raises(Failed, match="refuses connections"):
                 await client.request(purpose(), "GET", there.url(host="a.example"))
 
 

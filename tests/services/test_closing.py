@@ -96,7 +96,7 @@ async def test_what_nobody_spoke_in_for_30_days_is_closed_where_that_was_asked_f
     assert await close_idle(node) == "0 conversations closed"
     await days_pass(node, 2)
     live = await LiveSession.of(node, bob)
-    assert await close_idle(node) == "1 conversations closed"
+    assert await close_idle(node) == "1 conversation closed"
     assert [push["details"]["closed_reason"] for push in live.heard("conversation.updated")] == ["inactive"]
     assert (await details(bob, room))["closed_reason"] == "inactive"
     assert "closed_at" not in await details(bob, other)

@@ -49,7 +49,7 @@ async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann:
         await ann.says(conversation, "old news")
     await days_pass(node, 31)
     await bob.says(room, "fresh news")
-    assert await run_retention(node) == "1 messages of 1 conversations removed, 0 conversations retired"
+    assert await run_retention(node) == "1 message of 1 conversation removed, 0 conversations retired"
     assert await texts(bob, room) == ["fresh news"]
     assert await texts(bob, other) == ["old news"]
     assert await run_retention(node) == "0 messages of 0 conversations removed, 0 conversations retired"
@@ -204,7 +204,7 @@ async def test_by_default_a_conversation_is_kept_in_inboxes_for_a_year_after_it_
     await days_pass(node, 364)
     assert await run_retention(node) == "0 messages of 0 conversations removed, 0 conversations retired"
     await days_pass(node, 2)
-    assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversations retired"
+    assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversation retired"
     assert [each["conversation"] for each in (await bob.call("inbox.list"))["conversations"]] == [other]
     for active, conversation in ((False, talk), (True, other)):
         asked = {"is_active": {"_eq": active}}
@@ -237,7 +237,7 @@ class TestWithRulesForAll:
         talk = await ann.direct(bob)
         await ann.call("conversations.close", conversation=talk, reason="completed")
         await days_pass(node, 101)
-        assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversations retired"
+        assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversation retired"
         assert (await bob.call("inbox.list"))["conversations"] == []
         assert (await bob.call("conversations.get", conversation=talk))["conversation"]["inactive_at"]
 

@@ -111,7 +111,7 @@ async def test_a_backup_is_copied_fetched_and_restored_with_its_files(kept: Kept
         await node.call("keeper.keep", content="big" * 1_000_000)
         done = await kept.copied(node)
     assert done["ok"], done
-    assert done["result"].startswith("1 backups and 2 files copied")
+    assert done["result"].startswith("1 backup and 2 files copied")
     (name,) = bucket_copies.available(kept.bucket)
     path = bucket_copies.fetch(kept.bucket, name, kept.path / "fetched", "open sesame" if encrypted else None)
     secret = "open sesame" if encrypted else None
@@ -128,7 +128,7 @@ async def test_what_is_there_is_not_sent_again(kept: Kept) -> None:
         await kept.copied(node)
         before = names(kept.bucket)
         await node.call("keeper.keep", content="two")
-        assert (await kept.copied(node))["result"].startswith("1 backups and 1 files copied")
+        assert (await kept.copied(node))["result"].startswith("1 backup and 1 file copied")
         assert (await node.call("jobs.run", job="bucket"))["job"]["result"] == ""
     assert before.items() <= names(kept.bucket).items()
 
@@ -142,7 +142,7 @@ async def test_old_backups_and_their_files_are_deleted_from_the_bucket(kept: Kep
         await kept.copied(node)
         first = set(names(kept.bucket))
         assert len([each for each in first if "/files/" in each and not each.endswith("key.json")]) == 2
-        assert "1 older ones removed" in (await kept.copied(node))["result"]
+        assert "1 old backup removed" in (await kept.copied(node))["result"]
         left = names(kept.bucket)
         assert len([each for each in left if "/files/" in each and not each.endswith("key.json")]) == 1
     for name in bucket_copies.available(kept.bucket):
@@ -227,7 +227,7 @@ async def test_a_copy_that_breaks_off_is_completed_and_is_no_backup_until_then(
         assert backups_in(kept.bucket) == []
         monkeypatch.undo()
         done = (await node.call("jobs.run", job="bucket"))["job"]
-    assert done["result"].startswith("1 backups and 1 files copied")
+    assert done["result"].startswith("1 backup and 1 file copied")
     (name,) = backups_in(kept.bucket)
     restoring.verify(fetched(kept, name, kept.path / "fetched"), "open sesame")
 
@@ -287,10 +287,10 @@ def test_from_the_command_line(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CHATNODE_BACKUP__DIRECTORY", kept.backup.directory)
     assert chatnode(data, "user", "add", "ann", "--no-password").status == 0
     done = chatnode(data, "backup", "--rotate")
-    assert (done.status, f"1 backups and 0 files copied to the bucket {bucket.name}" in done.out) == (0, True)
+    assert (done.status, f"copied 1 backup and 0 files to the bucket {bucket.name}" in done.out) == (0, True)
     (name,) = chatnode(data, "fetch").out.split()
     done = chatnode(kept.path / "new", "fetch", str(kept.path / "fetched"))
-    assert (done.status, "1 people" in done.out) == (0, True), done.err
+    assert (done.status, "1 person" in done.out) == (0, True), done.err
     done = chatnode(kept.path / "new", "restore", str(kept.path / "fetched" / name))
     assert done.status == 0
     done = chatnode(data, "fetch", str(kept.path / "fetched"), "chatnode-x.backup")

@@ -66,7 +66,7 @@ async def test_a_write_returns_when_others_can_read_it(either: Published) -> Non
         assert other.execute("SELECT text FROM notes").fetchall() == [("on disk",)]
 
 
-async def test_every_commit_is_in_the_log_file_with_full_synchronisation(either: Published) -> None:
+async def test_every_commit_is_in_the_log_file_with_full_synchronization(either: Published) -> None:
     def modes(tx: Transaction) -> tuple[str, int, int]:
         mode = tx.execute("PRAGMA journal_mode").fetchone()[0]
         return mode, tx.execute("PRAGMA synchronous").fetchone()[0], tx.execute("PRAGMA foreign_keys").fetchone()[0]

@@ -19,7 +19,7 @@ from chatnode.services import declared
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.stored_files import FindLister, Lister, StoredFile
-from chatnode.storage.upkeep import backups, collecting, file_lists, putting_back, restoring
+from chatnode.storage.upkeep import backups, collecting, file_lists, restoring, restoring_files
 from chatnode.storage.upkeep.backups import BackupError, Made
 from chatnode.storage.upkeep.restoring import Restored, restore
 from tests.plugins import keeper
@@ -442,7 +442,7 @@ async def test_a_restore_that_fails_leaves_the_node_as_it_was(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(putting_back, "_write", full)
+    monkeypatch.setattr(restoring_files, "_write", full)
     with pytest.raises(BackupError, match="No space left"):
         put_back(data, tmp_path / "x", SECRET)
     monkeypatch.undo()

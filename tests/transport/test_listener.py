@@ -396,7 +396,7 @@ async def test_a_node_serves_once_at_a_time(node: Node) -> None:
 @pytest.mark.parametrize("config", [Config(server=Server(bind="127.0.0.1:0"))], ids=["port 0"])
 async def test_no_link_is_made_that_cannot_be_opened(node: Node, ann: User) -> None:
     for command, fields in (("invites.create", {}), ("setup.create", {}), ("people.reset_link", {"person": "ann"})):
-        with pytest.raises(Refusal, match=r"URL is unknown .* set server\.public_url"):
+        with pytest.raises(Refusal, match=r"URL, which is unknown .* set server\.public_url"):
             await node.call(command, **fields)
     assert (await node.call("invites.list"))["invites"] == []
     async with serving(node) as (host, port):

@@ -165,7 +165,7 @@ class _Transfer:
     async def _mismatch(self) -> None:
         self._mismatches += 1
         if self._mismatches > 2:
-            raise Refusal("conflict", "the file arrived with another hash than the node's, again and again")
+            raise Refusal("conflict", "the file repeatedly arrived with a hash that differs from the node's")
         await self._begin_again()
 
     async def _begin_again(self) -> None:

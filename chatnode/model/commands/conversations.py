@@ -62,7 +62,7 @@ class FoundConversation:
 
 @record
 class OpenSupport:
-    """A private group of the requester and all users who answer support."""
+    """A private group of the requester and all users with the permission `support`."""
 
     title: Title
     context: ConversationContext | None = None

@@ -22,7 +22,7 @@ from chatnode.model.folding import folded
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.records import record
 from chatnode.model.times import rfc3339, rfc3339_or_none
-from chatnode.storage.conversations import signs
+from chatnode.storage.conversations import blocked_view
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Querying, Reader
@@ -234,7 +234,7 @@ def about_page(
     return [_conversation(row) for row in rows.fetchall()]
 
 
-DELIVERED, READ = signs.shown_mark("m", "delivered"), signs.shown_mark("m", "read")
+DELIVERED, READ = blocked_view.shown_mark("m", "delivered"), blocked_view.shown_mark("m", "read")
 """SQL: the marks of `members m`, as `:me` may see them."""
 
 

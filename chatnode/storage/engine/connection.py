@@ -12,7 +12,7 @@ from chatnode.errors import StartError
 from chatnode.model.folding import caseless, folded
 from chatnode.model.ids import keyed_hash
 from chatnode.model.records import record
-from chatnode.storage.engine.file_owners import cause, give
+from chatnode.storage.engine.file_owners import cause, chown_like_parent
 
 
 class Querying(Protocol):
@@ -34,7 +34,7 @@ class Reader(sqlite3.Connection):
     additions: object = None
     """The node's `Additions`; read by `chatnode.storage.engine.additions.additions`, which knows the type."""
     cutter: Callable[[], bool] | None = None
-    """Says whether the statement that runs is to be cut (`chatnode/storage/engine/cutting.py`)."""
+    """Says whether the statement that runs is to be cut (`chatnode/storage/engine/deadlines.py`)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -76,7 +76,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
         if not path.exists():
             path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
         for suffix in ("", "-wal", "-shm"):
-            give(Path(f"{path}{suffix}"))
+            chown_like_parent(Path(f"{path}{suffix}"))
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512, factory=Reader
         )

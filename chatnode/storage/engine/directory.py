@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chatnode import control_socket, forking
 from chatnode.errors import InUse, StartError
-from chatnode.storage.engine.file_owners import fault, give, make_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, fault, make_directory
 
 SITE = "site"
 """The name that no plugin can have, as what stands among their directories is something else."""
@@ -83,7 +83,7 @@ class DataDirectory:
     def open_lock(self, name: str) -> int:
         """A descriptor of a file that is locked, never through a link. Raises `OSError`."""
         lock = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        give(self.path / name)
+        chown_like_parent(self.path / name)
         return lock
 
     def claim(self) -> None:

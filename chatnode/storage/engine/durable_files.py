@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.file_owners import chown_like_parent
 
 PARTIAL = ".partial"
 """Ends the name of a file that is being written."""
@@ -37,7 +37,7 @@ def replacing(path: Path) -> Generator[BinaryIO]:
     try:
         with private_file(partial) as file:
             yield file
-        give(partial)
+        chown_like_parent(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

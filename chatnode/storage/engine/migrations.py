@@ -133,7 +133,7 @@ def statements(sql: str) -> Iterator[str]:
 _REMARKS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-def initialise(connection: sqlite3.Connection) -> None:
+def initialize(connection: sqlite3.Connection) -> None:
     """What a new database needs beside its tables: an epoch, and the roles."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT INTO node (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (new_id(),))

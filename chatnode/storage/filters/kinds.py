@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import orjson
 
+from chatnode.counting import counted
 from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, FIRST_MS, HOUR_MS, LAST_MS, milliseconds, rfc3339
 
@@ -255,7 +256,7 @@ def _text(kind: Kind, value: Any, most_chars: int) -> str:
     if value.__class__ is not str:
         raise Fault(f"takes {kind.takes}")
     if most_chars and len(value) > most_chars:
-        raise Fault(f"has {len(value)} characters; the maximum is {most_chars}")
+        raise Fault(f"has {counted(len(value), 'character')}; the maximum is {most_chars}")
     if not is_storable(value):
         raise Fault("contains a character that is not allowed in text")
     return value

@@ -66,7 +66,7 @@ def give_to_itself(tx: Transaction, author: Account) -> Person:
     tx.execute("UPDATE people SET source = NULL WHERE key = ?", (author.key,))
     account = people.by_key(tx, author.key)
     people.join_what_everybody_joins(tx, account)
-    owners.settle_of_person(tx, account.key)
+    owners.ensure_owners_of_person(tx, account.key)
     person = people.public(account)
     tx.record(PersonUpdated(person), people=people.fellows(tx, account.key), subject=account.key)
     return person
@@ -150,7 +150,7 @@ def finish(tx: Transaction, author: int, person: int) -> int:
     if not is_under_way(tx, old):
         return 0  # another task was quicker
     groups = _move_groups(tx, old, new)
-    owners.settle_of_person(tx, person)
+    owners.ensure_owners_of_person(tx, person)
     if _move_rows(tx, author, person):
         tx.record(PersonUpdated(people.public(new)), people=(person,), subject=person)  # plugins follow it
     for column in ("person", "blocked"):

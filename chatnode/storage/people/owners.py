@@ -67,7 +67,7 @@ def has_actor(reader: Querying, conversation: int) -> bool:
     return row.fetchone() is not None
 
 
-def settle(tx: Transaction, conversation: int, by: int | None = None) -> bool:
+def ensure_owner(tx: Transaction, conversation: int, by: int | None = None) -> bool:
     """Enforce the rule for one conversation; returns whether it changed hands. `by`: key of the user who caused it."""
     row = tx.execute(f"{WRONG} AND c.key = ?", (conversation,)).fetchone()
     if row is not None:
@@ -75,27 +75,27 @@ def settle(tx: Transaction, conversation: int, by: int | None = None) -> bool:
     return row is not None
 
 
-def settle_of_person(tx: Transaction, person: int, by: int | None = None) -> int:
+def ensure_owners_of_person(tx: Transaction, person: int, by: int | None = None) -> int:
     """Enforce the rule after a user lost or regained the ability to act; returns how many groups changed hands."""
     mine = "c.key IN (SELECT w.conversation FROM members w WHERE w.person = ? AND w.left_gid IS NULL)"
-    return _settle_all(tx, tx.execute(f"{WRONG} AND {mine}", (person,)).fetchall(), by)
+    return _transfer_all(tx, tx.execute(f"{WRONG} AND {mine}", (person,)).fetchall(), by)
 
 
-def settle_of_role(tx: Transaction, role: str, by: int | None = None) -> int:
+def ensure_owners_of_role(tx: Transaction, role: str, by: int | None = None) -> int:
     """The same for every user with a role on the node."""
     theirs = (
         "c.key IN (SELECT w.conversation FROM people h JOIN members w ON w.person = h.key AND w.left_gid IS NULL "
         "WHERE h.role = ?)"
     )
-    return _settle_all(tx, tx.execute(f"{WRONG} AND {theirs}", (role,)).fetchall(), by)
+    return _transfer_all(tx, tx.execute(f"{WRONG} AND {theirs}", (role,)).fetchall(), by)
 
 
-def settle_everywhere(tx: Transaction) -> int:
+def ensure_all_owners(tx: Transaction) -> int:
     """Enforce the rule for all groups; returns how many changed hands."""
-    return _settle_all(tx, tx.execute(WRONG).fetchall(), None)
+    return _transfer_all(tx, tx.execute(WRONG).fetchall(), None)
 
 
-def _settle_all(tx: Transaction, groups: list[tuple[int, str]], by: int | None) -> int:
+def _transfer_all(tx: Transaction, groups: list[tuple[int, str]], by: int | None) -> int:
     for key, id in groups:
         _transfer(tx, key, id, by)
     return len(groups)

@@ -106,7 +106,7 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
         {"upto": upto, "key": due.key},
     )
     tx.record(ConversationTrimmed(due.id, upto), conversation=due.key, subject=upto)
-    traces.owe(tx)
+    traces.mark_pending_traces(tx)
     return Removed(upto, counts, texts, more=upto - floor == most and upto < head)
 
 

@@ -24,7 +24,7 @@ from chatnode.model.records import record
 from chatnode.model.search_query import SearchQuery, Term
 from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import DatabaseError, Reader, was_interrupted
-from chatnode.storage.engine.cutting import budget
+from chatnode.storage.engine.deadlines import budget
 from chatnode.storage.messages import messages
 from chatnode.storage.people import people
 from chatnode.storage.search import index as search_index

@@ -28,7 +28,7 @@ from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import PARTIAL, sync_directory
-from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, make_directory
 from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.log import log
 from chatnode.storage.upkeep import checks, collecting, file_lists, rotation, sealing
@@ -181,7 +181,7 @@ def _create(
             total = manifest["bytes"]
             sealing.write(partial, manifest, source, secret, lambda done: progress("writing", done, total))
         verify(partial, secret, progress)
-        give(partial)
+        chown_like_parent(partial)
         partial.rename(path)
         sync_directory(path.parent)
     except BaseException as error:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from chatnode.errors import StartError
 from chatnode.storage.engine.durable_files import PARTIAL, private_file, sync_directory
-from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.file_owners import chown_like_parent
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def appearing(path: Path) -> Generator[BinaryIO]:
         try:
             with private_file(partial) as file:
                 yield file
-            give(partial)
+            chown_like_parent(partial)
             _name(partial, path)
         finally:
             with suppress(NotADirectoryError):

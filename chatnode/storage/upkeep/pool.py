@@ -22,9 +22,10 @@ from typing import BinaryIO, Self
 import attrs
 import orjson
 
+from chatnode.counting import counted
 from chatnode.model.records import record
 from chatnode.storage.engine.durable_files import PARTIAL, private_file, sync_directory
-from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, make_directory
 from chatnode.storage.engine.stored_files import StoredFile, size_of
 from chatnode.storage.upkeep import sealing
 from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
@@ -72,7 +73,7 @@ class Pool:
         make_directory(directory)
         with private_file(directory / KEY_FILE) as file:
             file.write(orjson.dumps({"key_check": key_check}))
-        give(directory / KEY_FILE)
+        chown_like_parent(directory / KEY_FILE)
         sync_directory(directory)
         sync_directory(pools)
         return cls(directory, salt.hex(), passphrase, key)
@@ -129,12 +130,12 @@ class Pool:
             opened.check(file)
             for _ in self._pieces(partial, file):  # read back, as a backup is
                 pass
-            give(partial)
+            chown_like_parent(partial)
         elif not _linked(source, partial):
             with private_file(partial) as copy:
                 shutil.copyfileobj(opened, copy, FRAME_BYTES)
             opened.check(file)
-            give(partial)
+            chown_like_parent(partial)
         else:  # the same file, which stays its owner's
             while opened.read(FRAME_BYTES):
                 pass
@@ -205,7 +206,7 @@ def _opened(source: Path, file: StoredFile) -> Generator[_Hashing]:
         raise NotAsStored(f"{file.name} cannot be read: {error.strerror}") from None
     with opened:
         if (size := os.fstat(opened.fileno()).st_size) != file.bytes:
-            raise NotAsStored(f"{file.name} has {size} bytes, not {file.bytes}")
+            raise NotAsStored(f"{file.name} has {counted(size, 'byte')}, not {file.bytes}")
         yield _Hashing(opened)
 
 

@@ -143,7 +143,7 @@ def _key_of_file(key: bytes, subkey: bytes) -> bytes:
 
 
 def derive(passphrase: str, salt: bytes) -> tuple[bytes, str]:
-    """The key of a passphrase with a salt, and something to recognise the right passphrase by."""
+    """The key of a passphrase with a salt, and something to recognize the right passphrase by."""
     return _derive(passphrase, salt, _KDF["time"], _KDF["memory_kib"], _KDF["lanes"])
 
 

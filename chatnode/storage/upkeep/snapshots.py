@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chatnode.storage.engine.connection import Reader, file_statistics
-from chatnode.storage.engine.file_owners import cause, give
+from chatnode.storage.engine.file_owners import cause, chown_like_parent
 from chatnode.storage.upkeep.sealing import BackupError
 
 Progress = Callable[[str, int, int], None]
@@ -50,7 +50,7 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
     uri = f"file:{quote(str(database.absolute()))}?mode=ro"
     try:
         os.close(os.open(into, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        give(into)
+        chown_like_parent(into)
         with closing(
             sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, factory=Reader)
         ) as connection:

@@ -14,7 +14,7 @@ from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import cause, make_directory
-from chatnode.storage.engine.migrations import Migration, core_migrations, initialise, is_new, migrate, pending
+from chatnode.storage.engine.migrations import Migration, core_migrations, initialize, is_new, migrate, pending
 from chatnode.storage.upkeep.snapshots import Progress, copy, no_progress, open_read_only
 
 logger = get_logger("storage")
@@ -48,7 +48,7 @@ def _upgrade(
             logger.info("the old database is kept as %s", kept)
         for migration in migrate(connection, steps):
             logger.info("applied migration %s/%s", migration.set, migration.name)
-        initialise(connection)
+        initialize(connection)
     return missing
 
 

@@ -27,7 +27,7 @@ async def list_uploads(ctx: Context, asked: Nothing) -> UploadList:
 
 @command("attachments.usage", permission=UPLOAD, reads=True)
 async def usage(ctx: Context, asked: Nothing) -> UsageReply:
-    """What your files and uploads take, and the limits."""
+    """Disk usage of your files and uploads, and the limits."""
     settings, me = ctx.settings(AttachmentsSettings), ctx.me.key
 
     def read(reader: Reader) -> UsageReply:

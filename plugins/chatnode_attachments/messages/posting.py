@@ -24,7 +24,7 @@ from chatnode.api import (
     message_id,
     only_for,
 )
-from chatnode_attachments.scanning.telling import tell_changed, thumbnails
+from chatnode_attachments.scanning.notifying import notify_changed, thumbnails
 from chatnode_attachments.scanning.verdicts import ScannerNow, refuse_unless_servable, servable
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments
@@ -161,4 +161,4 @@ def _tell_of_finished_scans(tx: Transaction, message: int) -> None:
         (message,),
     ).fetchone()
     if finished is not None:
-        tell_changed(tx, message)
+        notify_changed(tx, message)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from chatnode.api import Querying, hookimpl, json_array, person_by_key, rfc3339
 from chatnode_attachments.model import Attachment
-from chatnode_attachments.scanning.telling import shown_scan, thumbnails
+from chatnode_attachments.scanning.notifying import shown_scan, thumbnails
 from chatnode_attachments.store.rows import FileRow
 
 _STATES = (

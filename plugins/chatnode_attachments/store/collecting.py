@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from chatnode.api import HOUR_MS, Context, Querying, Transaction, record, sync_directory
+from chatnode.api import HOUR_MS, Context, Querying, Transaction, counted, record, sync_directory
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Thread
@@ -40,8 +40,9 @@ class CollectedFiles:
 
     def __str__(self) -> str:
         return (
-            f"removed {self.unlinked} files of {self.bytes} bytes, {self.blobs} contents, {self.files} files that were "
-            f"not posted, and {self.uploads} uploads"
+            f"removed {counted(self.unlinked, 'file')} of {counted(self.bytes, 'byte')}, "
+            f"{counted(self.blobs, 'content')}, {counted(self.files, 'unposted file')} "
+            f"and {counted(self.uploads, 'upload')}"
         )
 
 

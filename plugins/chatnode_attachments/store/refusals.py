@@ -53,7 +53,7 @@ class DiskFull(Refusal):
     """There is no room on the node's disk. What was received before is kept."""
 
     def __init__(self) -> None:
-        super().__init__("unavailable", "the node's disk is full; try again later", retry_after=60)
+        super().__init__("unavailable", "the disk is full; try again later", retry_after=60)
 
     @property
     def status(self) -> int:

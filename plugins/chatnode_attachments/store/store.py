@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import trio
 
-from chatnode.api import Account, Context, Deny, Refusal, Transaction
+from chatnode.api import Account, Context, Deny, Refusal, Transaction, counted
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import quotas, uploads
 from chatnode_attachments.store.content import Pictures
@@ -142,7 +142,8 @@ class Store:
         """One of the places for uploads that are received at a time."""
         of_person, of_node = self._settings.uploads_per_person, self._settings.uploads_at_a_time
         if self._receiving[person] >= of_person:
-            raise Refusal("unavailable", f"you upload {of_person} files already; wait for one", retry_after=5)
+            why = f"you are already uploading {counted(of_person, 'file')}; wait for one"
+            raise Refusal("unavailable", why, retry_after=5)
         if self.receiving >= of_node:
             raise Refusal("unavailable", "the node receives as many uploads as it can; try again", retry_after=5)
         self._receiving[person] += 1

@@ -39,7 +39,7 @@ async def _store(ctx: Context, request: Request) -> FileRow:
     if request.length is None:
         raise UploadRefusal(411, "a file that is sent in one piece needs Content-Length; use tus for others")
     if request.is_form:
-        raise UploadRefusal(415, "send the file itself as the body, and not a form", path="Content-Type")
+        raise UploadRefusal(415, "send the file as the body, not as a form", path="Content-Type")
     digest = fields.representation_digest(request.headers)
     upload = await store.create(
         ctx,

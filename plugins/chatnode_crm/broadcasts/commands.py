@@ -23,7 +23,6 @@ from chatnode.api import (
     rfc3339_or_none,
     zone_of,
 )
-from chatnode_crm.asking import actor_of
 from chatnode_crm.broadcasts import results, rows
 from chatnode_crm.broadcasts.model import (
     Broadcast,
@@ -43,6 +42,7 @@ from chatnode_crm.broadcasts.windows import as_time, minutes_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import check
 from chatnode_crm.settings import CrmSettings
@@ -93,7 +93,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
 
 @command("crm.broadcasts.get", permission=LISTS, reads=True)
 async def get_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastResults:
-    """A broadcast and how many it reached: sent, read, answered, opted out, unreachable."""
+    """A broadcast and its figures: sent, read, answered, opted out, unreachable."""
 
     def read(reader: Reader) -> BroadcastResults:
         found = rows.find_broadcast(reader, asked.broadcast)
@@ -119,7 +119,7 @@ async def list_broadcasts(ctx: Context, asked: ListBroadcasts) -> Broadcasts:
 
 @command("crm.broadcasts.deliveries", permission=LISTS, reads=True)
 async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
-    """What became of each contact of a broadcast's audience. Contacts that are gone are only in the figures."""
+    """The delivery to each contact of a broadcast's audience. Deleted contacts are only in the figures."""
     ctx.check(VIEW, reads=True)
     limit = ctx.page_size(asked.limit)
 
@@ -132,19 +132,19 @@ async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
 
 @command("crm.broadcasts.pause", permission=LISTS)
 async def pause_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """Pause a broadcast: nobody else gets it until it is resumed."""
+    """Pause a broadcast: no further contact gets it until it is resumed."""
     return await _act(ctx, asked, "work.pause")
 
 
 @command("crm.broadcasts.resume", permission=LISTS)
 async def resume_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """Go on with a paused broadcast, with the contacts that have not got it."""
+    """Resume a paused broadcast, for the contacts that have not received it."""
     return await _act(ctx, asked, "work.resume")
 
 
 @command("crm.broadcasts.cancel", permission=LISTS)
 async def cancel_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """End a broadcast. What was sent stays."""
+    """Cancel a broadcast. Messages already sent stay."""
     await _act(ctx, asked, "work.cancel")
 
     def write(tx: Transaction) -> Broadcast:
@@ -165,7 +165,7 @@ async def _act(ctx: Context, asked: OfBroadcast, command: str) -> BroadcastReply
     if before is not None:
         await ctx.as_operator().call(command, work=found.work)
     elif command != "work.cancel":
-        raise Refusal("conflict", "its work was removed: it failed long ago, or its user was erased", path="broadcast")
+        raise Refusal("conflict", "it failed long ago, or its user was erased", path="broadcast")
     if before is None or before != await _work_status(ctx, found.work or ""):
         await ctx.write(lambda tx: ctx.audit(tx, command.replace("work", "broadcasts"), found.id))
     return BroadcastReply(await ctx.read(lambda reader: _shown(reader, rows.find_broadcast(reader, asked.broadcast))))

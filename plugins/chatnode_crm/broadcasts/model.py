@@ -25,7 +25,7 @@ class SendingWindow:
 
 @record
 class CreateBroadcast:
-    """`contacts` is the audience, as it is when the broadcast begins. `per_minute` is how many get it in a minute."""
+    """`contacts` is the audience when the broadcast begins. `per_minute` limits the messages per minute."""
 
     title: Annotated[str, Text(200, 1)]
     contacts: Selection

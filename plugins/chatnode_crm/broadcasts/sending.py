@@ -28,7 +28,6 @@ from chatnode.api import (
     person_by_key,
     post_message,
 )
-from chatnode_crm.asking import check_owner
 from chatnode_crm.broadcasts.answers import follow_talk
 from chatnode_crm.broadcasts.audience import lists_of, store_audience
 from chatnode_crm.broadcasts.model import BroadcastFigures
@@ -36,6 +35,7 @@ from chatnode_crm.broadcasts.results import figures
 from chatnode_crm.broadcasts.rows import BroadcastRow, end_broadcast, find_broadcast, set_error
 from chatnode_crm.people.opting import is_opted_out
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import check_owner
 from chatnode_crm.settings import CrmSettings
 
 _LONGEST_REST = 300.0

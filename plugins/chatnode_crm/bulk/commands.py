@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import Context, Refusal, Transaction, command, json_array
-from chatnode_crm.asking import actor_of
 from chatnode_crm.bulk.model import (
     ApplyTags,
     BulkDone,
@@ -27,6 +26,7 @@ from chatnode_crm.lists.finding import ListRow, find_list, find_lists, find_open
 from chatnode_crm.lists.pages import wanted_of
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, TAGS
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.tags.finding import TagRow, find_tag, find_tags, tag_by_key
@@ -118,7 +118,7 @@ async def merge(ctx: Context, asked: MergeLists) -> FilledList:
 
 @command("crm.lists.intersect", permission=LISTS, limit="changes")
 async def intersect(ctx: Context, asked: IntersectLists) -> FilledList:
-    """Make a static list of the contacts that are on at least so many of some lists, or on all of them."""
+    """Create a static list of the contacts that are on all of some lists, or on at least `at_least` of them."""
 
     def write(tx: Transaction) -> FilledList:
         wanted = wanted_of(tx, asked.lists, asked.at_least)
@@ -142,7 +142,7 @@ def _fill(
 
 @command("crm.tags.apply", permission=TAGS, limit="changes")
 async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
-    """Give contacts tags, all of them to each."""
+    """Add tags to contacts."""
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)]
@@ -153,7 +153,7 @@ async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
 
 @command("crm.tags.remove", permission=TAGS, limit="changes")
 async def remove_tags(ctx: Context, asked: RemoveTags) -> BulkDone:
-    """Remove tags from contacts, or all that they have."""
+    """Remove some or all tags from contacts."""
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)] if asked.tags else _tags_of(tx, asked)
@@ -191,7 +191,7 @@ async def clear(ctx: Context, asked: ClearTag) -> FilledTag:
 
 @command("crm.tags.merge", permission=TAGS, limit="changes")
 async def merge_tags(ctx: Context, asked: MergeTags) -> FilledTag:
-    """Replace tags by another one: contacts that have one of them get it, and they are deleted."""
+    """Replace tags with another one: contacts with one of them get it, and the old tags are deleted."""
 
     def write(tx: Transaction) -> FilledTag:
         into = find_tag(tx, asked.into, "into")

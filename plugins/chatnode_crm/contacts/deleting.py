@@ -31,7 +31,7 @@ def delete_many(tx: Transaction, keys: Sequence[int], *, reason: str | None, act
         [(row.key, row.id, gid) for gid, row in enumerate(found, first)],
     )
     journal.note_deletions(tx, found, first, reason, actor)
-    journal.settle(tx, first, tx.record_many(CrmContactDeleted, gone, actor=actor))
+    journal.move_to_gids(tx, first, tx.record_many(CrmContactDeleted, gone, actor=actor))
     return len(gone)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import attrs
 import orjson
 
-from chatnode.api import DAY_MS, IntegrityError, Querying, Refusal, Transaction, folded, new_id, record
+from chatnode.api import DAY_MS, IntegrityError, Querying, Refusal, Transaction, counted, folded, new_id, record
 from chatnode_crm.contacts.values.text import clean_lines
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
@@ -121,7 +121,7 @@ def _text(value: Any) -> str:
         raise BadValue("contains a character that is not allowed in text")
     text = clean_lines(text)
     if len(text) > MOST_CHARS:
-        raise BadValue(f"has {len(text)} characters; the maximum is {MOST_CHARS}")
+        raise BadValue(f"has {counted(len(text), 'character')}; the maximum is {MOST_CHARS}")
     return text
 
 
@@ -229,4 +229,4 @@ def _choices(kind: FieldKind, choices: Sequence[str]) -> str | None:
 
 
 def _taken(name: str) -> Refusal:
-    return Refusal("conflict", f"there is already a field {name[:80]!r}", path="name")
+    return Refusal("conflict", f"the field {name[:80]!r} already exists", path="name")

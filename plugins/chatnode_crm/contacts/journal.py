@@ -67,7 +67,7 @@ def note_deletions(
     tx.executemany(_INSERT, rows)
 
 
-def settle(tx: Transaction, first: int, gids: Sequence[int]) -> None:
+def move_to_gids(tx: Transaction, first: int, gids: Sequence[int]) -> None:
     """Move entries that were noted with the gids from `first` on to those that their events have. They differ if other
     plugins recorded events of their own meanwhile."""
     moved = [(gid, expected) for expected, gid in enumerate(gids, first) if gid != expected]

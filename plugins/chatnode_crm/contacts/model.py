@@ -65,7 +65,7 @@ class CrmContact(_Stored, total=False):
 
 @record
 class CustomField:
-    """A field that users defined. `choices` are the words that a field of the kind choice takes."""
+    """A field that users defined. `choices` are the possible values of a field of the kind choice."""
 
     id: str
     name: str
@@ -164,7 +164,7 @@ class OfContact:
 
 @record
 class DeleteContact:
-    """`reason` is told to consumers of the event, such as `user_request`."""
+    """`reason`, such as `user_request`, is passed to consumers of the event."""
 
     contact: Id
     reason: Reason = "user_request"

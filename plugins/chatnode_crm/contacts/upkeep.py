@@ -8,7 +8,7 @@ from collections.abc import Callable
 import orjson
 import trio
 
-from chatnode.api import DAY_MS, Context, Task, Transaction, now_ms
+from chatnode.api import DAY_MS, Context, Task, Transaction, counted, now_ms
 from chatnode_crm.contacts import fields, index, journal
 from chatnode_crm.settings import CrmSettings
 
@@ -23,7 +23,10 @@ async def tidy(ctx: Context) -> str | None:
     entries = await _repeat(ctx, lambda tx: journal.remove_old(tx, until, AT_ONCE))
     values = await _strip(ctx)
     await _repeat(ctx, _tidy_words)
-    return f"removed {entries} entries of the journal, {values} values of deleted fields" if entries or values else None
+    if not entries and not values:
+        return None
+    removed = counted(entries, "journal entry", "journal entries")
+    return f"removed {removed}, {counted(values, 'value')} of deleted fields"
 
 
 async def _repeat(ctx: Context, step: Callable[[Transaction], int]) -> int:

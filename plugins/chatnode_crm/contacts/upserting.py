@@ -1,4 +1,4 @@
-"""Creating or changing contacts by e-mail address or external id, in one transaction: each row has its own verdict."""
+"""Creating or changing contacts by email address or external id, in one transaction: each row has its own verdict."""
 
 from __future__ import annotations
 
@@ -119,11 +119,9 @@ def _fault(
             "the contact with this address was erased; a user can create it again by hand",
         )
     if not row.names:
-        return FieldFault(
-            "email", "required", "give an e-mail address or an external id, by which the contact is found"
-        )
+        return FieldFault("email", "required", "give an email address or an external id, by which the contact is found")
     if email is not None and external is not None and email != external:
-        return FieldFault("external_id", "conflict", "belongs to another contact than the e-mail address does")
+        return FieldFault("external_id", "conflict", "belongs to another contact than the email address does")
     if email is not None and external is None and row.external_id and there[email].external_id is not None:
-        return FieldFault("external_id", "conflict", "the contact with this e-mail address has another external id")
+        return FieldFault("external_id", "conflict", "the contact with this email address has another external id")
     return None

@@ -1,6 +1,6 @@
 """Creating and changing contacts, many at a time. Events and journal have the real changes only.
 
-Values are given by the names of columns. Texts are normalised and checked already (`values.py`), with `email_key` and
+Values are given by the names of columns. Texts are normalized and checked already (`values.py`), with `email_key` and
 `phone_key` beside `email` and `phone`. `custom` is a dict by the field's key, as text; a key without a field is left
 out. None and "" mean no value.
 """
@@ -43,7 +43,7 @@ _RANDOM_BYTES = 10
 def create_many(tx: Transaction, rows: Sequence[Values], *, source: str, actor: int | None) -> list[int]:
     """Create contacts; returns their keys, in order.
 
-    Raises `Refusal("conflict")` for an e-mail address or external id that another contact has; what was written before
+    Raises `Refusal("conflict")` for an email address or external id that another contact has; what was written before
     is for the caller to undo.
     """
     keys = list(range(tx.next_gid, tx.next_gid + len(rows)))
@@ -90,7 +90,7 @@ def update_many(tx: Transaction, changes: Sequence[tuple[int, Values]], *, actor
     except IntegrityError:
         raise _conflict(tx, [new for _, new in differing], keys) from None
     journal.note_updates(tx, differing, first, actor)
-    journal.settle(tx, first, tx.record_many(CrmContactUpdated, keys, actor=actor))
+    journal.move_to_gids(tx, first, tx.record_many(CrmContactUpdated, keys, actor=actor))
     return keys
 
 
@@ -142,10 +142,10 @@ def _conflict(tx: Transaction, rows: Sequence[Values], keys: Sequence[int]) -> R
         for value, key in given:
             if holders.setdefault(value, key) != key:
                 return Refusal("conflict", f"another contact has the {_NAMES[path]} {value[:100]!r}", path=path)
-    return Refusal("conflict", "two contacts cannot have the same e-mail address or external id")
+    return Refusal("conflict", "two contacts cannot have the same email address or external id")
 
 
-_NAMES = {"email": "e-mail address", "external_id": "external id"}
+_NAMES = {"email": "email address", "external_id": "external id"}
 
 
 def _fields(tx: Transaction, rows: Sequence[Values]) -> Collection[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from chatnode.api import DAY_MS, OPERATE, Context, Nothing, Refusal, Transaction, command, new_id, now_ms, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
@@ -24,6 +23,7 @@ from chatnode_crm.exports.upkeep import delete_files
 from chatnode_crm.exports.writing import EXPORT
 from chatnode_crm.files.writing.formats import FORMATS, FileOptions, FormatName
 from chatnode_crm.permissions import EXPORT as MAY_EXPORT
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.settings import CrmSettings

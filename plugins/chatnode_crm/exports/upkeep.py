@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from chatnode.api import HOUR_MS, Context, Task, now_ms
+from chatnode.api import HOUR_MS, Context, Task, counted, now_ms
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.files import delete_unwanted, directory
 from chatnode_crm.settings import CrmSettings
@@ -16,7 +16,7 @@ async def clean(ctx: Context) -> str | None:
     if await ctx.read(lambda reader: stored.any_old(reader, before)):
         await ctx.write(lambda tx: stored.remove_old(tx, before))
     files, size = await delete_files(ctx)
-    return f"deleted {files} files of exports, {size} bytes" if files else None
+    return f"deleted {counted(files, 'file')} of exports, {size} bytes" if files else None
 
 
 async def delete_files(ctx: Context) -> tuple[int, int]:

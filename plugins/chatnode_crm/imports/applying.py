@@ -15,8 +15,8 @@ from chatnode_crm.contacts.writing import create_many, update_many
 from chatnode_crm.imports.attempts import attempt_write
 from chatnode_crm.imports.deciding import OPTED_OUT, Claims, Decision
 from chatnode_crm.imports.judging import COUNTED, Judged, judge, list_groups, tags_of, wanted_tags
+from chatnode_crm.imports.list_warnings import passed_over
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.staged import HEIR, READY, StagedRow
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.membership import add_many

@@ -15,7 +15,7 @@ Values = Mapping[str, Any]
 RowVerdict = Literal["create", "update", "unchanged", "duplicate", "suppressed", "invalid"]
 
 DERIVED = {"email": "email_key", "phone": "phone_key"}
-"""Fields that have a normalised form beside them: both change together."""
+"""Fields that have a normalized form beside them: both change together."""
 REQUIRED = ("email", "first_name", "last_name")
 NOTHING: Values = {}
 OPTED_OUT = "opted_out"
@@ -86,7 +86,7 @@ def decide(
         given = {name: value for name, value in values.items() if value}
         return _create({**more, **given} if more else given, claims, other)
     if policies.fields == "error":
-        return _refused(policies.match, "exists", "there is such a contact already", contact["key"])
+        return _refused(policies.match, "exists", "the contact already exists", contact["key"])
     changes = _changes(values, contact, policies)
     if more and policies.fields != "skip":
         _fill(changes, more, contact)

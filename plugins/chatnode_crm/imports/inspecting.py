@@ -11,9 +11,9 @@ from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import Judged, judge
 from chatnode_crm.imports.layout import ImportFiles, rows_gone
+from chatnode_crm.imports.list_warnings import passed_over
 from chatnode_crm.imports.model import FaultInfo, ImportedRow, ImportRowPage, ListImportRows
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.progress import MEANING, applied_rows, faults_of, kept_rows, letters_of
 from chatnode_crm.imports.rows import ImportRow, find_import
 from chatnode_crm.imports.setup import stored_options

@@ -23,7 +23,7 @@ ErrorVerdict = Literal["invalid", "duplicate", "suppressed"]
 class ImportCounts:
     """Rows by what becomes of them, whose sum is the number of rows; then how many contacts really were added to the
     list, and how many tags contacts were given, or lost to a policy; and how many rows name a list that was
-    `passed_over`, as it is dynamic, archived or a campaign under way."""
+    `passed_over`, as it is dynamic, archived or a campaign in progress."""
 
     created: int = 0
     updated: int = 0

@@ -7,7 +7,7 @@ from typing import Literal
 
 from chatnode.api import Querying, Transaction, json_array
 from chatnode_crm.contacts.values import FieldFault
-from chatnode_crm.imports.passing import WARNINGS
+from chatnode_crm.imports.list_warnings import WARNINGS
 from chatnode_crm.imports.rows import ImportRow
 from chatnode_crm.imports.staged import DUPLICATE, HEIR, INVALID, READY, REMOVED
 

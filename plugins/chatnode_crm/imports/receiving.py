@@ -99,7 +99,7 @@ def _check_room(ctx: Context, size: int) -> None:
 
 
 def disk_full() -> Refusal:
-    return Refusal("unavailable", "there is no room left on the node's disk; nothing was stored", retry_after=60)
+    return Refusal("unavailable", "the disk is full; nothing was stored", retry_after=60)
 
 
 def clean_name(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 import orjson
 
-from chatnode.api import DAY_MS, Context, Querying, Refusal, Transaction, record
+from chatnode.api import DAY_MS, Context, Querying, Refusal, Transaction, counted, record
 
 ImportState = Literal["received", "staged", "planned", "applying", "applied", "undoing", "undone", "deleted"]
 
@@ -74,7 +74,8 @@ def check_quota(reader: Querying, owner: int | None, most: int, now: int) -> Non
     ).fetchall()
     if len(rows) >= most:
         wait = (rows[-1][0] + DAY_MS - now) / 1_000
-        raise Refusal("rate_limited", f"you may begin {most} imports in 24 hours; try again later", retry_after=wait)
+        why = f"you may begin {counted(most, 'import')} in 24 hours; try again later"
+        raise Refusal("rate_limited", why, retry_after=wait)
 
 
 def find_import(reader: Querying, ctx: Context, id: str) -> ImportRow:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from chatnode.api import Querying, json_array
 
 Suppressor = Callable[[Querying, Sequence[str]], Iterable[str]]
-"""Gets normalised addresses; returns those that must not become contacts again."""
+"""Gets normalized addresses; returns those that must not become contacts again."""
 
 ERASED = "this contact was erased, or is not to be contacted"
 

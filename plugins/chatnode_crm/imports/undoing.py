@@ -26,7 +26,7 @@ from chatnode_crm.tags.tagging import tag_many, untag_many
 
 CHANGED_SINCE = FieldFault("", "changed_since", "the contact was changed after the import; it was left as it is")
 IN_USE = FieldFault(
-    "", "in_use", "the contact has lists, tags, notes or accounts, or wishes of its own, since the import; it was kept"
+    "", "in_use", "the contact got lists, tags, notes, accounts or preferences since the import; it was kept"
 )
 TAKEN = FieldFault("", "conflict", "another contact has one of its earlier values now; it was left as it is")
 

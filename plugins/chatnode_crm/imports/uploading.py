@@ -17,7 +17,7 @@ from chatnode_crm.settings import MIB, CrmSettings
 async def upload(ctx: Context, request: Request) -> Response:
     """Store the body as the file of a new import."""
     if request.is_form:
-        raise Refusal("invalid", "send the file itself as the body, and not a form", path="Content-Type")
+        raise Refusal("invalid", "send the file as the body, not as a form", path="Content-Type")
     row = await receive(ctx, request.query.get("name", ""), request.chunks(), request.length)
     return Response(json.dumps({"import": as_json(shown_import(ctx, row))}), 201, "application/json")
 

@@ -112,7 +112,7 @@ def copy_name(reader: Querying, name: str) -> str:
 
 def _check_free(reader: Querying, name: str, key: int | None) -> None:
     if _with_name(reader, name) not in (None, key):
-        raise Refusal("conflict", f"there is a list called {tidy(name)} already", path="name")
+        raise Refusal("conflict", f"the list {tidy(name)} already exists", path="name")
 
 
 def _with_name(reader: Querying, name: str) -> int | None:

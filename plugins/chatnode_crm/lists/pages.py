@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chatnode.api import DAY_MS, Querying, Reader, Refusal, folded, now_ms, read_cursor, rfc3339, write_cursor
+from chatnode.api import DAY_MS, Querying, Reader, Refusal, counted, folded, now_ms, read_cursor, rfc3339, write_cursor
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.contacts.shown import plain
 from chatnode_crm.lines import MatchingContacts, page_of_matching
@@ -104,5 +104,5 @@ def wanted_of(reader: Querying, lists: Sequence[str], at_least: int | None) -> G
     if not found:
         raise Refusal("invalid", "name at least one list", path="lists")
     if at_least is not None and at_least > len(found):
-        raise Refusal("invalid", f"is {at_least}, but only {len(found)} different lists are named", path="at_least")
+        raise Refusal("invalid", f"is {at_least}, but lists names {counted(len(found), 'list')}", path="at_least")
     return GroupFilter([Group(row.key, row.members) for row in found], at_least if at_least is not None else len(found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import DAY_MS, Context, Transaction, now_ms
+from chatnode.api import DAY_MS, Context, Transaction, counted, now_ms
 from chatnode_crm.lists.changing import archive_list
 from chatnode_crm.lists.finding import COLUMNS, ListRow
 from chatnode_crm.removals import remove_old
@@ -21,7 +21,7 @@ async def archive_unused(ctx: Context) -> str | None:
     settings = ctx.settings(CrmSettings)
     idle = await _archive(ctx, _IDLE, settings.idle_list_days, "idle")
     over = await _archive(ctx, _OVER, settings.campaign_days, "campaign")
-    return f"archived {idle} idle lists and {over} campaigns" if idle or over else None
+    return f"archived {counted(idle, 'idle list')} and {counted(over, 'campaign')}" if idle or over else None
 
 
 async def _archive(ctx: Context, condition: str, days: int, reason: str) -> int:
@@ -55,4 +55,4 @@ async def remove_rows(ctx: Context) -> str | None:
         removed, is_done = await ctx.write(lambda tx: (sweep(tx, AT_ONCE), is_swept(tx)))
         count += removed
         if is_done:
-            return f"removed {count} rows of lists and tags that were deleted" if count else None
+            return f"removed {counted(count, 'row')} of deleted lists and tags" if count else None

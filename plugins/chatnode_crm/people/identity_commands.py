@@ -16,7 +16,6 @@ from chatnode.api import (
     rfc3339,
     rfc3339_or_none,
 )
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.contacts.model import OfContact
 from chatnode_crm.lists.finding import find_list
@@ -37,6 +36,7 @@ from chatnode_crm.people.model import (
 )
 from chatnode_crm.people.opting import opt_in, opt_out, opted_out_since
 from chatnode_crm.permissions import CREATE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 
 @command("crm.identities.list", permission=VIEW, reads=True)
@@ -104,7 +104,7 @@ async def remove_identity(ctx: Context, asked: OfIdentity) -> Nothing:
 
 @command("crm.contacts.by_person", permission=VIEW, reads=True)
 async def contact_of_person(ctx: Context, asked: OfAccount) -> ContactOfAccount:
-    """The contact that a user of this node is."""
+    """The contact of a user of this node."""
 
     def read(reader: Reader) -> ContactOfAccount:
         found = identities.of_person(reader, find_person(reader, asked.person).key)
@@ -118,7 +118,7 @@ async def contact_of_person(ctx: Context, asked: OfAccount) -> ContactOfAccount:
 
 @command("crm.contacts.add_accounts", permission=CREATE)
 async def add_accounts(ctx: Context, _: Nothing) -> StartedWork:
-    """Make a contact for every account of this node that is none yet, in the background. Bots are left out.
+    """Create a contact for every account of this node that has none yet, in the background. Bots are left out.
 
     For accounts that are created from now on, set `plugins.crm.chat_accounts`.
     """
@@ -133,7 +133,7 @@ async def add_accounts(ctx: Context, _: Nothing) -> StartedWork:
 
 @command("crm.contacts.opt_out", permission=UPDATE)
 async def opt_out_contact(ctx: Context, asked: OptOut) -> OptOutReply:
-    """Send a contact no more broadcasts: to a list, or at all."""
+    """Opt a contact out of broadcasts: of those to a list, or of all."""
     return await _opt(ctx, asked, out=True)
 
 

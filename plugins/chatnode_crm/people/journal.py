@@ -1,7 +1,7 @@
 """Erasures in a file beside the database, from which they are applied again after a restore.
 
 A backup that is older than an erasure brings the contact back; the journal stays in the plugin's directory. It holds
-ids, and keyed hashes of e-mails. A line is on disk before its row in `crm_erasures` is removed, so none is missing.
+ids, and keyed hashes of emails. A line is on disk before its row in `crm_erasures` is removed, so none is missing.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _MOST = 10_000
 
 @record(frozen=True)
 class Erasure:
-    """A contact that was erased: its id, and the keyed hash of its e-mail."""
+    """A contact that was erased: its id, and the keyed hash of its email."""
 
     contact: str
     hash: str | None
     at: int
 
 
-def note(tx: Transaction, erasures: Sequence[Erasure]) -> None:
+def record_erasures(tx: Transaction, erasures: Sequence[Erasure]) -> None:
     """In the transaction of the erasure; `write_out` follows."""
     tx.executemany(
         "INSERT INTO crm_erasures (contact, hash, at) VALUES (?, ?, ?)",

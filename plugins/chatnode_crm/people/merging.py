@@ -71,11 +71,11 @@ def merge(
     if pairs.is_not_same(tx, kept.key, other.key):
         raise Refusal(
             "conflict",
-            "these two were said not to be the same; take that back with crm.contacts.not_same",
+            "these contacts are marked as different; undo that with crm.contacts.not_same",
             path="other",
         )
     id = new_id()
-    before = _before(snapshots.take(tx, kept.key), snapshots.take(tx, other.key))
+    before = _before(snapshots.snapshot_contact(tx, kept.key), snapshots.snapshot_contact(tx, other.key))
     before["other"][_DELIVERED] = _move_rows(tx, kept.key, other.key)
     _move_merges(tx, kept.key, other.key, id)
     _move_pairs(tx, kept.key, other.key)
@@ -91,7 +91,7 @@ def merge(
         "INSERT INTO crm_merges (id, contact, gone, before, after, at, by) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             id, kept.key, other.key, orjson.dumps(before).decode(),
-            snapshots.digest(snapshots.take(tx, kept.key)), tx.now, actor,
+            snapshots.digest(snapshots.snapshot_contact(tx, kept.key)), tx.now, actor,
         ),
     )  # fmt: skip
     return id
@@ -143,7 +143,7 @@ def _move_rows(tx: Transaction, kept: int, other: int) -> Rows:
 
 def _move_pairs(tx: Transaction, kept: int, other: int) -> None:
     """Who the other may be, the one that is left may be; and who it is not, it is not."""
-    for row in snapshots.take(tx, other)[snapshots.PAIRS]:
+    for row in snapshots.snapshot_contact(tx, other)[snapshots.PAIRS]:
         third = row["one"] if row["other"] == other else row["other"]
         if third == kept:
             continue
@@ -189,8 +189,8 @@ def find_merge(reader: Querying, id: str) -> MergeRow:
 
 def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str, str]:
     """Both contacts are as they were; returns their ids. Raises `Refusal("conflict")` if anything changed since."""
-    if snapshots.digest(snapshots.take(tx, found.contact)) != found.after:
-        raise Refusal("conflict", "the contact was changed since it was merged, so that cannot be undone", path="merge")
+    if snapshots.digest(snapshots.snapshot_contact(tx, found.contact)) != found.after:
+        raise Refusal("conflict", "the contact was changed since the merge, so it cannot be undone", path="merge")
     before: dict[str, Snapshot] = orjson.loads(found.before)
     kept, other = before["kept"], before["other"]
     _check_free(tx, other, found.contact)
@@ -206,15 +206,15 @@ def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str
 
 
 def _check_free(tx: Transaction, other: Snapshot, kept: int) -> None:
-    """Raises `Refusal("conflict")` if a third contact has an e-mail or an external id of the other one by now."""
+    """Raises `Refusal("conflict")` if a third contact has an email or an external id of the other one by now."""
     [row] = other["crm_contacts"]
-    for column, name in (("email_key", "e-mail"), ("external_id", "external id")):
+    for column, name in (("email_key", "email"), ("external_id", "external id")):
         taken = tx.execute(
             f"SELECT 1 FROM crm_contacts WHERE {column} = ? AND key <> ?",  # noqa: S608 -- constants
             (row[column], kept),
         ).fetchone()
         if taken is not None:
-            raise Refusal("conflict", f"another contact has the {name} by now, so that cannot be undone", path="merge")
+            raise Refusal("conflict", f"another contact now has the {name}; the merge cannot be undone", path="merge")
 
 
 def _leave(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot, actor: int | None) -> None:
@@ -318,8 +318,8 @@ def merged_into(reader: Querying, keys: Sequence[int]) -> list[int]:
 
 
 def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, str | None]]:
-    """Ids of contacts that were merged into these, and the normalised e-mails that they and these had, as long as the
-    merge can be undone. An id with several e-mails is given with each."""
+    """Ids of contacts that were merged into these, and the normalized emails that they and these had, as long as the
+    merge can be undone. An id with several emails is given with each."""
     many = json_array(keys)
     merges = reader.execute("SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     known = {

@@ -17,8 +17,8 @@ _Kind = Annotated[str, Text(40, 1, r"[a-z0-9][a-z0-9_.-]*", hint="expected a-z 0
 @record
 class Identity:
     """Where a contact is reached. `kind` is `chat` for an account of this node, whose id is `external_id`; otherwise
-    the name of another service. Without `verified_at` somebody says so, and nobody made sure. `opted_out_at` is since
-    when the user gets no broadcasts, as they answered STOP, or their contact had opted out and was deleted."""
+    the name of another service. Without `verified_at` it is only claimed. `opted_out_at` is since when the user gets no
+    broadcasts, because they answered STOP, or their contact had opted out and was deleted."""
 
     identity: str
     kind: str
@@ -66,7 +66,7 @@ class OfAccount:
 
 @record
 class ContactOfAccount:
-    """`contact` is absent if the user has none. `verified` is false if somebody only says that it is theirs."""
+    """`contact` is absent if the user has none. `verified` is false if that is only claimed."""
 
     contact: str | None = None
     verified: bool = False
@@ -86,8 +86,8 @@ PairReason = Literal["identity", "phone", "name_company", "name"]
 
 @record
 class Duplicate:
-    """Two contacts that may be one person, and why: both were said to have the same `identity`; the same `phone`; the
-    same name and company; or a `name` that reads alike. `score` is how sure that is, of 100."""
+    """Two contacts that may be the same person, and why: both were said to have the same `identity`; the same `phone`;
+    the same name and company; or a `name` that reads alike. `score` is how sure that is, of 100."""
 
     one: str
     other: str
@@ -97,7 +97,8 @@ class Duplicate:
 
 @record
 class ListDuplicates:
-    """The surest first; with `contact`, only those of a contact. `after` takes the `next` of the previous page."""
+    """The most certain first; with `contact`, only those of a contact. `after` takes the `next` of the previous
+    page."""
 
     contact: Id | None = None
     after: After | None = None

@@ -7,7 +7,6 @@ from typing import Any
 import trio
 
 from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, record, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
 from chatnode_crm.contacts.finding import ContactRow, by_id
@@ -18,6 +17,7 @@ from chatnode_crm.people import merging
 from chatnode_crm.people.erasing import erase, finish
 from chatnode_crm.people.imported import Known, images_of, rows_about
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
+from chatnode_crm.requester import actor_of
 
 _PARTS = {
     "lists": "SELECT l.id AS list, l.name, m.added_at AS at FROM crm_members m JOIN crm_lists l ON l.key = m.list "
@@ -116,7 +116,7 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
 async def erase_contact(ctx: Context, asked: EraseContact) -> ContactErased:
     """Erase a contact for good: fields, notes, identities, the journal, and copies of it in merges and deliveries.
 
-    Of the e-mail a keyed hash stays, so that no import, form or upsert brings the contact back; a user can create it
+    Of the email a keyed hash stays, so that no import, form or upsert brings the contact back; a user can create it
     again. Its accounts keep what it has opted out of.
     Events about it say its id only. After a restore it is erased again.
     """

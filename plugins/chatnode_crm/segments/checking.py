@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from chatnode.api import DAY_MS, Asker, Context, Reader, Refusal, Task, Transaction, Work, WorkKind
+from chatnode.api import DAY_MS, Asker, Context, Reader, Refusal, Task, Transaction, Work, WorkKind, counted
 from chatnode_crm.contacts.subjects import pack_many
 from chatnode_crm.lists.finding import COLUMNS, ListRow, list_by_key
 from chatnode_crm.lists.membership import put_many, take_many
@@ -41,7 +41,7 @@ async def check_all(ctx: Context) -> str | None:
     rows = await ctx.read(_segments)
     found = [await _look(ctx, asker, row) for row in rows]
     parts = [f"{found.count(each)} {each}" for each in ("different", "broken") if each in found]
-    return f"{', '.join(parts)} of {len(rows)} dynamic lists" if parts else None
+    return f"{', '.join(parts)} of {counted(len(rows), 'dynamic list')}" if parts else None
 
 
 def _segments(reader: Reader) -> list[ListRow]:

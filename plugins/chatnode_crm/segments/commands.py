@@ -16,7 +16,6 @@ from chatnode.api import (
     rfc3339,
     write_cursor,
 )
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding
 from chatnode_crm.contacts.shown import plain
 from chatnode_crm.lines import MatchingContacts
@@ -26,6 +25,7 @@ from chatnode_crm.lists.model import AskMembers, ListMember, ListMemberPage
 from chatnode_crm.lists.pages import page_of_members
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments import matching, saving
 from chatnode_crm.segments.checking import start_check
 from chatnode_crm.segments.collection import asker_for
@@ -75,7 +75,7 @@ async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
 
 @command("crm.segments.update", permission=LISTS, limit="changes")
 async def update(ctx: Context, asked: ChangeSegment) -> SegmentReply:
-    """Give a dynamic list another filter. The one that it has changes nothing. `crm.lists.update` changes its name."""
+    """Replace the filter of a dynamic list. The same filter changes nothing. `crm.lists.update` changes its name."""
     asker = asker_for(ctx)
 
     def write(tx: Transaction) -> SegmentReply:

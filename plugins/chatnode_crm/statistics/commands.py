@@ -59,7 +59,7 @@ async def geography(ctx: Context, asked: AskGeography) -> Geography:
 
 @command("crm.contacts.implausible", permission=VIEW, reads=True)
 async def implausible(ctx: Context, asked: AskImplausible) -> ImplausibleContacts:
-    """Contacts whose e-mail address can hardly be right, to be checked by hand; nothing is changed.
+    """Contacts whose email address is probably wrong, to be checked by hand; nothing is changed.
 
     Reasons: `syntax`; `no_dot` in the domain; `reserved` domains, such as example.com; a `top_level` that cannot exist;
     well-known domains that are `misspelt`.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from chatnode.api import DAY_MS, Consumer, Context, Querying, Row, Task, Transaction, Write
+from chatnode.api import DAY_MS, Consumer, Context, Querying, Row, Task, Transaction, Write, counted
 from chatnode_crm.contacts.events import CrmContactCreated, CrmContactDeleted
 
 
@@ -51,7 +51,7 @@ def _add(tx: Transaction, counts: list[tuple[int, int, int]], upto: int) -> None
 async def take_down(ctx: Context) -> str | None:
     """Take down how many contacts lists and tags have; the last time on a day stands."""
     changed = await ctx.write(_take_down, repeatable=True)
-    return f"took down {changed} lists and tags" if changed else None
+    return f"stored the sizes of {counted(changed, 'list or tag', 'lists and tags')}" if changed else None
 
 
 def _take_down(tx: Transaction) -> int:

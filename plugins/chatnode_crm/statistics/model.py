@@ -124,7 +124,7 @@ class AskImplausible:
 
 @record
 class ImplausibleContact:
-    """A contact whose e-mail address can hardly be right. `suggestion` is the address that may be meant."""
+    """A contact whose email address can hardly be right. `suggestion` is the address that may be meant."""
 
     contact: dict[str, Any]
     reason: Literal["syntax", "no_dot", "reserved", "top_level", "misspelt"]

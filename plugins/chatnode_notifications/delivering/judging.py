@@ -96,11 +96,11 @@ def judge(reader: Reader, claimed: Sequence[ClaimedDelivery], rules: SendingRule
             read = _read(reader, each.registration, note.conversation)
             found.append(Ready(each, device.row.target(), _alert(each, note, device, badges, read, rules)))
         elif (due := newer[each.key]) is None:
-            found.append(SettledDelivery(each, "suppressed", "a newer one tells of it", device.row.transport))
+            found.append(SettledDelivery(each, "suppressed", "a newer notification covers it", device.row.transport))
         else:
             # The older, the longer: of many that wait in an outage, few are judged again at a time.
             until = max(due + _AFTER_NEWER_MS, rules.now + (rules.now - note.created_at) // 2)
-            found.append(HeldDelivery(each, min(until, rules.now + _MOST_HELD_MS), "a newer one is to tell of it"))
+            found.append(HeldDelivery(each, min(until, rules.now + _MOST_HELD_MS), "a newer one will cover it"))
     return found
 
 
@@ -117,7 +117,7 @@ def _why_not(device: _Device | None, note: Note | None, rules: SendingRules) -> 
     if device is None or (note is not None and device.row.person != note.person):
         return "bounced", "the device was removed"
     if device.row.transport not in rules.transports:
-        return "failed", f"this node does not notify by {device.row.transport} any more"
+        return "failed", f"this node no longer notifies by {device.row.transport}"
     if not device.usable:
         suspended = device.row.state in ("gone", "suspended")
         return "bounced", f"the device is {device.row.state}" if suspended else "the device is signed out"

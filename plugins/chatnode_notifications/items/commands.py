@@ -106,7 +106,7 @@ async def send_notification(ctx: Context, asked: SendNotification) -> SentReply:
 
 @command("notifications.stats", permission=OPERATE, reads=True)
 async def notification_stats(ctx: Context, asked: Nothing) -> NotificationStats:
-    """How many notifications are waiting or unread, and what became of their deliveries."""
+    """How many notifications are waiting or unread, and the outcome of their deliveries."""
     return await ctx.query(stats)
 
 

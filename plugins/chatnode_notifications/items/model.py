@@ -45,7 +45,7 @@ class NotificationAdded(Event):
 
 @record
 class NotificationRead(Event):
-    """The recipient has read a notification, or what it tells of."""
+    """The recipient has read a notification, or its message."""
 
     name = "notification.read"
     notification: str
@@ -68,7 +68,7 @@ class NotificationsRead(Event):
 class ListNotifications:
     """`after` takes the `next` of the previous page. `unread`: only those that are not read."""
 
-    after: Annotated[str, Text(18, 0, r"[0-9]*", hint="expected the `next` of a page")] | None = None
+    after: Annotated[str, Text(18, 0, r"[0-9]*", hint="expected the `next` of the previous page")] | None = None
     limit: Annotated[int, Whole(1)] = 50
     unread: bool = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from chatnode.api import DAY_MS, Context, Reader, RestoreNote, Task, Transaction, json_array, now_ms
+from chatnode.api import DAY_MS, Context, Reader, RestoreNote, Task, Transaction, counted, json_array, now_ms
 from chatnode_notifications.settings import NotificationsSettings
 
 _STEP = 500
@@ -23,7 +23,7 @@ async def remove_old(ctx: Context) -> str | None:
     while keys := await ctx.query(find, seconds=0):
         await ctx.write(partial(_remove, keys=keys))
         count += len(keys)
-    return f"{count} notifications removed" if count else None
+    return f"{counted(count, 'notification')} removed" if count else None
 
 
 def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:

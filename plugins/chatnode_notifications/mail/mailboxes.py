@@ -11,7 +11,7 @@ import secrets
 
 import attrs
 
-from chatnode.api import DAY_MS, Account, Querying, Refusal, Transaction, record, rfc3339, rfc3339_or_none
+from chatnode.api import DAY_MS, Account, Querying, Refusal, Transaction, counted, record, rfc3339, rfc3339_or_none
 from chatnode_notifications.mail.keys import mac_of, mail_key, make_mail_key
 from chatnode_notifications.mail.model import Mailbox, MailboxReply
 from chatnode_notifications.mail.rows import SECOND_MS, MailboxRow, active_mailbox, add_mail, mailboxes_of
@@ -144,7 +144,8 @@ def verify(tx: Transaction, person: Account, code: str) -> Refusal | None:
     if not hmac.compare_digest(mac_of(key, "code", person.id, row.address, code), row.code):
         tx.execute("UPDATE notifications_mailboxes SET code_tries = code_tries + 1 WHERE key = ?", (row.key,))
         left = CODE_TRIES - row.code_tries - 1
-        return Refusal("invalid", f"is not the code that was sent; {left} more tries", path="code")
+        why = f"is not the code that was sent; {counted(left, 'more try', 'more tries')}"
+        return Refusal("invalid", why, path="code")
     tx.execute(
         "UPDATE notifications_mailboxes SET state = 'active', verified_at = :now, since = coalesce(since, "
         "(SELECT max(b.since) FROM notifications_mailboxes b WHERE b.person = :person), :now), "

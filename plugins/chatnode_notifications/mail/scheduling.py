@@ -116,7 +116,7 @@ def digest_changed(tx: Transaction, person: int) -> None:
     due = next_slot(read_digest(digest), zone_or_utc(zone), tx.now).at if mail == "digest" else None
     tx.execute("UPDATE notifications_people SET next_digest_at = ? WHERE person = ?", (due, person))
     if due is not None and before is None:
-        # The first digest tells of what waits for an instant mail, and of nothing older.
+        # The first digest tells of what waits for an instant email, and of nothing older.
         tx.execute(
             "UPDATE notifications_mailboxes SET since = coalesce((SELECT min(w.first_at) "
             "FROM notifications_mail_items w LEFT JOIN notifications_mails m ON m.key = w.mail "

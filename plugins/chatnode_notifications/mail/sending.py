@@ -164,8 +164,8 @@ async def _send(ctx: Context, mail: MailRow) -> MailResult | None:
     try:
         message = _compose(ctx, ready)
     except Exception as error:  # one that cannot be made must not hold up the others; its words are in no log
-        ctx.log.error("a mail cannot be made: %s", type(error).__name__)
-        await ctx.write(lambda tx: end_mail(tx, mail.key, "failed", error="it cannot be made"))
+        ctx.log.error("an email could not be composed: %s", type(error).__name__)
+        await ctx.write(lambda tx: end_mail(tx, mail.key, "failed", error="it could not be composed"))
         return None
     result = await ctx.mail.send(message, address)
     await ctx.write(lambda tx: _store(tx, ready, result))
@@ -200,7 +200,7 @@ def _store(tx: Transaction, ready: _Ready, result: MailResult) -> None:
     else:
         _postpone(tx, mail, result)
         if mailbox is not None:
-            mailboxes.note_failed(tx, mailbox, "the mail server did not take the last mail; it is tried again")
+            mailboxes.note_failed(tx, mailbox, "the mail server did not accept the last email; it will be retried")
 
 
 def _postpone(tx: Transaction, mail: MailRow, result: MailResult) -> None:

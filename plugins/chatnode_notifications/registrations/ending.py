@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import DAY_MS, Consumer, Context, Row, SessionRevoked, Task, Transaction, Write, json_array, now_ms
+from chatnode.api import (
+    DAY_MS,
+    Consumer,
+    Context,
+    Row,
+    SessionRevoked,
+    Task,
+    Transaction,
+    Write,
+    counted,
+    json_array,
+    now_ms,
+)
 
 _GONE_DAYS = 30
 _SLICE = 500
@@ -23,7 +35,7 @@ async def forget(ctx: Context) -> str | None:
     count = 0
     while done := await ctx.write(lambda tx: _forget(tx, now)):
         count += done
-    return f"{count} devices forgotten" if count else None
+    return f"removed {counted(count, 'device')}" if count else None
 
 
 def _forget(tx: Transaction, now: int) -> int:

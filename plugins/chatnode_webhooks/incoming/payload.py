@@ -11,7 +11,7 @@ import re
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from chatnode.api import Text, record
+from chatnode.api import Text, counted, record
 
 MOST_ATTACHMENTS = 20
 MOST_FIELDS = 50
@@ -196,7 +196,7 @@ def _list(found: dict[str, Any], name: str, place: str, most: int) -> list[Any]:
         raise PayloadFault(_at(place, name), "must be a list")
     items = cast("list[Any]", value)
     if len(items) > most:
-        raise PayloadFault(_at(place, name), f"has {len(items)} items; the maximum is {most}")
+        raise PayloadFault(_at(place, name), f"has {counted(len(items), 'item')}; the maximum is {most}")
     return items
 
 

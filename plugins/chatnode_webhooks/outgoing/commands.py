@@ -88,7 +88,7 @@ async def list_endpoints(ctx: Context, asked: ListEndpoints) -> EndpointList:
 
 @command("webhooks.endpoints.get", permission=CHAT, or_permission=MANAGE, reads=True)
 async def get(ctx: Context, asked: OfEndpoint) -> EndpointReply:
-    """One endpoint, with how it is doing."""
+    """One endpoint, with its status."""
     return EndpointReply(
         await ctx.read(lambda reader: info(reader, find_managed(ctx, reader, asked.endpoint, reads=True)))
     )
@@ -130,7 +130,7 @@ async def remove(ctx: Context, asked: OfEndpoint) -> Nothing:
 
 @command("webhooks.endpoints.pause", permission=CHAT, or_permission=MANAGE, limit="changes", repeatable=True)
 async def pause(ctx: Context, asked: OfEndpoint) -> EndpointReply:
-    """Send nothing to an endpoint until it is resumed. What is being sent is finished."""
+    """Pause an endpoint until it is resumed. Requests in progress are finished."""
 
     def change(tx: Transaction, endpoint: Endpoint) -> None:
         if endpoint.runs:
@@ -141,7 +141,7 @@ async def pause(ctx: Context, asked: OfEndpoint) -> EndpointReply:
 
 @command("webhooks.endpoints.resume", permission=CHAT, or_permission=MANAGE, limit="changes")
 async def resume(ctx: Context, asked: ResumeEndpoint) -> EndpointReply:
-    """Send to an endpoint again that is paused, stalled or disabled: what happened meanwhile, and what failed."""
+    """Resume an endpoint that is paused, stalled or disabled: it gets the events since then, and those that failed."""
 
     def change(tx: Transaction, endpoint: Endpoint) -> None:
         if endpoint.state != "active":

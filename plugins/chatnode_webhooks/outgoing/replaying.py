@@ -41,7 +41,7 @@ _NEWEST = 2**62
 
 @command("webhooks.deliveries", permission=CHAT, or_permission=MANAGE, reads=True)
 async def list_deliveries(ctx: Context, asked: ListFailed) -> DeliveryPage:
-    """The events of an endpoint that have failed: `pending` ones will be tried again, `dead` ones were given up."""
+    """The events of an endpoint that have failed: `pending` ones will be retried, `dead` ones will not."""
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> list[FailedEvent]:
@@ -97,7 +97,7 @@ async def replay(ctx: Context, asked: ReplayEvents) -> Replaying:
 
 @command("webhooks.recover", permission=CHAT, or_permission=MANAGE, limit="changes", repeatable=True)
 async def recover(ctx: Context, asked: OfEndpoint) -> Recovered:
-    """Send all events of an endpoint again that were given up."""
+    """Send all events to an endpoint again that could not be delivered."""
 
     def write(tx: Transaction) -> int:
         endpoint = find_managed(ctx, tx, asked.endpoint)

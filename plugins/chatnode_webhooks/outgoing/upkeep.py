@@ -19,6 +19,7 @@ from chatnode.api import (
     Task,
     Transaction,
     Write,
+    counted,
     now_ms,
 )
 from chatnode_webhooks.outgoing import deliveries, endpoints
@@ -44,7 +45,7 @@ async def clean(ctx: Context) -> str | None:
     for key in await ctx.read(lambda reader: endpoints.of_ended_bots(reader, kept_since)):
         await ctx.write(lambda tx, key=key: _remove(tx, key, kept_since), repeatable=True)
     await ctx.write(lambda tx: endpoints.delete_removed(tx, kept_since), repeatable=True)
-    return f"deleted {deleted} events that were given up" if deleted else None
+    return f"deleted {counted(deleted, 'event')} that could not be delivered" if deleted else None
 
 
 def _remove(tx: Transaction, key: int, before: int) -> None:

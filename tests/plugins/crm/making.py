@@ -14,7 +14,7 @@ from chatnode.api import DAY_MS, Transaction
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.storage.log.consumers import row_at
-from chatnode.storage.log.retelling import event
+from chatnode.storage.log.plugin_log import event
 from chatnode.testing import User
 
 

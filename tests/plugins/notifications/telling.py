@@ -90,5 +90,5 @@ def idle(node: Node, user: User) -> None:
     """Let a connected user have been active some minutes ago, and not since."""
     board = node.core.part(PresenceBoard)
     clock, board.clock = board.clock, lambda: clock() - 5 * 60_000
-    board.active(user.key)
+    board.mark_active(user.key)
     board.clock = clock

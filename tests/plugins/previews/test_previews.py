@@ -64,9 +64,9 @@ async def test_those_who_were_away_hear_it_when_they_are_back(
 
 
 def _events_for(reader: Any, person: int, gid: int) -> tuple[list[dict[str, Any]], int]:
-    from chatnode.storage.log import retelling
+    from chatnode.storage.log import plugin_log
 
-    return retelling.events_for(reader, person, gid, 500)
+    return plugin_log.events_for(reader, person, gid, 500)
 
 
 async def test_pages_that_have_nothing_to_show(node: Node, url: str, site: Site, ann: LiveUser, bob: LiveUser) -> None:

@@ -141,16 +141,16 @@ async def test_a_fault_in_the_tables_is_found(node: Node, ann: User, bob: User) 
     assert check is not None
     damages = {
         "UPDATE reactions_counted SET count = 2": [
-            "some reactions are not counted as they are",
-            "some reactions are counted that are not there",
+            "some reactions are counted wrongly",
+            "some counted reactions do not exist",
         ],
         "UPDATE reactions_counted SET count = 1, people = '[9]'": [
-            "the first people who reacted are not those that are shown"
+            "the users shown with some reactions are not the first who reacted"
         ],
-        "DELETE FROM reactions_counted": ["some reactions are not counted as they are"],
+        "DELETE FROM reactions_counted": ["some reactions are counted wrongly"],
         "UPDATE messages SET deleted_at = 1": [
-            "there are reactions to messages that are deleted or removed",
-            "some reactions are not counted as they are",
+            "some reactions belong to messages that were deleted or removed",
+            "some reactions are counted wrongly",
         ],
     }
     for damage, problems in damages.items():

@@ -286,7 +286,7 @@ async def test_a_field_takes_a_permission_that_somebody_declares(tmp_path: Path)
     plugin = made("demo", collections=(attrs.evolve(CARDS, fields=fields),))
     async with node_with(tmp_path, plugin) as node:
         assert states(node)["demo"] == (
-            "the field name of demo_cards takes the permission demo.nothing, which no plugin declares"
+            "the field name of demo_cards needs the permission demo.nothing, which no plugin declares"
         )
 
 

@@ -150,7 +150,7 @@ async def test_its_name_is_its_own(tmp_path: Path) -> None:
         tmp_path, made("demo", ephemeral=(Nudged,)), made("twin", ephemeral=(Nudged,)), waiting
     ) as node:
         found = states(node)
-        assert "demo.nudged exists already" in found["twin"]
+        assert "demo.nudged already exists" in found["twin"]
         assert (found["demo"], "other" in found) == ("running", True)
         assert found["other"] != "running"
 

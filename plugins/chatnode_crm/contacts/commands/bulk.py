@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Reader, Refusal, Transaction, command, log_rows
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import envelope, finding, upserting
 from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.model import (
@@ -21,6 +20,7 @@ from chatnode_crm.contacts.model import (
 from chatnode_crm.contacts.preparing import PreparedContact, prepare, rules_of
 from chatnode_crm.contacts.upserting import Candidate, Decided
 from chatnode_crm.permissions import CREATE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 _LOOKS = 10
 """How many stretches of the log one request looks at, at most."""
@@ -28,7 +28,7 @@ _LOOKS = 10
 
 @command("crm.contacts.upsert", permission=CREATE, limit="changes", repeatable=True)
 async def upsert(ctx: Context, asked: UpsertContacts) -> UpsertReply:
-    """Create or change contacts, found by external id, else by e-mail address. Needs `crm.contacts.update` as well.
+    """Create or change contacts, found by external id, else by email address. Needs `crm.contacts.update` as well.
 
     Sending the same rows again changes nothing. Each row has a verdict: an invalid row changes nothing, and does not
     affect the others. The e-mail address of a contact that was erased is invalid, until a user creates it again.

@@ -7,7 +7,6 @@ from typing import Any, cast
 import attrs
 
 from chatnode.api import Context, Nothing, Reader, Refusal, Transaction, command
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding, shown, writing
 from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.consenting import opt_in_accounts
@@ -22,11 +21,12 @@ from chatnode_crm.contacts.model import (
 )
 from chatnode_crm.contacts.preparing import PreparedContact, opted, prepare, rules_of
 from chatnode_crm.permissions import CREATE, DELETE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 
 @command("crm.contacts.create", permission=CREATE, limit="changes")
 async def create(ctx: Context, asked: CreateContact) -> CrmContactReply:
-    """Create a contact. E-mail addresses and external ids are unique."""
+    """Create a contact. Email addresses and external ids are unique."""
     prepared = await _prepared(ctx, _given(asked))
     if not is_identified(prepared.values):
         raise Refusal("invalid", REASON, path="email")

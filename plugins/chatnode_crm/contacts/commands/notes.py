@@ -18,11 +18,11 @@ from chatnode.api import (
     rfc3339,
     write_cursor,
 )
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding, notes, shown
 from chatnode_crm.contacts.model import AddNote, ContactNote, NotePage, NoteReply, OfNote, PageOfContact, UserRef
 from chatnode_crm.contacts.notes import NoteRow
 from chatnode_crm.permissions import UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 
 

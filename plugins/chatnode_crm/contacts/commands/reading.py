@@ -39,10 +39,10 @@ async def list_contacts(ctx: Context, asked: ListCrmContacts) -> CrmContactPage:
 
 @command("crm.contacts.search", permission=VIEW, reads=True)
 async def search(ctx: Context, asked: SearchContacts) -> FoundContacts:
-    """Contacts with words that begin with each word of the query, in names, company, e-mail address or phone number.
+    """Contacts with words that begin with each word of the query, in names, company, email address or phone number.
 
     Case and accents are ignored. Contacts that have the words as a whole come first, then those that have them in their
-    names, then in the order of names. Of many, only the newest are looked at.
+    names, then in the order of names. If many match, only the newest are considered.
     """
     limit = ctx.page_size(asked.limit)
 
@@ -55,7 +55,7 @@ async def search(ctx: Context, asked: SearchContacts) -> FoundContacts:
 
 @command("crm.contacts.timeline", permission=VIEW, reads=True)
 async def read_timeline(ctx: Context, asked: PageOfContact) -> ContactTimeline:
-    """What happened to a contact: changes, notes, lists and tags, newest first."""
+    """The history of a contact: changes, notes, lists and tags, newest first."""
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> ContactTimeline:

@@ -91,7 +91,7 @@ class RowMapper:
         if text:
             found = read_date(text, self._date_form)
             if found is None:
-                message = f"{text[:40]!r} is no date in the form {self._date_form}; choose another form"
+                message = f"{text[:40]!r} is not a date in the form {self._date_form}; choose another form"
                 faults.append(FieldFault(target, "invalid_date", message))
             else:
                 values[target] = found

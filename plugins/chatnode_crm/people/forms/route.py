@@ -58,7 +58,7 @@ async def allow_origin(ctx: Context, request: Request) -> Response:
 
 
 async def send_form(ctx: Context, request: Request) -> Response:
-    """Store what a visitor sent. The answer is the same whether or not the e-mail was known."""
+    """Store what a visitor sent. The answer is the same whether or not the email was known."""
     form = await _open_form(ctx, request)
     _check_origin(ctx, form, request)
     sent = _read(request, await request.body())

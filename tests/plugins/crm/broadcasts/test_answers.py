@@ -31,7 +31,7 @@ async def test_stop_is_confirmed_once_and_holds_until_start(node: Node, mara: Us
     await send(node, kim, "three")
     said = await ann.reads(await talk_of(node, ann))
     assert [text[:12] for text in said] == [
-        "one", "Stop!", "You will get", "STOP", "start", "You will get", "three",
+        "one", "Stop!", "You have bee", "STOP", "start", "You are subs", "three",
     ]  # fmt: skip
     figures = (await kim.call("crm.broadcasts.get", broadcast=first["broadcast"]["broadcast"]))["figures"]
     assert (figures["stopped"], figures["answered"]) == (1, 0)

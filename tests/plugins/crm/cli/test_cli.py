@@ -88,8 +88,8 @@ def test_the_format_follows_from_the_name(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "say which contacts: one of --list, --filter and --all"),
-        (("--all", "--list", "News"), "say which contacts"),
+        ((), "choose the contacts: give one of --list, --filter and --all"),
+        (("--all", "--list", "News"), "choose the contacts"),
         (("--filter", "{"), "--filter is not JSON"),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_policy_that_does_not_exist_is_refused(data: Path, tmp_path: Path) -> 
     path = tmp_path / "new.csv"
     path.write_text("Email\n")
     done = imported(data, path, "--policy", "fields=guess")
-    assert (done.status, "'fields=guess' is none of match=email|external_id;" in done.err) == (2, True)
+    assert (done.status, "'fields=guess' is not one of match=email|external_id;" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["all.csv", "all.xlsx", "all.vcf"])

@@ -1,4 +1,4 @@
-"""Fields that an organisation defines for its contacts."""
+"""Fields that an organization defines for its contacts."""
 
 from __future__ import annotations
 

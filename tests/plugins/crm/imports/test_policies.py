@@ -15,8 +15,8 @@ from chatnode_crm.imports import options
 from chatnode_crm.imports.applying import ApplySetup, apply_rows
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
+from chatnode_crm.imports.list_warnings import passed_over
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow
 from chatnode_crm.imports.undoing import UndoSetup, undo_some
 from chatnode_crm.lists.changing import archive_list, make_list

@@ -149,7 +149,7 @@ def _merge(tx: Transaction, keys: list[int], each: tuple[int, int, set[str], set
 
 def _state(reader: Any, keys: list[int]) -> Any:
     """All that is stored, but for when it changed last."""
-    shown = [snapshots.take(reader, key) for key in keys]
+    shown = [snapshots.snapshot_contact(reader, key) for key in keys]
     for each in shown:
         for row in each[snapshots.CONTACTS]:
             for name in ("version", "updated_at", "updated_by"):

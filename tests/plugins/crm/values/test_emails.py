@@ -1,4 +1,4 @@
-"""E-mail addresses: the quick way and the library agree, and the same address has one key."""
+"""Email addresses: the quick way and the library agree, and the same address has one key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import email_validator
 import pytest
 from chatnode_crm.contacts.values import email_key
-from chatnode_crm.contacts.values.emails import NotAnEmail, normalise_email
+from chatnode_crm.contacts.values.emails import NotAnEmail, normalize_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ ADDRESSES = st.one_of(
 
 def outcome(address: str) -> str | None:
     try:
-        return normalise_email(address)[1]
+        return normalize_email(address)[1]
     except NotAnEmail:
         return None
 
@@ -61,14 +61,14 @@ def test_ordinary_addresses_do_not_need_the_library(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(email_validator, "validate_email", recorded)
     for address in ("john.doe+news@mail.example.co.uk", "INFO@Example.com", "o'brien@x-y.org"):
-        normalise_email(address)
+        normalize_email(address)
     assert asked == []
-    normalise_email("jürgen@example.com")
+    normalize_email("jürgen@example.com")
     assert asked == ["jürgen@example.com"]
 
 
 def test_the_name_around_an_address_is_no_part_of_it() -> None:
-    assert normalise_email("Doe John <John@Doe.example>") == ("John@Doe.example", "John@doe.example")
+    assert normalize_email("Doe John <John@Doe.example>") == ("John@Doe.example", "John@doe.example")
 
 
 @pytest.mark.parametrize(

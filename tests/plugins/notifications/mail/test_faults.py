@@ -35,7 +35,7 @@ async def test_a_mail_that_may_be_sent_later_is(
         ((state, tries, wait),) = await rows(node, "SELECT state, attempts, due_at - tried_at FROM notifications_mails")
         assert (state, tries) == ("pending", attempt)
         assert (8_000, 48_000)[attempt - 1] <= wait <= (13_000, 73_000)[attempt - 1]
-        assert "tried again" in (await mailbox(ben))["last_error"]
+        assert "will be retried" in (await mailbox(ben))["last_error"]
         await make_due(node)
     assert await deliver(node)
     assert await states(node) == ["sent"]

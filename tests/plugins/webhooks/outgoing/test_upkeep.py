@@ -30,7 +30,7 @@ async def test_old_answers_and_what_was_given_up(node: Node, receiver: Receiver)
         tx.execute("UPDATE webhooks_deliveries SET state = 'dead' WHERE gid = 3")
 
     await node.core.db.write(write)
-    assert await clean(context) == "deleted 1 events that were given up"
+    assert await clean(context) == "deleted 1 event that could not be delivered"
     assert await rows(node, "SELECT gid, answer FROM webhooks_deliveries ORDER BY gid") == [
         (1, "what was sent"),
         (2, None),

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import replacing, sync_directory
@@ -145,5 +146,5 @@ def verify(backup: Path, manifest: dict[str, Any], secret: str | None, progress:
             raise BackupError(f"{backup}: a file of the plugin {listed.plugin} cannot be restored: {error}") from None
         count += 1
     if count != counts["count"]:
-        raise BackupError(f"{path}: lists {count} files, not {counts['count']}")
+        raise BackupError(f"{path}: lists {counted(count, 'file')}, not {counts['count']}")
     return count, size

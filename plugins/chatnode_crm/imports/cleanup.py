@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from chatnode.api import DAY_MS, Context, Querying, Row, Transaction, json_array, new_id, record
+from chatnode.api import DAY_MS, Context, Querying, Row, Transaction, counted, json_array, new_id, record
 from chatnode_crm.imports.layout import ImportFiles, directories
 from chatnode_crm.imports.rows import ImportRow, change_import, staged_imports
 from chatnode_crm.imports.staged import HEIR, READY, REMOVED, StagedRow, StagedRows, StagedWriter
@@ -29,18 +29,20 @@ def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     )
 
 
-async def wake_keeping(ctx: Context, rows: Sequence[Row]) -> None:
+async def wake_cleanup(ctx: Context, rows: Sequence[Row]) -> None:
     """Contacts were deleted; their staged rows follow."""
     ctx.wake("imports")
 
 
-async def keep_imports(ctx: Context) -> str | None:
+async def clean_up_imports(ctx: Context) -> str | None:
     """Remove the rows of deleted contacts, then imports that are deleted or old, and what is left of them."""
     removed = await _remove_rows(ctx)
     ended = await _end_old(ctx)
     await _remove_details(ctx)
     await _remove_strays(ctx)
-    return f"removed {removed} rows of deleted contacts and {ended} old imports" if removed or ended else None
+    if not removed and not ended:
+        return None
+    return f"removed {counted(removed, 'row')} of deleted contacts and {counted(ended, 'old import')}"
 
 
 # ---- rows of contacts that were deleted

@@ -12,9 +12,9 @@ from chatnode_crm.lists.finding import OPEN
 from chatnode_crm.naming import name_key
 
 DYNAMIC = FieldFault(
-    "lists", "dynamic_list", "a list is dynamic: its filter says who is on it; it was passed over", True
+    "lists", "dynamic_list", "a list is dynamic: its filter decides who is on it; it was skipped", True
 )
-CLOSED = FieldFault("lists", "closed_list", "a list is archived, or a campaign under way; it was passed over", True)
+CLOSED = FieldFault("lists", "closed_list", "a list is archived, or a campaign in progress; it was skipped", True)
 WARNINGS = frozenset((DYNAMIC.code, CLOSED.code))
 """Codes of faults of rows that were imported all the same."""
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import pytest
 
-from chatnode.config import Backup, Config
+from chatnode.config import Backup, Config, Storage
 from chatnode.errors import StartError
 from chatnode.node import Node, open_node
 from chatnode.services import declared
+from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
 from chatnode.storage.upkeep import backups, upgrading
 from chatnode.storage.upkeep.backups import BackupError, Made
-from chatnode.storage.upkeep.restoring import restore
+from chatnode.storage.upkeep.restoring import restore, verify
 from chatnode.storage.upkeep.snapshots import copy
 from chatnode.testing import User, refused
 
@@ -90,6 +93,39 @@ async def test_what_was_there_is_kept_every_time(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM messages").fetchone()[0] == 21
     connection.close()
     assert (await messages_in(data))[1] == 20
+
+
+async def test_the_database_of_a_killed_node_is_restored_with_its_log(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    async with open_node(tmp_path / "data") as node:
+        await lively(node)
+        for name in ("chatnode.sqlite3", "chatnode.sqlite3-wal"):  # as a kill would leave them now
+            shutil.copy(tmp_path / "data" / name, killed)
+    assert verify(killed / "chatnode.sqlite3", None) is None
+    (tmp_path / "link").symlink_to(killed / "chatnode.sqlite3")
+    put_back(tmp_path / "other", tmp_path / "link")
+    assert (await messages_in(tmp_path / "other"))[1] == 20
+    put_back(tmp_path / "other", killed / "chatnode.sqlite3")
+    assert (await messages_in(tmp_path / "other"))[1] == 20
+
+
+def test_a_disk_that_is_full_at_the_first_start_leaves_no_empty_database(tmp_path: Path) -> None:
+    before = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(StartError, match="cannot be opened"):
+            connect_writer(tmp_path / "x.sqlite3", Storage())
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_database_whose_log_is_damaged_is_not_restored_without_it(tmp_path: Path) -> None:
+    await messages_in(tmp_path / "data")
+    (tmp_path / "data" / "chatnode.sqlite3-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7" + bytes(4096))
+    with pytest.raises(BackupError):
+        put_back(tmp_path / "other", tmp_path / "data" / "chatnode.sqlite3")
 
 
 @pytest.mark.parametrize("secret", [None, SECRET])

@@ -39,7 +39,7 @@ def check_files(call: OperatorCommand, deep: bool, repair: bool) -> None:
 
 
 @cli.command("collect")
-@click.option("--sweep", is_flag=True, help="Also remove stray files that are older than a day.")
+@click.option("--sweep", is_flag=True, help="Also remove files that no row has known of for a day.")
 @click.pass_obj
 def collect_files(call: OperatorCommand, sweep: bool) -> None:
     """Remove now what expired or is not used any more."""

@@ -59,6 +59,53 @@ def test_a_command_that_asks_makes_no_node(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("arguments", [*READING, ("setup",), ("user", "add", "ann", "--no-password")], ids=" ".join)
+def test_no_command_takes_an_empty_file_for_a_database(
+    arguments: tuple[str, ...], nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nowhere.mkdir()
+    (nowhere / "chatnode.sqlite3").touch()
+    done = chatnode(nowhere, *arguments, stdin="a password that is long\n")
+    assert (done.status, done.out) == (1, "")
+    assert "chatnode.sqlite3 has 0 bytes" in done.err
+    assert (nowhere / "chatnode.sqlite3").stat().st_size == 0
+
+
+@pytest.mark.parametrize(
+    "remains",
+    [
+        "plugins/attachments/blobs/ab/abc", "signing.keys", "chatnode.sqlite3-wal",
+        "before-restore-20261130T081925Z/chatnode.sqlite3", "backups/chatnode-20261130T081925Z.backup",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("empty", [False, True])
+def test_no_new_node_takes_the_place_of_one_whose_database_is_lost(remains: str, empty: bool, nowhere: Path) -> None:
+    (nowhere / remains).parent.mkdir(parents=True)
+    (nowhere / remains).write_text("x")
+    if empty:
+        (nowhere / "chatnode.sqlite3").touch()
+    for arguments in (("serve", "--bind", "127.0.0.1:0"), ("setup",), ("user", "list")):
+        done = chatnode(nowhere, *arguments)
+        assert (done.status, done.out) == (1, "")
+        assert ("has 0 bytes" if empty else f"{remains} of an earlier node: restore a backup") in done.err
+    assert (nowhere / remains).read_text() == "x"
+
+
+def test_a_lost_database_comes_back_by_a_restore(data: Path, tmp_path: Path) -> None:
+    assert chatnode(data, "backup", str(tmp_path / "b")).status == 0
+    (data / "chatnode.sqlite3").write_bytes(b"")
+    assert chatnode(data, "check").status == 1
+    assert chatnode(data, "restore", str(tmp_path / "b")).status == 0
+    assert chatnode(data, "check").status == 0
+
+
+def test_a_directory_that_was_only_made_ready_takes_a_new_node(nowhere: Path) -> None:
+    (nowhere / "plugins" / "attachments" / "lost+found").mkdir(parents=True)
+    (nowhere / "config.toml").touch()
+    assert chatnode(nowhere, "setup").status == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,10 +90,18 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
         connection.execute(f"PRAGMA wal_autocheckpoint={settings.checkpoint_pages:d}")
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     except (sqlite3.Error, OSError) as error:
+        _remove_empty(path)
         raise StartError(f"{path}: cannot be opened as a database: {cause(path, error)}") from None
     if mode != "wal" or synchronous != 2:
         raise StartError(f"{path}: the file system does not support SQLite's write-ahead log (journal mode {mode})")
     return connection
+
+
+def _remove_empty(path: Path) -> None:
+    """As a full disk leaves it; no node starts on it (`DataDirectory.refuse_lost_database`)."""
+    with suppress(OSError):
+        if not path.stat().st_size:
+            path.unlink()
 
 
 @record(frozen=True)

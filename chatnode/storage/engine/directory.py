@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from chatnode import control_socket, forking
@@ -69,7 +70,10 @@ class DataDirectory:
     def require_node(self) -> None:
         """Raises `StartError` unless there is a node here: a command that only asks makes none."""
         try:
-            if os.path.lexists(self.database) or os.path.lexists(self.restoring):
+            if os.path.lexists(self.restoring):
+                return
+            self.refuse_lost_database()
+            if os.path.lexists(self.database):
                 return
             os.stat(f"{self.path}/.")
         except FileNotFoundError:
@@ -79,6 +83,31 @@ class DataDirectory:
         raise StartError(
             f"no node here: {self.path} has no database; choose another --data, or run chatnode setup first"
         )
+
+    def refuse_lost_database(self) -> None:
+        """Raises `StartError` if a node was here and its database is gone or empty: a new one in its place would sooner
+        or later remove the files and backups that it knows nothing of."""
+        if not os.path.exists(self.database):
+            if (remains := next(self._remains(), None)) is not None:
+                raise StartError(
+                    f"{self.path} has no database, but {remains.relative_to(self.path)} of an earlier node: restore a "
+                    f"backup with chatnode restore, or move {self.database.name} and its -wal file back. For a new "
+                    "node, choose another --data"
+                )
+        elif not self.database.stat().st_size:
+            raise StartError(
+                f"{self.database} has 0 bytes: if there was a database, restore a backup with chatnode restore, or "
+                "copy the database again; for a new node, delete this file"
+            )
+
+    def _remains(self) -> Iterator[Path]:
+        """What only a node that has run leaves."""
+        yield from (each for each in (self.signing_keys, Path(f"{self.database}-wal")) if each.exists())
+        yield from self.path.glob("before-restore-*/*")
+        yield from self.path.glob("backups/*.backup")
+        for plugin in self.plugins.glob("*/"):
+            if plugin.name != SITE:
+                yield from (each for each in plugin.rglob("*") if each.is_file())
 
     def open_lock(self, name: str) -> int:
         """A descriptor of a file that is locked, never through a link. Raises `OSError`."""

@@ -32,6 +32,7 @@ def upgrade(
     """
     steps = core_migrations() if migrations is None else migrations
     refuse_half_restored(directory)
+    directory.refuse_lost_database()
     try:
         return _upgrade(directory, config, steps, progress)
     except DatabaseError as error:

@@ -298,7 +298,7 @@ class Storage:
 class Backup:
     """Backups made by the node itself, or by `chatnode backup --rotate` from cron."""
 
-    directory: str = setting("", "Directory for backups. Empty: `backups` in the data directory.")
+    directory: str = setting("", "Directory for backups, of this node only. Empty: `backups` in the data directory.")
     every_hours: float = setting(0.0, "Hours between backups; 0 disables them.", minimum=0)
     passphrase_file: str = setting("", "File with the passphrase to encrypt backups with. Empty: not encrypted.")
     files: bool = setting(

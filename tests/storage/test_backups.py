@@ -12,6 +12,7 @@ import pytest
 
 from chatnode.config import Backup, Config, Storage
 from chatnode.errors import StartError
+from chatnode.model.times import now_ms
 from chatnode.node import Node, open_node
 from chatnode.services import declared
 from chatnode.storage.engine.connection import connect_writer
@@ -20,6 +21,7 @@ from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
 from chatnode.storage.upkeep import backups, upgrading
 from chatnode.storage.upkeep.backups import BackupError, Made
 from chatnode.storage.upkeep.restoring import restore, verify
+from chatnode.storage.upkeep.rotation import name_at
 from chatnode.storage.upkeep.snapshots import copy
 from chatnode.testing import User, refused
 
@@ -250,8 +252,43 @@ async def test_the_node_rotates_its_backups(tmp_path: Path) -> None:
         with refused("unavailable"):
             await node.call("backup.create")
         assert not (await node.call("jobs.run", job="backup"))["job"]["ok"]
-    [kept] = names_in(tmp_path / "kept")
+    kept, owner = names_in(tmp_path / "kept")
+    assert owner == "chatnode.owner"
     assert backups.verify(tmp_path / "kept" / kept, SECRET)["counts"]["messages"] == 20
+
+
+async def test_a_directory_is_for_the_backups_of_one_node(tmp_path: Path) -> None:
+    settings = Backup(str(tmp_path / "kept"), keep_daily=1, keep_weekly=0, keep_monthly=0)
+    await messages_in(tmp_path / "data")
+    data, copy_of_it = DataDirectory(tmp_path / "data"), DataDirectory(tmp_path / "staging")
+
+    def rotate(directory: DataDirectory) -> Path:
+        return backups.rotate(directory, settings, None, declared(), no_files).path
+
+    put_back(copy_of_it.path, rotate(data))
+    unfinished = tmp_path / "kept" / "chatnode-20260101T000000Z.backup.partial"
+    unfinished.touch()
+    before = names_in(tmp_path / "kept")
+    with pytest.raises(BackupError, match=f"the backups of another node .*:{data.path}"):
+        rotate(copy_of_it)
+    assert names_in(tmp_path / "kept") == before
+    (tmp_path / "kept" / "chatnode.owner").unlink()
+    rotate(copy_of_it)
+    with pytest.raises(BackupError, match="another node"):
+        rotate(data)
+
+
+@pytest.mark.parametrize(
+    ("hours", "well"), [(1, True), (-0.5, True), (-87_600, False), (13, False)], ids=["new", "adjusted", "ahead", "old"]
+)
+async def test_health_tells_of_backups_that_are_old_or_dated_ahead(tmp_path: Path, hours: float, well: bool) -> None:
+    async with open_node(tmp_path / "data", Config(backup=Backup(str(tmp_path / "kept"), every_hours=6))) as node:
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "kept" / name_at(now_ms() - int(hours * 3_600_000))).touch()
+        part = (await node.health())[1]["backup"]
+    assert (part["status"] == "ok") == well
+    assert part.get("age_hours", 0) >= 0
+    assert ("ahead of the clock" in part.get("reason", "")) == (hours < -1)
 
 
 # ---- before a migration

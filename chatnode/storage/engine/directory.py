@@ -49,6 +49,11 @@ class DataDirectory:
         return self.path / "signing.keys"
 
     @property
+    def backup_id(self) -> Path:
+        """Names this directory in that of its backups; in no backup."""
+        return self.path / "backup.id"
+
+    @property
     def tls(self) -> Path:
         """Keys and certificates that the node obtained; secret, and in no backup."""
         return self.path / "tls"

@@ -23,7 +23,7 @@ class DataDirectory:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()  # the node tells other programs where files are
         self._lock: int | None = None
 
     @property

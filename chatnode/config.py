@@ -84,6 +84,7 @@ class Server:
         20.0,
         "Seconds without a TCP acknowledgement from the peer after which a connection is dropped (TCP_USER_TIMEOUT).",
         minimum=1,
+        maximum=2_147_483,
     )
 
     def __attrs_post_init__(self) -> None:
@@ -276,21 +277,23 @@ class PresenceSettings:
 class Storage:
     """SQLite: one file, one writer thread, a few reader threads."""
 
-    readers: int = setting(2, "Number of threads that answer reading commands.", minimum=1)
+    readers: int = setting(2, "Number of threads that answer reading commands.", minimum=1, maximum=64)
     group_jobs: int = setting(512, "Maximum number of writes that share a commit.", minimum=1)
-    cache_kib: int = setting(16_384, "Page cache of the writer's connection, in KiB.", minimum=256)
-    reader_cache_kib: int = setting(4_096, "Page cache of each reader's connection, in KiB.", minimum=256)
+    cache_kib: int = setting(16_384, "Page cache of the writer's connection, in KiB.", minimum=256, maximum=2**31 - 1)
+    reader_cache_kib: int = setting(4_096, "Page cache of each reader's connection, in KiB.", minimum=256, maximum=2**31 - 1)
     least_free_mib: int = setting(200, "Minimum free disk space; below it, /health reports a problem.", minimum=0)
     vacuum_free_share: float = setting(
         0.25,
         "Share of unused space, if above 16 MiB, at which an idle node shrinks the database file; 0 disables it.",
         minimum=0,
+        maximum=1,
     )
     vacuum_most_mib: int = setting(1024, "Do not shrink a database larger than this: writes wait meanwhile.", minimum=0)
     checkpoint_pages: int = setting(
         16_000,
         "Size of the write-ahead log, in pages of 4 KiB, at which a busy node checkpoints it into the database file; an idle node always does.",
         minimum=1,
+        maximum=2**31 - 1,
     )
 
 
@@ -475,7 +478,7 @@ class MailSettings:
     """Mail by your SMTP server. Without a host, the node sends no mail."""
 
     host: str = setting("", "Host name of the SMTP server, e.g. mail.example.org.", read=read_mail_host)
-    port: int = setting(587, "Port of the SMTP server.", minimum=1)
+    port: int = setting(587, "Port of the SMTP server.", minimum=1, maximum=65_535)
     security: str = setting(
         "starttls",
         "How connections are secured: starttls, tls (from the first byte, often port 465), or none. Mail is never sent with less than this.",

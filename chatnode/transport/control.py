@@ -7,7 +7,6 @@ directory and the socket are only the node's own user's.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import stat
@@ -128,9 +127,9 @@ class _Server:
         forking.keep_from_children(descriptor)
         async with stream:
             try:
-                # What is suppressed is that the other end went away.
-                with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                    await self._serve(stream)
+                error = await behind_barrier(partial(self._serve, stream))
+                if error is not None and not _is_gone(error):
+                    logger.error("a connection to the control socket failed", exc_info=error)
             finally:
                 forking.forget(descriptor)
 

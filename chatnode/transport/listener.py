@@ -3,7 +3,7 @@
 An upgrade at `/v1/socket` takes the connection to the client socket; every other request is answered by HTTP, and the
 connection comes back for the next one. What is promised:
 
-- Whatever a peer sends, only its own connection ends: each has a barrier of its own.
+- Whatever a peer sends, only its own connection ends: each has a barrier of its own, from when it is accepted.
 - Every request of a connection is read by the same rules (`head.py`), the first and the hundredth.
 - Connections are limited in all and per address; heads in size and in time; idle ones in time.
 - A peer that acknowledges nothing is dropped by the kernel (TCP_USER_TIMEOUT), also while a send to it is shielded.
@@ -18,17 +18,19 @@ import errno
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from functools import partial
 from math import inf
 from typing import Protocol
 
 import trio
 
 from chatnode.addresses import ANY, Bind, client_key, is_among
+from chatnode.concurrency import behind_barrier
 from chatnode.config import Config
 from chatnode.dispatch.core import base_path_of
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
-from chatnode.transport.connection import LINGER_SECONDS, Connection
+from chatnode.transport.connection import LINGER_SECONDS, Connection, log_fault
 from chatnode.transport.head import BadRequest, Head, end_of_head, parse_head, refusal_response
 from chatnode.transport.tls import PortTls
 
@@ -118,8 +120,9 @@ class Listener:
                     continue  # else the peer is gone already
                 try:
                     self._take(accepted, str(address), int(port), nursery)
-                except OSError:
+                except Exception as error:
                     accepted.close()
+                    log_fault(str(address), error)
 
     def _log_exhaustion(self, error: OSError) -> None:
         if not self._exhaustion_logged:
@@ -153,15 +156,7 @@ class Listener:
     async def _serve_connection(self, connection: Connection) -> None:
         """The barrier: whatever goes wrong in here ends this connection and nothing else."""
         try:
-            await self._serve_requests(connection)
-        except Exception as error:
-            connection.log_fault(error)
-        except BaseExceptionGroup as group:
-            faults, rest = group.split(Exception)
-            if faults is not None:
-                connection.log_fault(faults)
-            if rest is not None:
-                raise rest from None  # cancellation, KeyboardInterrupt and the like are not the connection's
+            await behind_barrier(partial(self._serve_requests, connection), connection.log_fault)
         finally:
             if not connection.kept:
                 await connection.end()

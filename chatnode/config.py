@@ -280,7 +280,9 @@ class Storage:
     readers: int = setting(2, "Number of threads that answer reading commands.", minimum=1, maximum=64)
     group_jobs: int = setting(512, "Maximum number of writes that share a commit.", minimum=1)
     cache_kib: int = setting(16_384, "Page cache of the writer's connection, in KiB.", minimum=256, maximum=2**31 - 1)
-    reader_cache_kib: int = setting(4_096, "Page cache of each reader's connection, in KiB.", minimum=256, maximum=2**31 - 1)
+    reader_cache_kib: int = setting(
+        4_096, "Page cache of each reader's connection, in KiB.", minimum=256, maximum=2**31 - 1
+    )
     least_free_mib: int = setting(200, "Minimum free disk space; below it, /health reports a problem.", minimum=0)
     vacuum_free_share: float = setting(
         0.25,

@@ -51,11 +51,7 @@ def written(end: Any) -> str:
     lines: list[str] = []
     for name, kind in sections().items():
         lines.append(f"[{name}]")
-        lines += [
-            f"{each.name} = {end(each)}"
-            for each in fields_of(kind)
-            if f"{name}.{each.name}" not in SPARED[end]
-        ]
+        lines += [f"{each.name} = {end(each)}" for each in fields_of(kind) if f"{name}.{each.name}" not in SPARED[end]]
     return "\n".join(lines)
 
 

@@ -22,10 +22,10 @@ def appearing(path: Path) -> Generator[BinaryIO]:
 
     Raises `StartError` if the path exists, even as a link, or cannot be written.
     """
-    partial = path.with_name(path.name + PARTIAL)
     try:
         if os.path.lexists(path):
             raise StartError(f"{path}: already exists; not overwritten")
+        partial = path.with_name(path.name + PARTIAL)
         partial.unlink(missing_ok=True)
         try:
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:

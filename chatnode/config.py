@@ -531,6 +531,8 @@ class Config:
     of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]], repr=False)
     """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`). Not in the
     repr, because some hold secrets."""
+    places: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False, eq=False)
+    """Where the section of each plugin was written, such as a file; for errors."""
 
     @property
     def speaks_tls(self) -> bool:
@@ -540,4 +542,5 @@ class Config:
 
 def settings_of(config: Config, plugin: str, kind: type[T]) -> T:
     """A plugin's settings, as an instance of its class `kind`; raises `StartError`, which names the key."""
-    return read_section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", "settings")
+    place = config.places.get(plugin, "settings")
+    return read_section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", place)

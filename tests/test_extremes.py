@@ -26,7 +26,7 @@ def fields_of(kind: type[Any]) -> Iterator[attrs.Attribute[Any]]:
 
 def sections() -> dict[str, type[Any]]:
     """All sections with settings, those of plugins too."""
-    own = {each.name: each.default.factory for each in attrs.fields(Config) if each.name != "of_plugins"}
+    own = {each.name: each.default.factory for each in attrs.fields(Config) if attrs.has(each.default.factory)}
     plugins = [each.load().chatnode_plugin() for each in installed()]
     return own | {f"plugins.{each.name}": each.settings for each in plugins if each.settings is not None}
 

@@ -26,6 +26,7 @@ from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
 from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import RequestFrame, RequestId, ok_reply, parse_request
+from chatnode.storage.engine.file_owners import fault
 from chatnode.transport.failures import failed_reply
 from chatnode.transport.lines import LineReader, send_lines
 
@@ -92,6 +93,8 @@ def _listen(path: Path) -> socket.socket:
         path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         _bind(listening, address(directory, path.parent))
+    except OSError as error:
+        raise StartError(f"{path}: cannot be made: {fault(path.parent) or error.strerror}") from None
     finally:
         os.close(directory)
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)

@@ -237,6 +237,33 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
     assert len(done.err.splitlines()) == 1
 
 
+def test_where_the_control_socket_cannot_be_made_is_said(data: Path) -> None:
+    (data / "control.sock").mkdir()
+    done = chatnode(data, "serve", "--bind", "127.0.0.1:0")
+    assert (done.status, done.err.splitlines()[-1]) == (
+        1, f"chatnode: {data / 'control.sock'}: cannot be made: Is a directory"
+    )  # fmt: skip
+
+
+def test_a_database_that_cannot_be_copied_is_named(data: Path, tmp_path: Path) -> None:
+    (data / "chatnode.sqlite3").unlink()
+    (data / "chatnode.sqlite3").mkdir()
+    done = chatnode(data, "backup", str(tmp_path / "b"))
+    assert done.status == 1
+    assert done.err.startswith(
+        f"chatnode: {data / 'chatnode.sqlite3'}: cannot be copied to {data / 'backup.partial'}: "
+    )
+
+
+def test_a_word_that_is_no_text_is_named_and_not_the_request(data: Path) -> None:
+    serving = Serving(data)
+    try:
+        done = chatnode(data, "user", "add", "\udcffx", "--no-password")
+    finally:
+        assert serving.stop().status == 0
+    assert (done.status, done.err) == (1, "chatnode: '\\udcffx' is not UTF-8\n")
+
+
 def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.open
 

@@ -86,7 +86,10 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
         if raised:
             raise raised[0] from None
         if isinstance(error, sqlite3.Error | OSError):
-            raise BackupError(f"{into}: the copy could not be made: {cause(into, error)}") from error
+            why = cause(into, error)
+            if why == str(error):
+                why = cause(database, error)
+            raise BackupError(f"{database}: cannot be copied to {into}: {why}") from error
         raise
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from chatnode.config import Backup
-from chatnode.storage.upkeep.rotation import name_at, superfluous, time_of
+from chatnode.storage.upkeep.rotation import name_at, newest_first, superfluous, time_of
 
 START = datetime(2024, 1, 1, 3, tzinfo=UTC)
 
@@ -61,3 +61,8 @@ def test_backups_dated_ahead_of_the_clock_neither_go_nor_count() -> None:
     for settings in (Backup(), Backup(keep_daily=1, keep_weekly=0, keep_monthly=0)):
         assert made not in superfluous([*ahead, made], settings, ms(START))
     assert superfluous([*ahead, before, made], settings, ms(START)) == [before]
+
+
+def test_the_newest_comes_first_and_what_is_dated_ahead_last() -> None:
+    ahead, before, made = name(LATER), name(START - timedelta(days=1)), name(START)
+    assert newest_first([before, ahead, "files", made], ms(START)) == [made, before, ahead]

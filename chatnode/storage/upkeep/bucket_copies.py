@@ -157,9 +157,7 @@ def _without_shard(name: str) -> str:
 
 def available(settings: Bucket) -> list[str]:
     """The names of the backups in a bucket, the newest first."""
-    return sorted(
-        (name for name, _ in BucketClient(settings).names("chatnode-") if rotation.time_of(name)), reverse=True
-    )
+    return rotation.newest_first((name for name, _ in BucketClient(settings).names("chatnode-")), now_ms())
 
 
 def fetch(

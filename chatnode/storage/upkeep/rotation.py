@@ -30,6 +30,13 @@ def times(directory: Path) -> list[datetime]:
     return sorted(time for name in names if (time := time_of(name)))
 
 
+def newest_first(names: Iterable[str], now: int) -> list[str]:
+    """The backups among the names. Those that are dated later than `now` (in milliseconds) come last: a clock was wrong
+    when they were made, and what is in them may be old."""
+    dated = [(time.timestamp() * 1000 <= now, time, name) for name in names if (time := time_of(name))]
+    return [name for _, _, name in sorted(dated, reverse=True)]
+
+
 def superfluous(names: Iterable[str], settings: Backup, now: int) -> list[str]:
     """The names to delete: never the newest, and none if all three settings are 0.
 

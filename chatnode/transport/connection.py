@@ -119,9 +119,11 @@ class Connection:
             self._hub = None
 
     async def end(self) -> None:
-        """Linger, then close."""
+        """Linger, then close. Raises nothing: it is called outside of the connection's barrier."""
         try:
             await self.linger()
+        except Exception as error:
+            self.log_fault(error)
         finally:
             self.close_now()
             self.ended(self)

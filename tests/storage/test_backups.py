@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sqlite3
@@ -325,6 +326,14 @@ async def test_only_so_many_copies_from_before_are_kept(tmp_path: Path) -> None:
     steps.append(Migration(CORE, "9999_y", "CREATE TABLE y (x);"))
     upgrading.upgrade(data, Config(backup=Backup(keep_before_migration=0)), steps)
     assert len(list((data.path / "backups").iterdir())) == 2
+
+
+async def test_the_copy_just_made_is_kept_whatever_the_others_are_dated(tmp_path: Path) -> None:
+    await messages_in(tmp_path / "data")
+    data = DataDirectory(tmp_path / "data")
+    first = upgrading.copy_before(data, "9998_x", 1)
+    os.utime(first, (2**32, 2**32))
+    assert [upgrading.copy_before(data, "9999_y", 1)] == list((data.path / "backups").iterdir())
 
 
 async def test_a_copy_sees_one_moment_while_others_write(tmp_path: Path) -> None:

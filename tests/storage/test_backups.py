@@ -124,6 +124,13 @@ def test_a_disk_that_is_full_at_the_first_start_leaves_no_empty_database(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_database_in_use_is_restored_as_it_is_at_one_moment(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "data") as node:
+        await lively(node)
+        put_back(tmp_path / "other", tmp_path / "data" / "chatnode.sqlite3")
+    assert (await messages_in(tmp_path / "other"))[1] == 20
+
+
 async def test_a_database_whose_log_is_damaged_is_not_restored_without_it(tmp_path: Path) -> None:
     await messages_in(tmp_path / "data")
     (tmp_path / "data" / "chatnode.sqlite3-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7" + bytes(4096))

@@ -23,6 +23,7 @@ from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.group import is_full, storage_error
 from chatnode.storage.engine.migrations import core_migrations, migrate
 from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.node import restored
@@ -137,6 +138,8 @@ def _copy_plain(database: Path, work: Path, progress: Progress) -> None:
     try:
         copy_pages(database, work, progress)
     except DatabaseError as error:
+        if is_full(storage_error(error)):
+            raise BackupError(f"{work}: cannot be written: the disk is full; make room") from error
         raise _unreadable(database, error) from error
 
 

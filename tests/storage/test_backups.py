@@ -6,6 +6,8 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
@@ -25,6 +27,7 @@ from chatnode.storage.upkeep.restoring import restore, verify
 from chatnode.storage.upkeep.rotation import name_at
 from chatnode.storage.upkeep.snapshots import copy
 from chatnode.testing import User, refused
+from tests import needs
 
 SECRET = "correct horse"
 
@@ -96,6 +99,34 @@ async def test_what_was_there_is_kept_every_time(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM messages").fetchone()[0] == 21
     connection.close()
     assert (await messages_in(data))[1] == 20
+
+
+CREATING = """
+import sys
+from pathlib import Path
+from chatnode.config import Storage
+from chatnode.storage.engine.connection import connect_writer
+connect_writer(Path(sys.argv[1]), Storage())
+print("created")
+"""
+
+
+@pytest.mark.parametrize("call", ["openat", "fdatasync", "rename"])
+def test_a_kill_at_the_first_start_leaves_no_empty_database(tmp_path: Path, call: str) -> None:
+    """For it would be taken for one that was lost."""
+    needs.tracing()
+    path, killed = tmp_path / "x.sqlite3", 0
+    killing = ["strace", "-f", "-qqq", "-P", str(path), "-P", f"{path}.new", "-P", f"{path}.new-journal"]
+    for when in range(1, 20):
+        inject = ["-e", f"inject={call}:signal=KILL:when={when}", sys.executable, "-c", CREATING, str(path)]
+        done = subprocess.run([*killing, *inject], capture_output=True, text=True, timeout=60, check=False)
+        if done.stdout == "created\n":
+            break
+        killed += 1
+        assert not path.exists() or path.stat().st_size
+        path.unlink(missing_ok=True)
+    assert killed
+    assert sorted(each.name for each in tmp_path.iterdir() if not each.name.endswith(("-wal", "-shm"))) == [path.name]
 
 
 async def test_the_database_of_a_killed_node_is_restored_with_its_log(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class Server:
         20.0,
         "Seconds without a TCP acknowledgement from the peer after which a connection is dropped (TCP_USER_TIMEOUT).",
         minimum=1,
+        maximum=2_147_483,
     )
 
     def __attrs_post_init__(self) -> None:
@@ -276,21 +277,25 @@ class PresenceSettings:
 class Storage:
     """SQLite: one file, one writer thread, a few reader threads."""
 
-    readers: int = setting(2, "Number of threads that answer reading commands.", minimum=1)
+    readers: int = setting(2, "Number of threads that answer reading commands.", minimum=1, maximum=64)
     group_jobs: int = setting(512, "Maximum number of writes that share a commit.", minimum=1)
-    cache_kib: int = setting(16_384, "Page cache of the writer's connection, in KiB.", minimum=256)
-    reader_cache_kib: int = setting(4_096, "Page cache of each reader's connection, in KiB.", minimum=256)
+    cache_kib: int = setting(16_384, "Page cache of the writer's connection, in KiB.", minimum=256, maximum=2**31 - 1)
+    reader_cache_kib: int = setting(
+        4_096, "Page cache of each reader's connection, in KiB.", minimum=256, maximum=2**31 - 1
+    )
     least_free_mib: int = setting(200, "Minimum free disk space; below it, /health reports a problem.", minimum=0)
     vacuum_free_share: float = setting(
         0.25,
         "Share of unused space, if above 16 MiB, at which an idle node shrinks the database file; 0 disables it.",
         minimum=0,
+        maximum=1,
     )
     vacuum_most_mib: int = setting(1024, "Do not shrink a database larger than this: writes wait meanwhile.", minimum=0)
     checkpoint_pages: int = setting(
         16_000,
         "Size of the write-ahead log, in pages of 4 KiB, at which a busy node checkpoints it into the database file; an idle node always does.",
         minimum=1,
+        maximum=2**31 - 1,
     )
 
 
@@ -298,7 +303,7 @@ class Storage:
 class Backup:
     """Backups made by the node itself, or by `chatnode backup --rotate` from cron."""
 
-    directory: str = setting("", "Directory for backups. Empty: `backups` in the data directory.")
+    directory: str = setting("", "Directory for backups, of this node only. Empty: `backups` in the data directory.")
     every_hours: float = setting(0.0, "Hours between backups; 0 disables them.", minimum=0)
     passphrase_file: str = setting("", "File with the passphrase to encrypt backups with. Empty: not encrypted.")
     files: bool = setting(
@@ -470,7 +475,7 @@ class MailSettings:
     """Email through your SMTP server. Without a host, the node sends none."""
 
     host: str = setting("", "Host name of the SMTP server, e.g. mail.example.org.", read=read_mail_host)
-    port: int = setting(587, "Port of the SMTP server.", minimum=1)
+    port: int = setting(587, "Port of the SMTP server.", minimum=1, maximum=65_535)
     security: str = setting(
         "starttls",
         "How connections are secured: starttls, tls (from the first byte, often port 465), or none. Email is never sent with less than this.",
@@ -521,6 +526,8 @@ class Config:
     of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]], repr=False)
     """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`). Not in the
     repr, because some hold secrets."""
+    places: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False, eq=False)
+    """Where the section of each plugin was written, such as a file; for errors."""
 
     @property
     def speaks_tls(self) -> bool:
@@ -530,4 +537,5 @@ class Config:
 
 def settings_of(config: Config, plugin: str, kind: type[T]) -> T:
     """A plugin's settings, as an instance of its class `kind`; raises `StartError`, which names the key."""
-    return read_section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", "settings")
+    place = config.places.get(plugin, "settings")
+    return read_section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", place)

@@ -259,7 +259,7 @@ def create_token(data: Path, handle: str, label: str, days: int | None, scopes: 
 
 @token.command("revoke")
 @click.argument("handle")
-@click.argument("number", type=int)
+@click.argument("number", type=click.IntRange(1, 2**53 - 1))
 @click.pass_obj
 def revoke_token(data: Path, handle: str, number: int) -> None:
     """Revoke a token of HANDLE, or sign out a device.

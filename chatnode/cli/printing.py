@@ -45,7 +45,8 @@ def config(data: Path, check: bool) -> None:
         if plugin.settings is not None:
             settings_of(settings, found.name, plugin.settings)
     for name in sorted({*settings.of_plugins, *settings.plugins.disabled} - known):
-        raise StartError(f"settings name the plugin {name}, which is not installed")
+        place = settings.places.get(name, "plugins.disabled")
+        raise StartError(f"{place}: there are settings for the plugin {name}, which is not installed")
     click.echo(f"ok: {path}" if path.exists() else f"ok: no {path}; all settings have their defaults")
 
 

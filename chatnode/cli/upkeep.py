@@ -26,13 +26,15 @@ from chatnode.storage.upkeep.upgrading import missing_in, upgrade
 def export(data: Path, destination: Path | None) -> None:
     """Export everything as lines of JSON; the node may be running.
 
-    DESTINATION must not exist; without it, write to standard output. The export contains
-    everything except passwords and tokens.
+    DESTINATION must not exist; without it, or with `-`, write to standard output. The export
+    contains everything except passwords and tokens.
     """
     from chatnode.services import TABLES
 
     directory = DataDirectory(data)
     _refuse_old(directory)
+    if str(destination) == "-":
+        destination = None
     try:
         with ExitStack() as stack:
             out = sys.stdout.buffer if destination is None else stack.enter_context(appearing(destination))

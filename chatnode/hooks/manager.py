@@ -358,6 +358,9 @@ class Manager:
         status = self._statuses[plugin]
         status.failures += 1
         status.last_failure = f"{hook} {what}"
+        if isinstance(error, Refusal) and error.code == "unavailable":  # the node's own state, such as a full disk
+            logger.warning("the plugin %s: %s %s: %s", plugin, hook, what, error.message)
+            return
         # Not as `exc_info`: that would put the error's message into the log of a program that embeds the node.
         trace = f"\n{describe(error)}" if error is not None else ""
         logger.error("the plugin %s: %s %s%s", plugin, hook, what, trace)

@@ -65,14 +65,20 @@ class Text:
         return None
 
 
+_MOST_WHOLE = 2**53 - 1
+"""What every JSON reader keeps exactly."""
+
+
 @record(frozen=True)
 class Whole:
     """Bounds of an integer, both included."""
 
     least: int
-    most: int = 2**53 - 1  # what every JSON reader keeps exactly
+    most: int = _MOST_WHOLE
 
     def fault(self, number: int) -> str | None:
+        if number < self.least and self.most == _MOST_WHOLE:
+            return f"is {number}; the minimum is {self.least}"
         if not self.least <= number <= self.most:
             return f"is {number}; expected {self.least} to {self.most}"
         return None

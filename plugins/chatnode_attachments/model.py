@@ -116,7 +116,7 @@ class AttachmentsChecked:
 
 @record
 class CollectAttachments:
-    """`sweep`: also remove stray files that are older than a day."""
+    """`sweep`: also remove files that no row has known of for a day."""
 
     sweep: bool = False
 

@@ -122,6 +122,18 @@ async def test_a_backup_is_copied_fetched_and_restored_with_its_files(kept: Kept
     assert {each.removeprefix("node/") for each in names(kept.bucket)} == here
 
 
+async def test_a_bucket_is_for_the_backups_of_one_node(kept: Kept, tmp_path: Path) -> None:
+    async with kept.open() as node:
+        assert (await kept.copied(node))["ok"]
+    other = Kept(tmp_path / "other", kept.bucket, attrs.evolve(kept.backup, directory=""))
+    before = names(kept.bucket)
+    async with other.open() as node:
+        done = await kept.copied(node)
+    assert not done["ok"]
+    assert "the backups of another node" in done["result"]
+    assert names(kept.bucket) == before
+
+
 async def test_what_is_there_is_not_sent_again(kept: Kept) -> None:
     async with kept.open() as node:
         await node.call("keeper.keep", content="one")
@@ -211,7 +223,7 @@ async def test_a_service_that_does_not_answer_is_a_failure(kept: Kept, monkeypat
 async def test_a_copy_that_breaks_off_is_completed_and_is_no_backup_until_then(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send, left = BucketClient.send, [2]
+    send, left = BucketClient.send, [3]  # the mark of its owner, and two files
 
     def breaks_off(self: BucketClient, path: Path, name: str) -> int:
         if not left[0]:

@@ -158,9 +158,9 @@ async def test_backups_share_what_is_equal_and_rotation_drops_what_none_lists(
     for backup in (tmp_path / "b").glob("*.backup"):
         restoring.verify(backup, secret)
     assert {path.name for path in (tmp_path / "b").iterdir()} == {
-        "files",
+        "chatnode.owner", "files",
         *(name for each in (tmp_path / "b").glob("*.backup") for name in (each.name, f"{each.name}.files")),
-    }
+    }  # fmt: skip
 
 
 async def test_a_pool_of_another_passphrase_stays_until_its_last_backup_goes(
@@ -340,7 +340,7 @@ async def test_without_files_in_backups_what_is_on_the_disk_counts(data: Path, t
     async with keeping(data, config) as node:
         names = await kept(node, "one", "two")
         await node.call("backup.create")
-    (backup,) = (tmp_path / "b").iterdir()
+    (backup,) = (tmp_path / "b").glob("*.backup")
     (data / "plugins" / "keeper" / names[0]).unlink()
     with pytest.raises(BackupError, match="is in no backup"):
         put_back(data, backup)

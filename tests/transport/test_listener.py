@@ -89,6 +89,20 @@ async def test_the_kernel_drops_a_peer_that_acknowledges_nothing(address: Addres
                 each.close()
 
 
+@pytest.mark.parametrize(
+    "config", [Config(server=Server(dead_peer_seconds=3_000_000))], ids=["more than the kernel takes"]
+)
+async def test_a_fault_right_after_accepting_ends_only_that_connection(
+    node: Node, address: Address, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        async with await connect(address) as wire:
+            with pytest.raises(Ended):
+                await wire.until(b"\r\n")
+    assert [record.getMessage() for record in caplog.records] == ["a connection from 127.0.0.1 failed: TypeError"] * 2
+    assert (await node.health())[1]["reading"]["status"] == "ok"
+
+
 # ---- how many
 
 

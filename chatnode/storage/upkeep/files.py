@@ -20,10 +20,10 @@ def appearing(path: Path) -> Generator[BinaryIO]:
 
     Raises `StartError` if the path exists, even as a link, or cannot be written.
     """
-    partial = path.with_name(path.name + PARTIAL)
     try:
         if os.path.lexists(path):
             raise StartError(f"{path}: already exists; not overwritten")
+        partial = path.with_name(path.name + PARTIAL)
         partial.unlink(missing_ok=True)
         try:
             with private_file(partial) as file:

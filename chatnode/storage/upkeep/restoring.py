@@ -7,7 +7,6 @@ seen on other messages.
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +23,14 @@ from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import chown_like_parent
+from chatnode.storage.engine.group import is_full, storage_error
 from chatnode.storage.engine.migrations import core_migrations, migrate
 from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.node import restored
 from chatnode.storage.upkeep import backups, checks, restoring_files, sealing
 from chatnode.storage.upkeep.restoring_files import PutBack, put_back
 from chatnode.storage.upkeep.sealing import BackupError
-from chatnode.storage.upkeep.snapshots import Progress, no_progress, open_read_only
+from chatnode.storage.upkeep.snapshots import Progress, copy_pages, no_progress, open_read_only
 
 _WORK = "restore.partial"
 _SQLITE = b"SQLite format 3\0"
@@ -99,7 +99,7 @@ def verify(backup: Path, secret: str | None, progress: Progress = no_progress) -
         with open_read_only(backup, resting=True) as reader:
             problems = checks.integrity(reader)
     except DatabaseError as error:
-        problems = [str(error)]
+        raise _unreadable(backup, error) from error
     if problems:
         raise BackupError(f"{backup}: the database in it is damaged: {problems[0]}")
     return None
@@ -122,16 +122,32 @@ def _discard(work: Path) -> None:
 
 def _unpack(backup: Path, work: Path, secret: str | None, progress: Progress) -> dict[str, Any] | None:
     plain = _is_plain(backup)
-    with backup.open("rb") as source, work.open("xb") as file:
+    with work.open("xb") as file:
         os.fchmod(file.fileno(), 0o600)
         chown_like_parent(work)
-        if plain:  # as from before a migration
-            shutil.copyfileobj(source, file)
+        if plain:  # as from before a migration, or of an earlier restore
+            _copy_plain(backup, work, progress)
             return None
         manifest, pieces = sealing.read(backup, secret)
         for piece in backups.compared(backup, manifest, pieces, progress):
             file.write(piece)
         return manifest
+
+
+def _copy_plain(database: Path, work: Path, progress: Progress) -> None:
+    try:
+        copy_pages(database, work, progress)
+    except DatabaseError as error:
+        if is_full(storage_error(error)):
+            raise BackupError(f"{work}: cannot be written: the disk is full; make room") from error
+        raise _unreadable(database, error) from error
+
+
+def _unreadable(database: Path, error: DatabaseError) -> BackupError:
+    return BackupError(
+        f"{database}: the database in it is damaged or cannot be read: {error}. If a -wal or -journal file is next to "
+        "it, copy all of them to a directory that is writable, and restore that copy"
+    )
 
 
 def _prepare(work: Path, backup: Path, declared: Additions, progress: Progress) -> dict[str, list[str]]:

@@ -32,6 +32,7 @@ def upgrade(
     """
     steps = core_migrations() if migrations is None else migrations
     refuse_half_restored(directory)
+    directory.refuse_lost_database()
     try:
         return _upgrade(directory, config, steps, progress)
     except DatabaseError as error:
@@ -83,7 +84,8 @@ def copy_before(directory: DataDirectory, change: str, keep: int, progress: Prog
         copy(directory.database, partial, progress)
         partial.rename(path)
         sync_directory(folder)
-        for old in sorted(folder.glob("before-*.sqlite3"), key=lambda each: each.stat().st_mtime)[:-keep]:
+        others = [each for each in folder.glob("before-*.sqlite3") if each != path]  # a wrong clock may date them later
+        for old in sorted(others, key=lambda each: each.stat().st_mtime)[: max(0, len(others) - keep + 1)]:
             old.unlink()
     except OSError as error:
         raise StartError(f"{path}: the copy from before the upgrade cannot be kept: {error.strerror}") from None

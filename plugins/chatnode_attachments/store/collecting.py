@@ -166,6 +166,9 @@ def _trash(reader: Querying, after: str) -> list[tuple[str, str]]:
 
 
 def _remove_unposted(tx: Transaction, hours: int, done: CollectedFiles) -> bool:
+    """Not soon after a restore: they may have been posted after the backup, and the restore may be undone."""
+    if tx.execute("SELECT 1 FROM attachments_restored WHERE at > ?", (tx.now - 24 * uploads.HOUR_MS,)).fetchone():
+        return False
     removed = tx.execute(
         "DELETE FROM attachments_files WHERE key IN (SELECT key FROM attachments_files "
         "WHERE message IS NULL AND used_by IS NULL AND created_at <= ? LIMIT ?)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.api import Refusal
+from chatnode_attachments.store.rows import Upload
 
 
 class OffsetMismatch(Refusal):
@@ -11,6 +12,12 @@ class OffsetMismatch(Refusal):
     def __init__(self, offset: int) -> None:
         super().__init__("conflict", f"the upload has {offset} bytes; continue there", path="offset")
         self.offset = offset
+
+
+def check_offset(upload: Upload, offset: int) -> None:
+    """Raises `OffsetMismatch`."""
+    if offset != upload.durable:
+        raise OffsetMismatch(upload.durable)
 
 
 class UploadGone(Refusal):

@@ -20,7 +20,7 @@ from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.locks import Locks
 from chatnode_attachments.store.pace import Pace
 from chatnode_attachments.store.receiving import Receiver
-from chatnode_attachments.store.refusals import DiskFull, OffsetMismatch
+from chatnode_attachments.store.refusals import DiskFull, check_offset
 from chatnode_attachments.store.rows import FileRow, Upload
 from chatnode_attachments.store.sink import Checksum, Hasher, Sink, Unreliable
 
@@ -128,14 +128,20 @@ class Store:
         `DiskFull`, `ReceivingIdle`, `too_large` for bytes beyond the length, `unavailable` when too many uploads are
         received at a time.
         """
-        if offset != upload.durable:
-            raise OffsetMismatch(upload.durable)
+        check_offset(upload, offset)
         if upload.state != "open":
+            await self._refuse_more(upload, chunks)
             return upload
         if upload.id in self._broken:
             raise await self._give_up(ctx, upload)
         with self._slot(upload.person):
             return await self._receive(ctx, upload, chunks, checksum)
+
+    async def _refuse_more(self, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
+        with trio.move_on_after(self._settings.idle_seconds):
+            async for chunk in chunks:
+                if chunk:
+                    raise Refusal("too_large", f"there are more than {upload.length} bytes", path="length")
 
     @contextmanager
     def _slot(self, person: int) -> Generator[None]:

@@ -122,7 +122,7 @@ class Client:
 
     def events(self) -> AsyncIterator[Item]:
         """The events in order, each once, also across lost connections: `Pushed`, and in between `Reset`,
-        `Live` and `Interrupted`. For one task at a time.
+        `Live` and `Interrupted`. For one task at a time: another that asks meanwhile gets a `RuntimeError`.
 
         Asking for the next one says that the last was dealt with. An app that is slow gets all the same
         everything; it is fetched when wanted. Raises `SignedOut` at its end.

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
+from chatnode.concurrency import OneReader
 from chatnode.embed._calls import AsyncCalls
 from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.handle import NodeHandle
@@ -275,9 +276,11 @@ class AsyncConsumer(ClosingIterator):
     def __init__(self, loops: LoopPortal, reading: Reading) -> None:
         self._loops = loops
         self._reading = reading
+        self._reader = OneReader()
 
     async def __anext__(self) -> AsyncBatch:
-        batch = await self._loops.run(self._reading.__anext__)
+        with self._reader:
+            batch = await self._loops.run(self._reading.next_in_turn)
         return AsyncBatch(batch.events, self._loops, batch)
 
     async def _ready(self) -> None:

@@ -111,6 +111,20 @@ def test_it_has_the_same_names() -> None:
     assert set(aio.__all__) == set(on_trio.__all__)
 
 
+def test_events_are_for_one_task_at_a_time(node: Node) -> None:
+    async def main() -> None:
+        async with ann_and_bob(node) as (ann, _):
+            while not isinstance(await anext(ann.events()), Live):
+                pass
+            waiting = asyncio.create_task(texts(ann, 1))
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="is waiting for the next item"):
+                await anext(ann.events())
+            waiting.cancel()
+
+    run(main)
+
+
 def test_two_people_talk(node: Node) -> None:
     async def main() -> None:
         async with ann_and_bob(node) as (ann, bob):

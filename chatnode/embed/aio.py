@@ -123,15 +123,17 @@ class Node(NodeHandle["AsyncCaller"]):
 
         Raises `StartError` with the reason, also when it takes longer than `start_seconds`.
         """
-        portal = self._inside.start()
-        self._crossing = LoopPortal(portal)
         try:
             async with asyncio.timeout(self._inside.start_seconds):
+                if (ending := self._inside.ending) is not None:
+                    await wait_for(ending)
+                portal = self._inside.start()
+                self._crossing = LoopPortal(portal)
                 await wait_for(portal.ready)
         except TimeoutError:
             raise self._inside.too_slow() from None
         except asyncio.CancelledError:
-            portal.stop()
+            self._inside.portal.stop()
             raise
         return self
 

@@ -68,13 +68,15 @@ class Node(NodeHandle["BlockingCaller"]):
         Raises `StartError` with the reason, also when it takes longer than `start_seconds`.
         """
         refuse_on_loop()
-        portal = self._inside.start()
+        seconds = self._inside.start_seconds
         try:
-            portal.ready.result(self._inside.start_seconds)
+            if (ending := self._inside.ending) is not None:
+                ending.result(seconds)
+            self._inside.start().ready.result(seconds)
         except TimeoutError:
             raise self._inside.too_slow() from None
         except KeyboardInterrupt:
-            portal.stop()
+            self._inside.portal.stop()
             raise
         return self
 

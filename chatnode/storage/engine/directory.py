@@ -152,6 +152,7 @@ class DataDirectory:
             self._lock = None
 
     def _unusable(self, error: OSError) -> StartError:
-        known = fault(Path(error.filename)) if error.filename else None
-        why = f"{known} ({error.strerror})" if known is not None else error.strerror
+        why, known = str(error.strerror), fault(Path(error.filename)) if error.filename else None
+        if known is not None:
+            why = known if why in known else f"{known} ({why})"
         return StartError(f"{self.path}: cannot be used as a data directory: {why}")

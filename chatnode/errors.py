@@ -63,6 +63,13 @@ class Refusal(Exception):
         return body
 
 
+class Misuse(TypeError, ValueError):
+    """The code of a plugin or a program uses the node in a way that cannot work.
+
+    The message is the node's own and contains nothing that users wrote, so it is shown and logged as it is.
+    """
+
+
 class StartError(Exception):
     """The node or a command-line tool cannot start; the message names the place and the fix."""
 

@@ -26,6 +26,7 @@ from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
 from chatnode.storage.engine.cutting import budget
 from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers as storage
@@ -239,7 +240,7 @@ class RunningConsumer:
         began = perf_counter()
         if effect is not None:
             with budget(tx, self._settings.transaction_seconds, time.thread_time):
-                effect(tx)
+                finished(effect(tx))
         return perf_counter() - began
 
     def _warn_if_slow(self, took: float) -> None:

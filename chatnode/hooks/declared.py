@@ -13,6 +13,7 @@ from chatnode.dispatch.core import RATES
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import StartError
 from chatnode.hooks.calls import MARK
+from chatnode.hooks.colours import check_plain
 from chatnode.hooks.discovery import NAME
 from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
@@ -61,6 +62,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     """Raises `StartError` with the first fault, and adds the plugin's names to `taken` if there is none."""
     _check_version(plugin)
     _check_required(plugin)
+    check_plain(plugin)
     prefix = f"{plugin.name}."
     permissions = {each.name for each in plugin.permissions}
     _names("permission", permissions, prefix, PERMISSIONS)
@@ -127,10 +129,12 @@ def check(plugin: Plugin, taken: Taken) -> None:
 
 def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield from ((f"the command {each.name}", each.handler) for each in plugin.commands)
+    yield from ((f"`earlier` of the command {each.name}", each.earlier) for each in plugin.commands)
     yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)
     yield from ((f"the task {each.name}", each.run) for each in plugin.tasks)
     yield from ((f"the work {each.name}", each.run) for each in plugin.works)
     yield from ((f"the slash command /{each.name}", each.handler) for each in plugin.slash)
+    yield from ((f"the route {each.rule}", each.handler) for each in plugin.routes)
     yield from ((f"the page {each.path!r}", each.render) for each in plugin.pages)
     yield from ((f"`submit` of the page {each.path!r}", each.submit) for each in plugin.pages)
     yield from ((f"the value of the metric {each.name}", each.value) for each in plugin.metrics)

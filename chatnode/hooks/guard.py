@@ -18,10 +18,11 @@ from typing import Any, Protocol, cast
 
 import trio
 
-from chatnode.errors import Refusal
+from chatnode.errors import Misuse, Refusal
 from chatnode.protocol import codec
 from chatnode.storage.engine.connection import Reader, was_interrupted
 from chatnode.storage.engine.cutting import budget
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.transaction import Transaction
 
 FAILURES = (Exception, SystemExit)
@@ -80,7 +81,7 @@ def guard(
         began = time.perf_counter()
         try:
             with _sql_budget(arguments, seconds):
-                result = function(*arguments)
+                result = finished(function(*arguments), iterable=True)
         except Refusal:
             raise
         except FAILURES as error:
@@ -96,17 +97,20 @@ def guard(
 
 def describe_error(error: BaseException) -> str:
     """The type of an error, and the last line of the plugin's code in its traceback; not its text, which may contain
-    message text. The log has the traceback."""
+    message text, unless it is the node's own (`Misuse`). The log has the traceback."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseException", error.exceptions[0])
+    said = f": {error}" if isinstance(error, Misuse) else ""
     places = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if not places:
-        return f"raised {type(error).__name__}"
+        return f"raised {type(error).__name__}{said}"
     roots = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in places]
     plugin = next((root for root in roots if root not in _NOT_OF_PLUGINS), roots[-1])
+    if said and plugin == "chatnode":
+        return f"raised {type(error).__name__}{said}"
     frame, line = next(place for place, root in zip(reversed(places), reversed(roots), strict=True) if root == plugin)
     code = frame.f_code
-    return f"raised {type(error).__name__} at {_short(code.co_filename, plugin)}:{line} in {code.co_name}"
+    return f"raised {type(error).__name__} at {_short(code.co_filename, plugin)}:{line} in {code.co_name}{said}"
 
 
 def _short(filename: str, package: str) -> str:

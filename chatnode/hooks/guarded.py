@@ -97,7 +97,7 @@ class Guarded:
 
         def problems(reader: Reader) -> list[str]:
             try:
-                return check(reader, directory)
+                return list(check(reader, directory))
             except Exception as error:
                 if may_pass(error):
                     raise cannot_check(self.plugin, error) from error

@@ -12,6 +12,7 @@ from chatnode.concurrency import shielded
 from chatnode.hooks.context import Context
 from chatnode.model.records import record
 from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.lane import timed
 from chatnode.storage.engine.steps import Steps
 from chatnode.storage.engine.transaction import Transaction, Write
@@ -91,7 +92,7 @@ class Work:
             self._to_note = None
             if not storage.is_running(tx, self._key):
                 return False, None, None
-            return True, function(tx), self._to_note
+            return True, finished(function(tx)), self._to_note
 
         # Shielded, so that nothing of it is waiting to be written when the run has ended.
         (ran, result, noted), seconds = await shielded(lambda: self._db.write(lambda tx: timed(run, tx), low=True))

@@ -15,6 +15,7 @@ from chatnode.logs import get_logger
 from chatnode.metrics import Commits
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.group import QueuedCall, disk_full, is_full, jobs_to_commit_again, storage_error
 from chatnode.storage.engine.transaction import Bulk, BulkTransaction, Known, Transaction
 
@@ -104,7 +105,7 @@ class GroupCommit:
         self._known.clear()
         for job in jobs:
             transaction = Transaction(self._writer, gid, self.additions.followers)
-            job.outcome = outcome.Value(job.function(transaction))
+            job.outcome = outcome.Value(finished(job.function(transaction)))
             job.recorded = transaction.recorded
             gid = transaction.next_gid
             self._check_in_transaction()
@@ -147,7 +148,7 @@ class GroupCommit:
         transaction = Transaction(connection, gid, self.additions.followers)
         connection.execute("SAVEPOINT job")
         try:
-            job.outcome = outcome.Value(job.function(transaction))
+            job.outcome = outcome.Value(finished(job.function(transaction)))
             job.recorded = transaction.recorded
             gid = transaction.next_gid
         except BaseException as error:

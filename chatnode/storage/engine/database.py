@@ -36,6 +36,7 @@ from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.gaps import RawFile
 from chatnode.storage.engine.group import QueuedCall
 from chatnode.storage.engine.transaction import PlannedWrite, Read, Write
@@ -276,7 +277,7 @@ class Database(WriterThread):
 def _in_snapshot(connection: Reader, function: Read[T]) -> T:
     connection.execute("BEGIN")
     try:
-        return function(connection)
+        return finished(function(connection))
     finally:
         with contextlib.suppress(sqlite3.Error):  # as when the file is damaged, which `function` has met already
             connection.execute("ROLLBACK")

@@ -15,6 +15,7 @@ from chatnode.model.records import record
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.dialect import items_of
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.row import Row
 
 T = TypeVar("T")
@@ -187,7 +188,7 @@ class Transaction:
         self.execute("SAVEPOINT part")
         refused = None
         try:
-            part()
+            finished(part())
         except Refusal as refusal:
             refused = refusal
             self.execute("ROLLBACK TO part")

@@ -63,7 +63,7 @@ class Refusal(Exception):
         return body
 
 
-class Misuse(TypeError, ValueError):
+class Misuse(TypeError, ValueError, LookupError):
     """The code of a plugin or a program uses the node in a way that cannot work.
 
     The message is the node's own and contains nothing that users wrote, so it is shown and logged as it is.

@@ -13,15 +13,14 @@ import pluggy
 from chatnode.config import Plugins as Settings
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import Allow, Deny, RequestCheck
-from chatnode.errors import STATUS, Refusal, StartError
-from chatnode.hooks import specs
+from chatnode.errors import STATUS, Misuse, Refusal, StartError
+from chatnode.hooks import prepared, specs
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, colour, describe_error, guard, is_json
 from chatnode.hooks.plugin import Plugin
 from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
 from chatnode.model.events import Event
-from chatnode.model.messages import FileRef, Media
 from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Querying, Reader
@@ -230,30 +229,25 @@ class HookCalls:
 
         Each plugin's predicate sees the draft as the previous plugins left it.
         """
-        prepared = attrs.evolve(draft, files=[*draft.files])
+        after = prepared.copied(draft)
         implementations = self._implementations("prepare_draft")
-        for plugin, prepare in self._calls("prepare_draft", implementations, ctx, prepared, draft=prepared):
-            before = dict(prepared.metadata or {})
+        for plugin, prepare in self._calls("prepare_draft", implementations, ctx, after, draft=after):
+            before = prepared.copied(after)
+            before.kind = draft.kind  # of which a plugin before may have left another, which is not used
             try:
                 await prepare()
-                self._check_metadata(plugin, before, prepared.metadata or {})
-                self._check_content(plugin, draft, prepared)
+                self._check_prepared(plugin, before, after)
+                self._check_metadata(plugin, before.metadata or {}, after.metadata or {})
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
-        if prepared.text != draft.text or prepared.content != draft.content:
+        if after.text != draft.text or after.content != draft.content:
             draft.sent = as_sent(draft)
-        draft.text, draft.metadata = prepared.text, prepared.metadata
-        draft.content, draft.files = prepared.content, prepared.files
+        draft.text, draft.metadata = after.text, after.metadata
+        draft.content, draft.files = after.content, after.files
 
-    def _check_content(self, plugin: str, sent: Draft, prepared: Draft) -> None:
-        """Raises `HookFailed` if a plugin left a draft without the content that its kind has, or with another."""
-        files = cast("Sequence[object]", prepared.files)
-        if (
-            type(prepared.content) is not type(sent.content)
-            or bool(files) != bool(sent.files)
-            or not all(isinstance(each, FileRef | Media) for each in files)
-        ):
-            what = f"left content or files that do not belong to a message of kind {sent.kind}"
+    def _check_prepared(self, plugin: str, before: Draft, after: Draft) -> None:
+        """Raises `HookFailed` if a plugin left a draft that nobody could post."""
+        if (what := prepared.fault_of(before, after)) is not None:
             self._report(plugin, "prepare_draft", what)
             raise HookFailed(plugin, "prepare_draft", what)
 
@@ -338,9 +332,9 @@ class HookCalls:
         """
         offering = self._offers.get(hook)
         if offering is None:
-            raise LookupError(f"no plugin offers the hook {hook}")
+            raise Misuse(f"no plugin offers the hook {hook}")
         if offering != plugin.name and offering not in plugin.requires:
-            raise LookupError(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
+            raise Misuse(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
         gave: list[Any] = []
         spec = getattr(self._pluggy.hook, hook).spec.function
         is_async, refuses = colour(spec) == "async def", getattr(spec, specs.REFUSES, False)

@@ -23,7 +23,7 @@ from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
 from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command, HandlerResult
-from chatnode.errors import Refusal, StartError
+from chatnode.errors import Misuse, Refusal, StartError
 from chatnode.garbage import not_collected
 from chatnode.hooks import declared
 from chatnode.hooks.calls import Facade, HookCalls
@@ -299,6 +299,7 @@ class Manager:
                 partial(_wake, jobs, plugin),
                 frozenset(plugin.ephemeral), self._directory.of_plugin(name),
                 {kind.name: kind.title for kind in plugin.works},
+                frozenset(each.name for each in plugin.metrics if each.value is None),
             )  # fmt: skip
             self._calls.scopes[name] = each.scope
             each.context = each.context_of(nobody)
@@ -380,7 +381,7 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
 
 def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
     if not any(each.name == task and each.every is not None for each in plugin.tasks):
-        raise LookupError(f"the plugin {plugin.name} has no periodic task {task}")
+        raise Misuse(f"the plugin {plugin.name} has no periodic task {task}")
     jobs.wake(f"{plugin.name}.{task}")
 
 

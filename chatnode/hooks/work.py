@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import trio
 
 from chatnode.concurrency import shielded
+from chatnode.errors import Misuse
 from chatnode.hooks.context import Context
 from chatnode.model.records import record
 from chatnode.storage.engine.database import Database
@@ -120,8 +121,12 @@ class Work:
     ) -> None:
         """Store progress and a checkpoint in the transaction of `write`: both are there if what it wrote is.
 
-        What is not given stays as it is. Raises `ValueError` if the state is not JSON or has more than 1 MiB.
+        What is not given stays as it is. Raises `ValueError` if the state is not JSON or has more than 1 MiB, and if
+        `done` or `total` is not an integer from 0 on.
         """
+        for name, number in (("done", done), ("total", total)):
+            if number is not None and (type(number) is not int or number < 0):
+                raise Misuse(f"`{name}` of a work must be an integer from 0 on")
         before = self._to_note or _Noted(self.done, self.total, None)
         noted = _Noted(
             before.done if done is None else done,

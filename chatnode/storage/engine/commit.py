@@ -104,7 +104,7 @@ class GroupCommit:
         """Run jobs one after the other without a savepoint; returns the next free gid."""
         self._known.clear()
         for job in jobs:
-            transaction = Transaction(self._writer, gid, self.additions.followers)
+            transaction = Transaction(self._writer, gid, self.additions.followers, self.additions.events)
             job.outcome = outcome.Value(finished(job.function(transaction)))
             job.recorded = transaction.recorded
             gid = transaction.next_gid
@@ -120,7 +120,7 @@ class GroupCommit:
         if bulk is not self._remembering:  # one bulk may write what another remembers
             self._known.clear()
             self._remembering = bulk
-        transaction = BulkTransaction(self._writer, gid, self.additions.followers)
+        transaction = BulkTransaction(self._writer, gid, self.additions.followers, self.additions.events)
         recorded, taken = transaction.recorded, 0
         outcomes = bulk(transaction, self._known, [job.plan for job in jobs if job.plan is not None])
         # With `strict`, zip asks for one outcome too many, which runs the bulk to its end.
@@ -145,7 +145,7 @@ class GroupCommit:
     def _run_in_savepoint(self, job: QueuedCall[Any], gid: int) -> int:
         """Run one job; returns the next free gid. What a failing job recorded is undone, its gids with it."""
         connection = self._writer
-        transaction = Transaction(connection, gid, self.additions.followers)
+        transaction = Transaction(connection, gid, self.additions.followers, self.additions.events)
         connection.execute("SAVEPOINT job")
         try:
             job.outcome = outcome.Value(finished(job.function(transaction)))

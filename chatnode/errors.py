@@ -63,11 +63,27 @@ class Refusal(Exception):
         return body
 
 
-class Misuse(TypeError, ValueError, LookupError):
+class Misuse(Exception):
     """The code of a plugin or a program uses the node in a way that cannot work.
 
     The message is the node's own and contains nothing that users wrote, so it is shown and logged as it is.
     """
+
+
+class WrongKind(Misuse, TypeError):
+    """Something of another kind is needed."""
+
+
+class WrongValue(Misuse, ValueError):
+    """The value cannot be used."""
+
+
+class UnknownName(Misuse, LookupError):
+    """Nothing has this name."""
+
+
+class WouldBlock(Misuse, RuntimeError):
+    """On this thread the call would wait for itself, or hold up an event loop."""
 
 
 class StartError(Exception):

@@ -13,7 +13,7 @@ import pluggy
 from chatnode.config import Plugins as Settings
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import Allow, Deny, RequestCheck
-from chatnode.errors import STATUS, Misuse, Refusal, StartError
+from chatnode.errors import STATUS, Refusal, StartError, UnknownName
 from chatnode.hooks import prepared, specs
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, colour, describe_error, guard, is_json
@@ -332,9 +332,9 @@ class HookCalls:
         """
         offering = self._offers.get(hook)
         if offering is None:
-            raise Misuse(f"no plugin offers the hook {hook}")
+            raise UnknownName(f"no plugin offers the hook {hook}")
         if offering != plugin.name and offering not in plugin.requires:
-            raise Misuse(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
+            raise UnknownName(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
         gave: list[Any] = []
         spec = getattr(self._pluggy.hook, hook).spec.function
         is_async, refuses = colour(spec) == "async def", getattr(spec, specs.REFUSES, False)

@@ -17,7 +17,7 @@ import trio
 
 from chatnode.concurrency import Backoff, behind_barrier
 from chatnode.config import Plugins as Settings
-from chatnode.errors import Misuse, Refusal
+from chatnode.errors import Refusal, WrongKind
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.passing import may_pass
@@ -224,7 +224,7 @@ class RunningConsumer:
     async def _effect(self, rows: Sequence[Row]) -> Write[object] | None:
         effect: Any = await self.consumer.consume(self._context, rows)
         if effect is not None and not callable(effect):
-            raise Misuse("a consumer returns a function of the transaction, or None")
+            raise WrongKind("a consumer returns a function of the transaction, or None")
         return cast("Write[object] | None", effect)
 
     def _apply(

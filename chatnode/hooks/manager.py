@@ -23,7 +23,7 @@ from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
 from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command, HandlerResult
-from chatnode.errors import Misuse, Refusal, StartError
+from chatnode.errors import Refusal, StartError, UnknownName
 from chatnode.garbage import not_collected
 from chatnode.hooks import declared
 from chatnode.hooks.calls import Facade, HookCalls
@@ -381,7 +381,7 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
 
 def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
     if not any(each.name == task and each.every is not None for each in plugin.tasks):
-        raise Misuse(f"the plugin {plugin.name} has no periodic task {task}")
+        raise UnknownName(f"the plugin {plugin.name} has no periodic task {task}")
     jobs.wake(f"{plugin.name}.{task}")
 
 

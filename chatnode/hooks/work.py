@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import trio
 
 from chatnode.concurrency import shielded
-from chatnode.errors import Misuse
+from chatnode.errors import WrongValue
 from chatnode.hooks.context import Context
 from chatnode.model.records import record
 from chatnode.storage.engine.database import Database
@@ -126,7 +126,7 @@ class Work:
         """
         for name, number in (("done", done), ("total", total)):
             if number is not None and (type(number) is not int or number < 0):
-                raise Misuse(f"`{name}` of a work must be an integer from 0 on")
+                raise WrongValue(f"`{name}` of a work must be an integer from 0 on")
         before = self._to_note or _Noted(self.done, self.total, None)
         noted = _Noted(
             before.done if done is None else done,

@@ -34,6 +34,7 @@ from chatnode.concurrency import Signal
 from chatnode.config import Storage as StorageSettings
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
+from chatnode.storage.engine import own_threads
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.finished import finished
@@ -249,6 +250,7 @@ class Database(WriterThread):
 
     def _run(self, target: Callable[..., None], *args: Any) -> None:
         """Says when it ends, so that waiting takes no further thread: at the exit of the interpreter there is none."""
+        own_threads.enter()
         try:
             target(*args)
         finally:

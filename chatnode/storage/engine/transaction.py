@@ -9,7 +9,7 @@ import attrs
 import orjson
 import outcome
 
-from chatnode.errors import Misuse, Refusal
+from chatnode.errors import Refusal, UnknownName
 from chatnode.model.events import Event, MemberJoined, MemberLeft
 from chatnode.model.records import record
 from chatnode.model.times import now_ms
@@ -134,7 +134,7 @@ class Transaction:
         to the push; when the log is read later, the tables decide (`storage/log/log.py`). `subject` is the key or
         number from which, with the kind, the event can be rebuilt.
 
-        Raises `Misuse` for an event that nobody has declared: users who are away would never get it.
+        Raises `UnknownName` for an event that nobody has declared: users who are away would never get it.
         """
         if self.events and event.name not in self.events:
             raise _undeclared(event.name)
@@ -253,8 +253,10 @@ class BulkTransaction(Transaction):
             self._rows.clear()
 
 
-def _undeclared(event: str) -> Misuse:
-    return Misuse(f"the event {event} is not declared, so it cannot be recorded: add its EventKind to Plugin.events")
+def _undeclared(event: str) -> UnknownName:
+    return UnknownName(
+        f"the event {event} is not declared, so it cannot be recorded: add its EventKind to Plugin.events"
+    )
 
 
 def follower_of(tx: Transaction, event: Event) -> Follower | None:

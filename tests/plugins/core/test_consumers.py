@@ -407,7 +407,7 @@ async def test_a_consumer_that_gives_nonsense_is_told_so(tmp_path: Path) -> None
         (status,) = await node.consumers.catch_up()
         assert status.set_aside == await head(node)
         (entry, *_) = (await node.call("plugins.set_aside"))["set_aside"]
-        assert entry["error"] == "raised Misuse: a consumer returns a function of the transaction, or None"
+        assert entry["error"] == "raised WrongKind: a consumer returns a function of the transaction, or None"
 
 
 async def test_an_effect_over_its_budget_is_cut_and_its_row_set_aside(tmp_path: Path) -> None:

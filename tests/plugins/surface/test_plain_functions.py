@@ -156,7 +156,7 @@ async def test_a_row_for_which_a_consumer_returns_one_is_set_aside(tmp_path: Pat
         (status,) = await node.consumers.catch_up()
         assert status.set_aside == 1
         assert [each.last_failure for each in node.plugins.statuses()] == [
-            f"consumer reads failed on gid 3, message.posted: raised Misuse: write {NOT_RUN}"
+            f"consumer reads failed on gid 3, message.posted: raised WrongKind: write {NOT_RUN}"
         ]
 
 

@@ -199,6 +199,8 @@ def _check_order(collection: Collection) -> None:
     named = [name.strip().removeprefix("-") for name in collection.order.split(",")]
     for name in (*collection.key, *named):
         field = collection.field(name)
+        if field is None and collection.learn is None:
+            raise StartError(f"the collection {collection.name} has no field {name!r}, which its key or order names")
         if field is not None and field.permission is not None:
             raise StartError(f"the field {name} of {collection.name} has a permission, so it cannot order the rows")
 

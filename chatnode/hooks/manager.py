@@ -40,7 +40,7 @@ from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
-from chatnode.storage.node import plugin_directories
+from chatnode.storage.node import declared_sql, plugin_directories
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
 
@@ -207,6 +207,11 @@ class Manager:
                 copy_before(directory, f"{name}-{plugin.version}", keep)
             plugin_directories.prepare(directory.of_plugin(name))
             storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles, extends)
+            for collection in plugin.collections:
+                declared_sql.check_collection(connection, collection)
+            for consumer in plugin.consumers:
+                if consumer.where is not None:
+                    declared_sql.check_condition(connection, consumer.name, consumer.where)
         except Exception as error:
             self._drop(name, error)
 

@@ -20,6 +20,7 @@ from chatnode.storage.engine.additions import CoreTable, Table
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.migrations import CORE, Migration, migrate, pending
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.node.declared_sql import check_export
 
 
 @record(frozen=True)
@@ -228,11 +229,7 @@ def _check_columns(connection: Reader, table: Table) -> None:
     wanted = {*table.people, *([table.message] if table.message is not None else [])}
     if missing := sorted(wanted - there):
         raise StartError(f"the table {table.name} is declared with the column {missing[0]}, which does not exist")
-    if table.export is not None:
-        try:
-            connection.execute(f"EXPLAIN {table.export}", {"person": 0, "after": 0, "limit": 0})
-        except sqlite3.Error as error:
-            raise StartError(f"the export of the table {table.name} cannot be read: {error}") from error
+    check_export(connection, table)
 
 
 def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:

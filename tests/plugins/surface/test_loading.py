@@ -66,6 +66,15 @@ async def nothing(*arguments: Any) -> Any:
     """Of a route, a page, a consumer."""
 
 
+def a_collection(**changed: Any) -> Collection:
+    given = {
+        "name": "waves", "about": "Waves.", "source": "people item", "visible": "item.key = :me",
+        "fields": (Field("handle", kinds.String(), "item.handle"),), "key": ("handle",), "order": "handle",
+        "permission": CHAT,
+    }  # fmt: skip
+    return Collection(**given | changed)  # type: ignore[arg-type]
+
+
 #: What is declared → what is said of it.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Hello World"}, "the name 'Hello World' must consist of a-z and 0-9"),
@@ -116,6 +125,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "permission without prefix": ({"permissions": (Permission("use", "use it"),)}, "does not begin with demo."),
     "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted exists already"),
+    "order of a collection": (
+        {"collections": (a_collection(order="-nosuch"),)},
+        "the collection waves has no field 'nosuch', which its key or order names",
+    ),
+    "key of a collection": ({"collections": (a_collection(key=("nosuch",)),)}, "has no field 'nosuch'"),
+    "source of a collection": (
+        {"collections": (a_collection(source="demo_waves"),)},
+        "the collection waves cannot be read: no such table: demo_waves",
+    ),
+    "what is visible of a collection": (
+        {"collections": (a_collection(visible="item.nosuch = :me"),)},
+        "the collection waves cannot be read: no such column: item.nosuch",
+    ),
+    "condition of a consumer": (
+        {"consumers": (Consumer("reads", nothing, where="log.nosuch = 1"),)},
+        "`where` of the consumer reads cannot be read: no such column: log.nosuch",
+    ),
     "collection of the node's": (
         {"collections": (Collection("messages", "x", "people item", "1", (), (), "", CHAT),)},
         "the collection messages exists already",

@@ -6,6 +6,9 @@ field at fault, `temporary` says whether the same request may succeed later.
 
 from __future__ import annotations
 
+import copyreg
+from typing import Any
+
 STATUS: dict[str, int] = {
     "bad_json": 400,  # the frame or body is not JSON, or is nested too deep
     "bad_request": 400,  # JSON, but not a request envelope
@@ -29,7 +32,14 @@ STATUS: dict[str, int] = {
 TEMPORARY = frozenset({"rate_limited", "unavailable"})
 
 
-class Refusal(Exception):
+class Carried(Exception):
+    """An exception that can be pickled and copied, whatever its own `__init__` takes: process pools send it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class Refusal(Carried):
     """A request cannot be carried out, and the requester is told why.
 
     `retry_after` is in seconds. `message` is for people and may change; `code` is for programs.

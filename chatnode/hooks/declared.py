@@ -17,6 +17,7 @@ from chatnode.hooks.colours import check_plain
 from chatnode.hooks.discovery import NAME
 from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
+from chatnode.hooks.request_types import check_requests
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
 from chatnode.hooks.slash import NAME as SLASH_NAME
 from chatnode.model.permissions import MEMBER, MODERATOR, PERMISSIONS, ROLES
@@ -73,6 +74,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
         _check_permission(f"the command {command.name}", command.or_permission, permissions)
         if command.limit is not None and command.limit not in {*RATES, *(limit.name for limit in plugin.limits)}:
             raise StartError(f"the command {command.name} has the limit {command.limit}, which no plugin declares")
+    check_requests(plugin.commands)
     if plugin.settings in taken.settings:
         raise StartError(f"its settings class {plugin.settings.__name__} belongs to another plugin; declare its own")
     events = [each.name for each in (*(kind.event for kind in plugin.events), *plugin.ephemeral)]

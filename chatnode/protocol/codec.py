@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, is_typeddict
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import attrs
 import cattrs
@@ -77,6 +78,39 @@ def read(values: Any, kind: type[T]) -> T:
         return _lenient.structure(values, kind)
     except Exception:
         raise _explain(_lenient_explaining, values, kind) from None
+
+
+def unreadable(kind: type[Any], seen: frozenset[type[Any]] = frozenset()) -> tuple[str, Any] | None:
+    """The first field of an attrs class, with its type, that no request can have; None if there is none."""
+    for name, hint in get_type_hints(kind, include_extras=True).items() if kind not in seen else ():
+        if name in attrs.fields_dict(kind):
+            for part in _parts(hint):
+                if attrs.has(part):
+                    inner = unreadable(part, seen | {kind})
+                    if inner is not None:
+                        return f"{wire_name(name)}.{inner[0]}", inner[1]
+                elif not _is_read(part):
+                    return wire_name(name), part
+    return None
+
+
+def _parts(hint: Any) -> Iterable[Any]:
+    """The types that a type is made of, and then itself."""
+    if get_origin(hint) is not Literal:
+        for each in get_args(hint):
+            if isinstance(each, type) or get_origin(each) is not None:
+                yield from _parts(each)
+    yield hint
+
+
+def _is_read(kind: Any) -> bool:
+    if kind in (bytes, bytearray):
+        return False
+    try:
+        _strict.get_structure_hook(kind)
+    except Exception:
+        return kind is NoneType
+    return True
 
 
 def wire_name(attribute: str) -> str:

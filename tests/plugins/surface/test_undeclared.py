@@ -13,7 +13,7 @@ from chatnode.testing import User, run_work
 from tests.plugins.surface.making import made, node_with
 
 
-@attrs.frozen
+@attrs.define
 class Waved(Event):
     """Somebody waved."""
 
@@ -21,7 +21,7 @@ class Waved(Event):
     who: Any
 
 
-@attrs.frozen
+@attrs.define
 class Nodded(Event):
     """Somebody nodded."""
 

@@ -19,6 +19,7 @@ from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.hooks.request_types import check_requests
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
+from chatnode.hooks.shapes import check_own_kinds, check_shapes
 from chatnode.hooks.slash import NAME as SLASH_NAME
 from chatnode.model.permissions import MEMBER, MODERATOR, PERMISSIONS, ROLES
 from chatnode.model.records import record
@@ -61,6 +62,7 @@ _OF_THE_FRAME = frozenset({"id", "event", "gid"})
 
 def check(plugin: Plugin, taken: Taken) -> None:
     """Raises `StartError` with the first fault, and adds the plugin's names to `taken` if there is none."""
+    check_shapes(plugin)
     _check_version(plugin)
     _check_required(plugin)
     check_plain(plugin)
@@ -102,6 +104,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
         _check_order(each)
     for consumer in plugin.consumers:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
+    check_own_kinds(plugin, taken.events)
     for what, function in _run_by_the_node(plugin):
         if isfunction(function) and colour(function) == "def":
             raise StartError(f"{what} must be async def, not def")
@@ -174,8 +177,6 @@ def _check_version(plugin: Plugin) -> None:
 
 
 def _check_required(plugin: Plugin) -> None:
-    if isinstance(plugin.requires, str):
-        raise StartError(f"requires is a string; expected names, such as ({plugin.requires!r},)")
     for name in plugin.requires:
         if not NAME.fullmatch(name):
             raise StartError(f"it requires {name!r}, which is not a plugin name: they consist of a-z and 0-9")
@@ -268,5 +269,5 @@ def declaration(source: Any) -> Plugin:
         raise StartError("it has no function chatnode_plugin marked with hookimpl")
     plugin = declare() if callable(declare) else None
     if not isinstance(plugin, Plugin):
-        raise StartError("its chatnode_plugin does not return a Plugin")
+        raise StartError(f"its chatnode_plugin returns {type(plugin).__name__} instead of a Plugin")
     return plugin

@@ -9,20 +9,28 @@ import attrs
 
 from chatnode.dispatch.table import Command
 from chatnode.errors import StartError
+from chatnode.model.records import is_written
 from chatnode.protocol import codec
 
 
 def check_requests(commands: Iterable[Command[Any, Any]]) -> None:
-    """Raises `StartError`."""
+    """Raises `StartError`. Records that nobody has needed yet are left as they are: a start would write them all."""
     for command in commands:
-        if not attrs.has(command.takes):
-            raise StartError(f"the command {command.name} takes {command.takes}; expected a class of attrs")
-        if (found := codec.unreadable(command.takes)) is not None:
-            field, kind = found
-            raise StartError(
-                f"the command {command.name} has the field {field} of type {_name(kind)}, which cannot be read from "
-                "JSON; use str, int, float, bool, a list, a dict, a Literal, or a class of these"
-            )
+        if is_written(command.takes) and (fault := fault_of_request(command)) is not None:
+            raise StartError(fault)
+
+
+def fault_of_request(command: Command[Any, Any]) -> str | None:
+    """What is wrong with the class of a command's requests; None if nothing is."""
+    if not attrs.has(command.takes):
+        return f"the command {command.name} takes {_name(command.takes)}; expected a class of attrs"
+    if (found := codec.unreadable(command.takes)) is None:
+        return None
+    field, kind = found
+    return (
+        f"the command {command.name} has the field {field} of type {_name(kind)}, which cannot be read from JSON; "
+        "use str, int, float, bool, a list, a dict, a Literal, or a class of these"
+    )
 
 
 def _name(kind: Any) -> str:

@@ -32,7 +32,7 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Plugins
 from chatnode.node import open_node
-from chatnode.testing import User
+from chatnode.testing import User, check_plugin
 from tests.plugins.surface.making import declare, made, node_with, states
 
 
@@ -82,6 +82,33 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "api: no version": ({"api": "one"}, "api is 'one'; expected a version such as 2.0"),
     "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0; install a newer chatnode"),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
+    "api: a number": ({"api": 2}, "api is 2; expected a string"),
+    "one command for a list": (
+        {"commands": a_command("demo.wave")},
+        "commands is not a list or tuple; for one Command write (Command(…),)",
+    ),
+    "a class for its kind": ({"events": (Waved,)}, "events has Waved; expected EventKind"),
+    "event without a name": (
+        {"ephemeral": (type("Nameless", (Event,), {}),)},
+        "the event class Nameless has no name, such as demo.changed",
+    ),
+    "event that is none": ({"ephemeral": (int,)}, "<class 'int'> is not a class of events; derive it from Event"),
+    "kinds as one text": (
+        {"consumers": (Consumer("reads", nothing, kinds="message.posted"),)},  # type: ignore[arg-type]
+        "`kinds` of the consumer reads is a string; expected names, such as ('message.posted',)",
+    ),
+    "roles as one text": (
+        {"permissions": (Permission("demo.use", "use it", roles="member"),)},  # type: ignore[arg-type]
+        "`roles` of the permission demo.use is a string; expected names, such as ('member',)",
+    ),
+    "people as one text": (
+        {"tables": (Table("demo_t", people="person"),)},  # type: ignore[arg-type]
+        "`people` of the table demo_t is a string; expected names, such as ('person',)",
+    ),
+    "own event that is misspelt": (
+        {"events": (an_event("demo.waved"),), "consumers": (Consumer("reads", nothing, frozenset({"demo.wavd"})),)},
+        "the consumer reads wants events demo.wavd, which the plugin does not declare",
+    ),
     "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
     "command twice": (
         {"commands": (a_command("demo.wave"), a_command("demo.wave"))},
@@ -226,6 +253,42 @@ async def test_what_is_no_plugin_is_said_so(tmp_path: Path) -> None:
             "raises": "it has no function chatnode_plugin marked with hookimpl",
             "nothing": "it has no function chatnode_plugin marked with hookimpl",
         }
+
+
+async def test_a_plugin_that_cannot_be_asked_for_its_declaration_is_broken_and_the_node_runs(tmp_path: Path) -> None:
+    class Nothing:
+        @staticmethod
+        @hookimpl
+        def chatnode_plugin() -> Any: ...
+
+    class Raises:
+        @staticmethod
+        @hookimpl
+        def chatnode_plugin() -> Any:
+            raise ImportError("no such thing")
+
+    async with node_with(tmp_path, Nothing(), Raises()) as node:
+        assert states(node) == {
+            "Nothing": "its chatnode_plugin returns NoneType instead of a Plugin",
+            "Raises": "ImportError: no such thing",
+        }
+        await User.new(node, "ann")
+    with pytest.raises(AssertionError, match="its chatnode_plugin returns NoneType instead of a Plugin"):
+        check_plugin(Nothing())
+
+
+def test_a_handler_without_annotations_says_which_it_needs() -> None:
+    async def wave(ctx, asked):  # type: ignore[no-untyped-def]
+        """Wave."""
+
+    with pytest.raises(TypeError, match=r"wave must be annotated: \(ctx: Context, asked: Request\) -> Reply"):
+        command("demo.wave", permission=None)(wave)
+
+
+def test_a_role_that_nobody_has_is_told_to_the_author() -> None:
+    plugin = made("demo", permissions=(Permission("demo.use", "use it", roles=("membr",)),))
+    with pytest.raises(AssertionError, match=r"the permission demo\.use is for the role membr; roles are admin, "):
+        check_plugin(plugin)
 
 
 # ---- hooks

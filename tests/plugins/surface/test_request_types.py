@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from chatnode.api import CHAT, Context, Nothing, command
-from chatnode.testing import User
+from chatnode.model.records import is_written, record
+from chatnode.testing import User, check_plugin
 from chatnode.transport import openapi
 from tests.plugins.surface.making import made, node_with, states
 
@@ -83,7 +84,7 @@ async def test_a_request_is_a_class(tmp_path: Path) -> None:
     handler.__annotations__["asked"] = dict
     plugin = made("demo", commands=(command("demo.any", permission=CHAT)(handler),))
     async with node_with(tmp_path, plugin) as node:
-        assert states(node)["demo"] == "the command demo.any takes <class 'dict'>; expected a class of attrs"
+        assert states(node)["demo"] == "the command demo.any takes dict; expected a class of attrs"
 
 
 async def test_whatever_a_command_replies_with_the_document_is_made(tmp_path: Path) -> None:
@@ -100,3 +101,21 @@ async def test_whatever_a_command_replies_with_the_document_is_made(tmp_path: Pa
     async with node_with(tmp_path, made("demo", commands=(command("demo.when", permission=CHAT)(handler),))) as node:
         assert states(node) == {"demo": "running"}
         assert "/v1/demo.when" in openapi.document(node.table, node.plugins)["paths"]
+
+
+async def test_a_record_is_looked_at_when_the_plugin_is_reviewed_not_at_each_start(tmp_path: Path) -> None:
+    @record
+    class Asked:
+        when: datetime
+
+    async def handler(ctx: Context, asked: Any) -> Nothing:
+        """Do nothing."""
+        return Nothing()
+
+    handler.__annotations__["asked"] = Asked
+    plugin = made("demo", commands=(command("demo.when", permission=CHAT)(handler),))
+    async with node_with(tmp_path, plugin) as node:
+        assert states(node) == {"demo": "running"}
+        assert not is_written(Asked)
+    with pytest.raises(AssertionError, match="has the field when of type datetime"):
+        check_plugin(plugin)

@@ -13,7 +13,7 @@ import pluggy
 from chatnode.config import Plugins as Settings
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import Allow, Deny, RequestCheck
-from chatnode.errors import STATUS, Refusal, StartError, UnknownName
+from chatnode.errors import STATUS, Refusal, StartError, UnknownName, WrongKind
 from chatnode.hooks import prepared, specs
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, colour, describe_error, guard, is_json
@@ -83,6 +83,8 @@ class HookCalls:
             if marks["wrapper"]:
                 setattr(facade, hook, function)
                 continue
+            if name == "audience":
+                function = _giving_keys(function)
             terms = specs.TERMS.get(name)
             budget = self._budgets[terms.budget if terms else "hook_seconds"]
             guarded = guard(function, plugin, name, budget, self._reporting(plugin))
@@ -367,6 +369,23 @@ def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
         if implementation.wrapper and wanted == "async def":
             return f"{caller.name} is async and accepts no wrappers"
     return None
+
+
+def _giving_keys(audience: Callable[..., Iterable[int] | None]) -> Callable[..., list[int]]:
+    """`audience`, which fails if it returns anything but keys: nobody would be notified, or the whole write would
+    fail."""
+
+    @wraps(audience)
+    def run(*arguments: Any) -> list[int]:
+        keys = audience(*arguments) or ()
+        if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+            raise WrongKind(f"audience must return keys of users, not {type(keys).__name__}")
+        found = [*keys]
+        if wrong := [key for key in found if type(key) is not int]:
+            raise WrongKind(f"audience must return keys of users, which are integers, not {type(wrong[0]).__name__}")
+        return found
+
+    return run
 
 
 def _audience(caller: Any, tx: Transaction, change: Change) -> list[int]:

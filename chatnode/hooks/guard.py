@@ -1,7 +1,8 @@
 """The guard around a plugin's function: a time budget, and a barrier for exceptions.
 
-An async function is cancelled when its time is up. A sync function runs in a database thread and cannot be cancelled:
-its SQL is interrupted once it has used its CPU time; if it spends too long on anything else, that is only reported.
+An async function is cancelled when its time is up, unless it blocks its thread, which is reported. A sync function runs
+in a database thread and cannot be cancelled: its SQL is interrupted once it has used its CPU time; if it spends too
+long on anything else, that is only reported.
 """
 
 from __future__ import annotations
@@ -66,15 +67,20 @@ def guard(
 
     @wraps(function)
     async def run_async(*arguments: Any) -> Any:
+        began = time.perf_counter()
+        result: Any = None
         try:
             with trio.move_on_after(seconds) as scope:
-                return await function(*arguments)
+                result = await function(*arguments)
         except Refusal:
             raise
         except FAILURES as error:
             raise failed(describe_error(error), error) from error
-        assert scope.cancelled_caught
-        raise failed(f"took longer than {seconds:g} s and was cancelled", late=True)
+        if scope.cancelled_caught:
+            raise failed(f"took longer than {seconds:g} s and was cancelled", late=True)
+        if (took := time.perf_counter() - began) > seconds:  # it cannot be cancelled while it blocks
+            report(hook, f"took {took:.3f} s of at most {seconds:g} without awaiting anything; it must not block")
+        return result
 
     @wraps(function)
     def run_sync(*arguments: Any) -> Any:

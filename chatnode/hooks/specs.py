@@ -127,8 +127,8 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
 
 @hook("refuse", "transaction_seconds")
 def audience(tx: Transaction, change: Change) -> Iterable[int]:
-    """Return the keys of further users to notify of this event. Runs in the transaction; the keys are recorded with
-    the event.
+    """Return the keys (`Account.key`) of further users to notify of this event. Runs in the transaction; the keys are
+    recorded with the event.
 
     Have no effect but through `tx`: the transaction may be rolled back and run again.
     """

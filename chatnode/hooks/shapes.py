@@ -44,6 +44,9 @@ def check_shapes(plugin: Plugin) -> None:
     for field, kind in _ITEMS.items():
         _check_list(field, getattr(plugin, field), kind)
     _check_events(plugin)
+    steps = [step.name for step in plugin.steps]
+    if twice := [name for name in steps if steps.count(name) > 1]:
+        raise StartError(f"the step {twice[0]} is declared twice")
     for what, names in _names(plugin):
         if isinstance(names, str):
             raise StartError(f"{what} is a string; expected names, such as ({names!r},)")

@@ -42,7 +42,7 @@ def everything(collection: Collection) -> str:
 
 def explain(connection: Reader, what: str, sql: str) -> frozenset[str]:
     """The parameters that the SQL takes. Raises `StartError`."""
-    taken = Taken()
+    taken = AskedParameters()
     try:
         connection.execute(f"EXPLAIN {sql}", taken)
     except (sqlite3.Error, sqlite3.Warning) as error:
@@ -50,7 +50,7 @@ def explain(connection: Reader, what: str, sql: str) -> frozenset[str]:
     return frozenset(taken.names)
 
 
-class Taken(dict[str, int]):
+class AskedParameters(dict[str, int]):
     """A value for each parameter that there is; `names` are those that were asked for."""
 
     def __init__(self) -> None:

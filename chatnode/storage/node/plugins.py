@@ -75,7 +75,10 @@ def prepare(
         raise StartError(f"the database has tables named {plugin}_… that are not its own")
     newer = sorted(applied(connection, plugin) - {step.name for step in steps})
     if newer:
-        raise StartError(f"its tables were written by a newer version (with {', '.join(newer)}); install that version")
+        raise StartError(
+            f"its tables were written by a newer version (with {', '.join(newer)}); install that version. If you have "
+            "renamed a step, give it its name back: a step that was applied is never renamed"
+        )
     with _nothing_half_done(connection):
         if pending(connection, steps):
             with _only_own_tables(connection, plugin):
@@ -167,6 +170,7 @@ def _grant(connection: Reader, permission: str, roles: Iterable[str]) -> None:
 @contextmanager
 def _only_own_tables(connection: Reader, plugin: str) -> Generator[None]:
     """Within the block, statements may only make and change what the plugin's prefix says is its own."""
+    denied: list[str] = []
 
     def allowed(action: int, first: str | None, second: str | None, *_: object) -> int:
         if action in _ON_FIRST:
@@ -175,11 +179,19 @@ def _only_own_tables(connection: Reader, plugin: str) -> Generator[None]:
             own = _is_own(plugin, second)
         else:
             own = action not in _NEVER or (action, first) == _OF_FULL_TEXT
+        if not own:
+            denied.append(second if action in _ON_SECOND else first or "")
         return sqlite3.SQLITE_OK if own else sqlite3.SQLITE_DENY
 
     connection.set_authorizer(allowed)
     try:
         yield
+    except StartError as error:
+        if not denied:
+            raise
+        raise StartError(
+            f"{error}: a step may create and change only what has a name that begins with {plugin}_, not {denied[0]}"
+        ) from error
     finally:
         connection.set_authorizer(None)
 

@@ -8,7 +8,7 @@ from chatnode.storage.engine.additions import Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.promised import watch
 from chatnode.storage.filters.collection import Collection
-from chatnode.storage.node.declared_sql import Taken, everything
+from chatnode.storage.node.declared_sql import AskedParameters, everything
 
 
 def faults(connection: Reader, tables: Iterable[Table], collections: Iterable[Collection]) -> Iterator[str]:
@@ -38,7 +38,7 @@ def _unpromised(connection: Reader, queries: Mapping[str, str]) -> Iterator[str]
     found: list[str] = []
     for what, sql in queries.items():
         watch(connection, lambda _, what=what: what, found.append)
-        connection.execute(f"EXPLAIN {sql}", Taken())
+        connection.execute(f"EXPLAIN {sql}", AskedParameters())
         connection.set_authorizer(None)
     yield from dict.fromkeys(found)
 

@@ -198,13 +198,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "table of the node's": (
         {"steps": (Step("1", "CREATE TABLE people_more (person INTEGER);"),)},
-        "not authorized",
+        "a step may create and change only what has a name that begins with demo_, not people_more",
     ),
     "a change of the node's tables": (
         {"steps": (Step("1", "ALTER TABLE people ADD COLUMN mood TEXT;"),)},
-        "not authorized",
+        "begins with demo_, not people",
     ),
-    "rows of the node's tables": ({"steps": (Step("1", "DELETE FROM messages;"),)}, "not authorized"),
+    "rows of the node's tables": ({"steps": (Step("1", "DELETE FROM messages;"),)}, "begins with demo_, not messages"),
+    "index without the prefix": (
+        {"steps": (Step("1", "CREATE TABLE demo_x (a); CREATE INDEX x_of_a ON demo_x (a);"),)},
+        "begins with demo_, not x_of_a",
+    ),
+    "step twice": (
+        {"steps": (Step("1", "CREATE TABLE demo_x (a);"), Step("1", "CREATE TABLE demo_y (a);"))},
+        "the step 1 is declared twice",
+    ),
     "no SQL": ({"steps": (Step("1", "CREATE TABEL demo_x (a);"),)}, "migration demo/1 failed: near"),
     "table that refers to people, not declared": (
         {"steps": (Step("1", "CREATE TABLE demo_x (who INTEGER REFERENCES people (key));"),)},
@@ -396,6 +404,7 @@ async def test_tables_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
         assert states(node) == {"demo": "running"}
     async with node_with(tmp_path, made("demo", steps=(one,))) as node:
         assert "its tables were written by a newer version (with 2)" in states(node)["demo"]
+        assert "a step that was applied is never renamed" in states(node)["demo"]
     async with node_with(tmp_path, made("demo", steps=(one, two))) as node:
         assert states(node) == {"demo": "running"}
 

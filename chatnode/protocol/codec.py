@@ -139,8 +139,14 @@ def _explain(converter: cattrs.Converter, values: Any, kind: type[Any]) -> Refus
         converter.structure(values, kind)
     except Exception as error:
         path, message = _first_fault(error)
+        if message == _MISSING and path in (known := {wire_name(field.name) for field in attrs.fields(kind)}):
+            unknown = sorted(str(name) for name in values if name not in known) if converter is _strict else []
+            message += f"; {unknown[0][:80]} is not a field of this command" if unknown else ""
         return Refusal("invalid", f"{path or 'the request'} {message}", path=path)
     return Refusal("invalid", "the request does not match the command")
+
+
+_MISSING = "is missing"
 
 
 def _first_fault(error: BaseException) -> tuple[str, str]:
@@ -149,7 +155,7 @@ def _first_fault(error: BaseException) -> tuple[str, str]:
         return min(error.extra_fields), "is not a field of this command"
     if not isinstance(error, BaseExceptionGroup):
         if isinstance(error, KeyError) and error.args:
-            return wire_name(str(error.args[0])), "is missing"
+            return wire_name(str(error.args[0])), _MISSING
         return "", str(error) if isinstance(error, _Fault) else "has the wrong type"
     group = cast("BaseExceptionGroup[BaseException]", error)
     for inner in group.exceptions:

@@ -164,6 +164,12 @@ def test_a_field_that_may_be_left_out_may_be_null_too() -> None:
     ("values", "kind", "path", "message"),
     [
         ({"cid": "one", "text": "hello"}, PostMessage, "conversation", "is missing"),
+        (
+            {"cid": "one", "conversaton": ID},
+            PostMessage,
+            "conversation",
+            "is missing; conversaton is not a field of this command",
+        ),
         ({"conversation": ID, "cid": "one", "text": "x", "extra": 1}, PostMessage, "extra", "is not a field"),
         ({"conversation": "x", "cid": "one", "text": "x"}, PostMessage, "conversation", "the minimum is 32"),
         ({"conversation": ID.upper(), "cid": "one", "text": "x"}, PostMessage, "conversation", "hexadecimal"),

@@ -92,6 +92,13 @@ class UnknownName(Misuse, LookupError):
     """Nothing has this name."""
 
 
+class NoCaller(Refusal, Misuse):
+    """There is no requester: in a task, a consumer, or a work."""
+
+    def __init__(self) -> None:
+        super().__init__("forbidden", "there is no caller here; act with ctx.as_person(…) or ctx.as_operator()")
+
+
 class WouldBlock(Misuse, RuntimeError):
     """On this thread the call would wait for itself, or hold up an event loop."""
 

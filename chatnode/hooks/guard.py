@@ -106,13 +106,13 @@ def describe_error(error: BaseException) -> str:
     message text, unless it is the node's own (`Misuse`). The log has the traceback."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseException", error.exceptions[0])
-    said = f": {error}" if isinstance(error, Misuse) else ""
+    said = f": {error}" if isinstance(error, Misuse) else f" ({error.code})" if isinstance(error, Refusal) else ""
     places = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if not places:
         return f"raised {type(error).__name__}{said}"
     roots = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in places]
     plugin = next((root for root in roots if root not in _NOT_OF_PLUGINS), roots[-1])
-    if said and plugin == "chatnode":
+    if isinstance(error, Misuse) and plugin == "chatnode":
         return f"raised {type(error).__name__}{said}"
     frame, line = next(place for place, root in zip(reversed(places), reversed(roots), strict=True) if root == plugin)
     code = frame.f_code

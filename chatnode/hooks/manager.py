@@ -23,7 +23,7 @@ from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
 from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command, HandlerResult
-from chatnode.errors import Refusal, StartError, UnknownName
+from chatnode.errors import Refusal, StartError, UnknownName, WrongKind
 from chatnode.garbage import not_collected
 from chatnode.hooks import declared
 from chatnode.hooks.calls import Facade, HookCalls
@@ -398,7 +398,10 @@ def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure) -> Job:
 
     def period(config: Config) -> float:
         try:
-            return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
+            seconds: object = task.every(loaded.settings) if callable(task.every) else task.every
+            if not isinstance(seconds, int | float):
+                raise WrongKind(f"it must return seconds, not {type(seconds).__name__}")
+            return max(0.0, float(seconds))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
             report(f"task {task.name}", f"failed to compute `every`: {describe_error(error)}", error)
             return 0.0

@@ -47,6 +47,11 @@ def check_shapes(plugin: Plugin) -> None:
     steps = [step.name for step in plugin.steps]
     if twice := [name for name in steps if steps.count(name) > 1]:
         raise StartError(f"the step {twice[0]} is declared twice")
+    for task in plugin.tasks:
+        if not (task.every is None or callable(task.every) or type(task.every) in (int, float)):
+            raise StartError(
+                f"`every` of the task {task.name} is {task.every!r}; expected seconds, or a function of the settings"
+            )
     for what, names in _names(plugin):
         if isinstance(names, str):
             raise StartError(f"{what} is a string; expected names, such as ({names!r},)")

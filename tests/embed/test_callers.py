@@ -314,3 +314,22 @@ async def test_a_node_that_was_closed_is_gone(tmp_path: Path) -> None:
     for use in uses:
         with pytest.raises(NodeGone, match="the node was closed"):
             await use()
+
+
+async def test_what_is_given_for_a_name_or_a_cursor_is_told_from_it(node: Node) -> None:
+    for who in (None, 42, cast("Any", object())):
+        with pytest.raises(TypeError, match="a user is named by handle or id, a string, not"):
+            node.person(cast("Any", who))
+        with pytest.raises(TypeError, match="a user is named by handle or id"):
+            node.bot(cast("Any", who))
+    with pytest.raises(TypeError, match="expected the `cursor` of an item, not str"):
+        node.person("ann").events(cast("Any", "x"))
+    with pytest.raises(ValueError, match="an identity is a word, a colon"):
+        await node.admit(cast("Any", 42))
+
+
+async def test_settings_are_a_config(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"config must be a chatnode\.config\.Config, not dict"):
+        async with open_node(tmp_path / "data", cast("Any", {})):
+            pass
+    assert not (tmp_path / "data").exists()

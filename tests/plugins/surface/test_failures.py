@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from chatnode.api import (
     CHAT,
+    Consumer,
     Context,
     Nothing,
     Page,
@@ -18,6 +19,7 @@ from chatnode.api import (
     Request,
     Response,
     Route,
+    Row,
     Slash,
     SlashCall,
     SlashReply,
@@ -138,3 +140,28 @@ async def test_an_answer_that_cannot_be_shown_is_counted(tmp_path: Path, gives: 
         number, last = failures(node)
         assert number == 1
         assert said in (last or "")
+
+
+async def test_the_nodes_own_words_are_shown_and_a_refusals_code(tmp_path: Path) -> None:
+    async def consume(ctx: Context, rows: Sequence[Row]) -> None:
+        if rows[0].kind == "conversation.updated":
+            raise Refusal("conflict", "words of a user")
+        ctx.me  # noqa: B018 - there is none
+
+    reads = Consumer("reads", consume, frozenset({"conversation.updated", "message.posted"}))
+    async with node_with(tmp_path, made("demo", consumers=(reads,))) as node:
+        ann = await User.new(node, "ann")
+        await ann.says(await ann.direct(ann), "hello")
+        await node.consumers.catch_up()
+        of_hello, of_opening = [each["error"] for each in (await node.call("plugins.set_aside"))["set_aside"]]
+        assert of_opening.startswith("raised Refusal at plugins/surface/test_failures.py:")
+        assert of_opening.endswith("in consume (conflict)")
+        assert of_hello.endswith(
+            "in consume: forbidden: there is no caller here; act with ctx.as_person(…) or ctx.as_operator()"
+        )
+
+
+async def test_a_state_that_is_no_context_manager_says_so(tmp_path: Path) -> None:
+    plugin = made("demo", state=lambda ctx: 5)
+    async with node_with(tmp_path, plugin) as node:
+        assert "it must give an async context manager, not int" in (failures(node)[1] or "")

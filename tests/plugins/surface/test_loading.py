@@ -24,6 +24,7 @@ from chatnode.api import (
     Route,
     Step,
     Table,
+    Task,
     command,
     hookimpl,
     hookspec,
@@ -93,6 +94,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "the event class Nameless has no name, such as demo.changed",
     ),
     "event that is none": ({"ephemeral": (int,)}, "<class 'int'> is not a class of events; derive it from Event"),
+    "every as a text": (
+        {"tasks": (Task("cook", nothing, every="1h"),)},  # type: ignore[arg-type]
+        "`every` of the task cook is '1h'; expected seconds, or a function of the settings",
+    ),
     "kinds as one text": (
         {"consumers": (Consumer("reads", nothing, kinds="message.posted"),)},  # type: ignore[arg-type]
         "`kinds` of the consumer reads is a string; expected names, such as ('message.posted',)",

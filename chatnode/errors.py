@@ -111,7 +111,7 @@ class InUse(StartError):
     """Another process owns the data directory. `process` is its number, None where it is not known."""
 
     def __init__(
-        self, directory: object, process: int | None, remedy: str = "stop it, or choose another --data"
+        self, directory: object, process: int | None, remedy: str = "stop it, or use another data directory"
     ) -> None:
         super().__init__(str(directory), process, remedy)  # what it is made of, so that it pickles
         self.directory = str(directory)

@@ -298,7 +298,7 @@ def test_a_second_node_on_the_same_directory_is_refused(serving: Serving) -> Non
     assert (done.status, done.out) == (1, "")
     assert done.err == (
         f"chatnode: {serving.data}: in use by another chatnode (process {serving.process.pid}); "
-        "stop it, or choose another --data\n"
+        "stop it, or use another data directory\n"
     )
     assert serving.process.poll() is None
     assert call(serving.data, "node.info")["name"] == "chatnode"

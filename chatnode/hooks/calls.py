@@ -377,13 +377,13 @@ def _giving_keys(audience: Callable[..., Iterable[int] | None]) -> Callable[...,
 
     @wraps(audience)
     def run(*arguments: Any) -> list[int]:
-        keys = audience(*arguments) or ()
+        keys: object = audience(*arguments) or ()
         if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
             raise WrongKind(f"audience must return keys of users, not {type(keys).__name__}")
-        found = [*keys]
+        found = [*cast("Iterable[object]", keys)]
         if wrong := [key for key in found if type(key) is not int]:
             raise WrongKind(f"audience must return keys of users, which are integers, not {type(wrong[0]).__name__}")
-        return found
+        return cast("list[int]", found)
 
     return run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -41,7 +41,7 @@ def counted(plugin: Plugin, report: ReportFailure) -> Plugin:
     )
 
 
-def _counted(function: Callable[..., Awaitable[Any]], hook: str, report: ReportFailure, *gives: type[Any]) -> Any:
+def _counted(function: Callable[..., Any], hook: str, report: ReportFailure, *gives: type[Any]) -> Any:
     """`gives`: the classes of what it may return, if the node relies on them."""
 
     @wraps(function)

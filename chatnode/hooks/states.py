@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from math import inf
+from typing import cast
 
 import attrs
 import trio
@@ -69,8 +70,8 @@ class States:
     async def _open(self, held: _Held) -> None:
         opening = held.loaded.plugin.state
         assert opening is not None
-        manager: object = opening(held.loaded.context)
-        if not isinstance(manager, AbstractAsyncContextManager):
+        manager = opening(held.loaded.context)
+        if not isinstance(cast("object", manager), AbstractAsyncContextManager):
             raise WrongKind(f"it must give an async context manager, not {type(manager).__name__}")
         with trio.CancelScope(deadline=trio.current_time() + self._seconds) as scope:
             async with manager as state:

@@ -180,7 +180,7 @@ def _only_own_tables(connection: Reader, plugin: str) -> Generator[None]:
         else:
             own = action not in _NEVER or (action, first) == _OF_FULL_TEXT
         if not own:
-            denied.append(second if action in _ON_SECOND else first or "")
+            denied.append(str(second if action in _ON_SECOND else first))
         return sqlite3.SQLITE_OK if own else sqlite3.SQLITE_DENY
 
     connection.set_authorizer(allowed)

@@ -377,7 +377,7 @@ def _giving_keys(audience: Callable[..., Iterable[int] | None]) -> Callable[...,
 
     @wraps(audience)
     def run(*arguments: Any) -> list[int]:
-        keys: object = audience(*arguments) or ()
+        keys = cast("object", audience(*arguments) or ())
         if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
             raise WrongKind(f"audience must return keys of users, not {type(keys).__name__}")
         found = [*cast("Iterable[object]", keys)]

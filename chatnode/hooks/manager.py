@@ -41,7 +41,7 @@ from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
-from chatnode.storage.node import declared_sql, plugin_directories
+from chatnode.storage.node import declared_sql, plugin_directories, step_hashes
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
 
@@ -209,6 +209,11 @@ class Manager:
                 copy_before(directory, f"{name}-{plugin.version}", keep)
             plugin_directories.prepare(directory.of_plugin(name))
             storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles, extends)
+            for step in step_hashes.changed(connection, name, steps):
+                logger.warning(
+                    "the plugin %s: the step %s was changed after it was applied here, which has no effect; change it "
+                    "back, and add a step", name, step,
+                )  # fmt: skip
             for collection in plugin.collections:
                 declared_sql.check_collection(connection, collection)
             for consumer in plugin.consumers:

@@ -20,6 +20,7 @@ from chatnode.storage.engine.additions import CoreTable, Table
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.migrations import CORE, Migration, migrate, pending
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.node import step_hashes
 from chatnode.storage.node.declared_sql import check_export
 
 
@@ -83,6 +84,7 @@ def prepare(
         if pending(connection, steps):
             with _only_own_tables(connection, plugin):
                 migrate(connection, steps)
+        step_hashes.note(connection, plugin, steps)
         _check_tables(connection, plugin, tables)
         stored = orjson.dumps([attrs.asdict(table) for table in tables]).decode()
         if _is_noted(connection, plugin, version, stored, permissions, roles):
@@ -316,6 +318,7 @@ def drop(tx: Transaction, plugin: str, may_have_none: bool = False) -> list[str]
         tx.execute(f"DROP {kind} IF EXISTS {name}")  # a virtual table takes others with it
     if plugin != CORE:
         tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
+    step_hashes.forget(tx, plugin)
     tx.execute("DELETE FROM consumers WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM set_aside WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM restored WHERE plugin = ?", (plugin,))

@@ -403,6 +403,26 @@ async def test_a_disabled_plugin_adds_nothing_and_keeps_its_data(tmp_path: Path)
         assert await node.core.db.read(lambda reader: reader.execute("SELECT a FROM demo_x").fetchall()) == [("kept",)]
 
 
+async def test_a_step_that_was_changed_after_it_was_applied_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = "the plugin demo: the step 1 was changed after it was applied here, which has no effect"
+    for sql in ("CREATE TABLE demo_x (a);", "-- in words\nCREATE TABLE\n demo_x (a);"):
+        async with node_with(tmp_path, made("demo", steps=(Step("1", sql),))) as node:
+            assert states(node) == {"demo": "running"}
+    assert told not in caplog.text
+    edited = made("demo", steps=(Step("1", "CREATE TABLE demo_x (a, b);"), Step("2", "CREATE TABLE demo_y (a);")))
+    async with node_with(tmp_path, edited) as node:
+        assert states(node) == {"demo": "running"}
+    assert caplog.text.count(told) == 1
+    async with node_with(tmp_path, config=Config()) as node:
+        await node.call("plugins.drop", plugin="demo", confirm="demo")
+    caplog.clear()
+    async with node_with(tmp_path, edited) as node:
+        assert states(node) == {"demo": "running"}
+    assert told not in caplog.text
+
+
 async def test_tables_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
     one, two = Step("1", "CREATE TABLE demo_x (a TEXT);"), Step("2", "ALTER TABLE demo_x ADD COLUMN b TEXT;")
     async with node_with(tmp_path, made("demo", steps=(one, two))) as node:

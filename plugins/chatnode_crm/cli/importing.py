@@ -92,6 +92,9 @@ def import_file(
     kept = False
     try:
         call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
+        if saved is None:
+            for note in call("crm.imports.detect", **{"import": id}).get("notes", ()):
+                click.echo(f"note: {plain(note)}", err=True)
         kept = not dry_run
         failed = _run(call, file, id, dry_run)
         if failed and errors is not None:

@@ -17,6 +17,7 @@ from chatnode_crm.imports.mappings import find_mapping, fitted
 from chatnode_crm.imports.model import CreateImport, ImportPage, ImportReply, ListImports, MapImport, OfImport
 from chatnode_crm.imports.options import ImportOptions, as_stored, permissions_of
 from chatnode_crm.imports.progress import forget_results
+from chatnode_crm.imports.reading import column_named
 from chatnode_crm.imports.receiving import in_blocks, of_bytes, receive
 from chatnode_crm.imports.rows import ImportRow, ImportState, change_import, check_state, find_import, imports_page
 from chatnode_crm.imports.setup import find_setup, stored_options
@@ -96,25 +97,21 @@ async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> Imp
     """What is given, else what is saved, else what was before, else what the file suggests. Raises `Refusal`."""
     before = options_so_far(row)
     looked = await look(ctx, row, asked.reading or before.reading)
-    names = [each.name for each in looked.file.columns]
     if asked.saved is not None:
         name = asked.saved
         saved = await ctx.read(lambda reader: find_mapping(reader, ctx, name))
-        before = attrs.evolve(before, mapping=fitted(saved, names), policies=saved.policies)
+        before = attrs.evolve(before, mapping=fitted(saved, looked.names), policies=saved.policies)
     given = {
         name: value
         for name in ("reading", "mapping", "policies", "list_", "tags")
         if (value := getattr(asked, name)) is not None
     }
     options = attrs.evolve(before, **given)
-    if not options.mapping.columns:
-        columns = looked.mapping.columns
-        options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, columns=columns))
-        if options.mapping.opted_out is None:
-            options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, opted_out=looked.mapping.opted_out))
-    if len(options.mapping.columns) != len(names):
-        count = len(options.mapping.columns)
-        raise Refusal("invalid", f"{count} targets, but the file has {len(names)} columns", path="mapping.columns")
+    if options.mapping.opted_out is None:
+        kept = before.mapping.opted_out
+        kept = kept if not kept or column_named(kept, looked.names) is not None else None
+        options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, opted_out=kept))
+    options = attrs.evolve(options, mapping=looked.completed(options.mapping))
     try:
         options.mapping.as_mapping()
     except BadMapping as error:

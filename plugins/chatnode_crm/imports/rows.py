@@ -129,9 +129,10 @@ def check_state(row: ImportRow, *states: ImportState) -> None:
         raise Refusal("conflict", f"the import is {row.state}; this needs one that is {' or '.join(states)}")
 
 
-def staged_imports(reader: Querying) -> list[ImportRow]:
-    """All whose rows are in files."""
+def imports_with_files(reader: Querying) -> list[ImportRow]:
+    """All whose rows, or whose uploaded files, are there."""
     rows = reader.execute(
-        f"SELECT {_COLUMNS} FROM crm_imports WHERE generation IS NOT NULL AND state <> 'deleted'"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM crm_imports "  # noqa: S608
+        "WHERE (generation IS NOT NULL OR source) AND state <> 'deleted'"
     )
     return [_of(row) for row in rows.fetchall()]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction
-from chatnode_crm.contacts.finding import keys_by_id, rows
+from chatnode_crm.contacts.earlier import earlier_names
+from chatnode_crm.contacts.finding import ContactRow, keys_by_id, rows
 from chatnode_crm.contacts.upkeep import TASK as UPKEEP
 from chatnode_crm.contacts.writing import erase_many
 from chatnode_crm.jsons import json_array
@@ -29,11 +30,17 @@ def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
     Their e-mails are suppressed, and the erasure is noted for the journal: `journal.write_out` follows.
     """
     found = rows(tx, keys)
-    known = [(row.id, row.email_key) for row in found] + earlier_contacts(tx, keys)
+    known = [(row.id, row.email_key) for row in found] + _earlier(tx, found) + earlier_contacts(tx, keys)
     hashes = {email: hash for hash, email in hashes_of(tx, {email for _, email in known if email}).items()}
     suppress(tx, hashes.values(), tx.now)
     journal.note(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
     return erase_many(tx, [row.key for row in found] + merged_into(tx, keys), reason=REASON, actor=actor)
+
+
+def _earlier(tx: Transaction, found: Sequence[ContactRow]) -> list[tuple[str, str]]:
+    """The ids of contacts, and the normalised e-mails that they had before."""
+    ids = {row.key: row.id for row in found}
+    return [(ids[key], email) for key, email in earlier_names(tx, list(ids)).emails]
 
 
 async def finish(ctx: Context) -> None:

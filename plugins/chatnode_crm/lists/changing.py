@@ -94,7 +94,8 @@ def move_campaign(tx: Transaction, row: ListRow, stage: Stage, *, actor: int | N
 
 def delete_list(tx: Transaction, row: ListRow, *, actor: int | None) -> None:
     """The list is gone at once; rows of its members are removed afterwards (`tombstones.sweep`)."""
-    tx.execute("DELETE FROM crm_lists WHERE key = ?", (row.key,))
+    for table, column in (("crm_lists", "key"), ("crm_opt_outs", "list")):
+        tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (row.key,))  # noqa: S608 -- constants
     bury(tx, "list", row.key, row.id)
     tx.record_many(CrmListDeleted, [row.key], actor=actor)
 

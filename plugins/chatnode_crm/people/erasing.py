@@ -18,6 +18,7 @@ from chatnode_crm.people import journal
 from chatnode_crm.people.journal import Erasure
 from chatnode_crm.people.merging import earlier_contacts, merged_into
 from chatnode_crm.people.suppression import hashes_of, suppress
+from chatnode_crm.segments.forgetting import forget_addresses
 from chatnode_crm.settings import CrmSettings
 
 _MOST = 200
@@ -33,6 +34,7 @@ def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
     known = [(row.id, row.email_key) for row in found] + _earlier(tx, found) + earlier_contacts(tx, keys)
     hashes = {email: hash for hash, email in hashes_of(tx, {email for _, email in known if email}).items()}
     suppress(tx, hashes.values(), tx.now)
+    forget_addresses(tx, hashes)
     journal.note(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
     return erase_many(tx, [row.key for row in found] + merged_into(tx, keys), reason=REASON, actor=actor)
 
@@ -124,6 +126,7 @@ def _erase_again(tx: Transaction, part: Sequence[Erasure]) -> int:
     backup the contact may not yet have been merged, or the other way round."""
     suppress(tx, [each.hash for each in part if each.hash is not None], tx.now)
     keys = list(keys_by_id(tx, [each.contact for each in part]).values())
+    forget_addresses(tx, {row.email_key for row in rows(tx, keys) if row.email_key is not None})
     return erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=None)
 
 

@@ -150,7 +150,7 @@ def read_opt_out(text: str, form: DateForm = "iso", *, status: bool = False) -> 
     when = _time(text, form)
     if when is None:
         raise ValueError(text)
-    return when
+    return when if when > 0 else True
 
 
 def _is_sure(header: str, cells: Sequence[str]) -> bool:

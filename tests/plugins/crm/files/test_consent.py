@@ -57,7 +57,23 @@ def test_of_two_columns_the_one_that_is_not_read_is_told() -> None:
     assert ["'Status'" in note for note in consent.notes] == [True]
 
 
-YES = ["1", "1.0", "yes", "TRUE", "WAHR", "VRAI", "oui", "да", "✓", "unsubscribed", "-1", "x", "02/01/2020", "01.02.20"]
+YES = [
+    "1",
+    "1.0",
+    "yes",
+    "TRUE",
+    "WAHR",
+    "VRAI",
+    "oui",
+    "да",
+    "✓",
+    "unsubscribed",
+    "-1",
+    "x",
+    "02/01/2020",
+    "01.02.20",
+    "0001-01-01T00:00:00+14:00",
+]
 NO = ["0", "00", "0.0", "0000-00-00", "0000-00-00 00:00:00", "no", "FALSCH", "subscribed"]
 NOTHING = ["", " ", "-", "NULL", r"\N", "n/a", "never"]
 AT = [

@@ -17,7 +17,6 @@ from chatnode_crm.imports.mappings import find_mapping, fitted
 from chatnode_crm.imports.model import CreateImport, ImportPage, ImportReply, ListImports, MapImport, OfImport
 from chatnode_crm.imports.options import ImportOptions, as_stored, permissions_of
 from chatnode_crm.imports.progress import forget_results
-from chatnode_crm.imports.reading import column_named
 from chatnode_crm.imports.receiving import in_blocks, of_bytes, receive
 from chatnode_crm.imports.rows import ImportRow, ImportState, change_import, check_state, find_import, imports_page
 from chatnode_crm.imports.setup import find_setup, stored_options
@@ -102,16 +101,9 @@ async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> Imp
         saved = await ctx.read(lambda reader: find_mapping(reader, ctx, name))
         before = attrs.evolve(before, mapping=fitted(saved, looked.names), policies=saved.policies)
     given = {
-        name: value
-        for name in ("reading", "mapping", "policies", "list_", "tags")
-        if (value := getattr(asked, name)) is not None
+        name: value for name in ("reading", "policies", "list_", "tags") if (value := getattr(asked, name)) is not None
     }
-    options = attrs.evolve(before, **given)
-    if options.mapping.opted_out is None:
-        kept = before.mapping.opted_out
-        kept = kept if not kept or column_named(kept, looked.names) is not None else None
-        options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, opted_out=kept))
-    options = attrs.evolve(options, mapping=looked.completed(options.mapping))
+    options = attrs.evolve(before, **given, mapping=looked.completed(asked.mapping, before.mapping))
     try:
         options.mapping.as_mapping()
     except BadMapping as error:

@@ -8,7 +8,7 @@ from typing import Any
 from chatnode.api import folded
 from chatnode_crm.contacts.fields import FieldRow, checked
 from chatnode_crm.contacts.values import FieldFault
-from chatnode_crm.files.mapping import is_ambiguous, read_date, read_number
+from chatnode_crm.files.mapping import DateForm, DecimalSign, is_ambiguous, read_date, read_number
 from chatnode_crm.imports.options import FileMapping
 
 PREFIX = "custom."
@@ -19,8 +19,8 @@ class CustomReader:
 
     def __init__(self, known: Mapping[str, FieldRow], mapping: FileMapping, delimiter: str | None) -> None:
         self._known = known
-        self._form = mapping.date_form
-        self._decimal = mapping.decimal
+        self._form: DateForm = mapping.date_form
+        self._decimal: DecimalSign | None = mapping.decimal
         self._warns = mapping.decimal is None and delimiter == ";"
         """Programs that write a decimal comma separate cells with semicolons."""
 
@@ -46,8 +46,8 @@ class CustomReader:
     def _read_date(self, name: str, text: str, faults: list[FieldFault]) -> str:
         found = read_date(text, self._form)
         if found is None:
-            any_form = any(read_date(text, form) for form in ("dmy", "mdy", "ymd"))
-            why = "is a date that can be read in several ways" if any_form and self._form == "iso" else "is no date"
+            several = self._form == "iso" and any(read_date(text, form) for form in ("dmy", "mdy", "ymd"))
+            why = "is a date that can be read in several ways" if several else "is no date"
             message = f"{text[:40]!r} {why}; date_form says how: it is {self._form}"
             faults.append(FieldFault(PREFIX + name, "invalid_date", message))
         return found or text

@@ -51,16 +51,21 @@ class Look:
         """Of the columns."""
         return [each.name for each in self.file.columns]
 
-    def completed(self, given: FileMapping) -> FileMapping:
-        """With what the file suggests for what is not given. Raises `Refusal`."""
-        columns = self._fitted(given.columns) if given.columns else self.mapping.columns
-        opted_out, names = given.opted_out, self.names
+    def completed(self, given: FileMapping | None, before: FileMapping) -> FileMapping:
+        """With what was said before, or else the file suggests, for what is not given. Raises `Refusal`."""
+        opted_out = None if given is None else given.opted_out
         if opted_out is None:
-            opted_out = self.mapping.opted_out
-        elif opted_out and column_named(opted_out, names) is None:
+            opted_out = before.opted_out if self._has(before.opted_out) else self.mapping.opted_out
+        elif not self._has(opted_out):
             raise Refusal("invalid", "the file has no such column", path="mapping.opted_out")
+        given = given or before
+        columns = self._fitted(given.columns) if given.columns else self.mapping.columns
         decimal = given.decimal or _decimal_sign(self.rows, columns, self.numbers)
         return attrs.evolve(given, columns=columns, opted_out=opted_out, decimal=decimal)
+
+    def _has(self, opted_out: str | None) -> bool:
+        """Whether it is a column, or says that there is none."""
+        return opted_out is not None and (not opted_out or column_named(opted_out, self.names) is not None)
 
     def _fitted(self, columns: list[str]) -> list[str]:
         """The targets of all columns: those of a file of errors are not among those of its import."""
@@ -97,7 +102,7 @@ def _looked(table: FileTable, rows: list[RawRow], custom: Sequence[FieldRow]) ->
     targets = {header.casefold(): PREFIX + each.name for each in custom for header in (each.name, PREFIX + each.name)}
     suggestions = suggest(table.columns, [row.values for row in rows], targets)
     consent = find_consent(table.columns, [_cells(rows, at) for at in range(len(table.columns))],
-        [each.target == IGNORE for each in suggestions])  # fmt: skip
+        [each.target == IGNORE and each.name not in ERROR_COLUMNS for each in suggestions])  # fmt: skip
     mapping = FileMapping(
         columns=[each.sure for each in suggestions],
         opted_out=None if consent.column is None else table.columns[consent.column],
@@ -155,7 +160,7 @@ async def preview(ctx: Context, asked: PreviewImport) -> ImportPreview:
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
     before = options_so_far(row)
     looked = await look(ctx, row, asked.reading or before.reading)
-    mapping = looked.completed(asked.mapping or before.mapping)
+    mapping = looked.completed(asked.mapping, before.mapping)
     options = attrs.evolve(before, mapping=mapping, policies=asked.policies or before.policies)
     rows = await _read_rows(ctx, row, options, ctx.page_size(asked.limit))
 

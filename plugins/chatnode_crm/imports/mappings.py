@@ -13,7 +13,6 @@ from chatnode_crm.files.mapping import BadMapping, ColumnMapping
 from chatnode_crm.imports.looking import look
 from chatnode_crm.imports.model import MappingInfo, MappingList, MappingReply, OfMapping, SaveMapping
 from chatnode_crm.imports.options import FileMapping, ImportPolicies
-from chatnode_crm.imports.reading import column_named
 from chatnode_crm.imports.rows import find_import
 from chatnode_crm.imports.setup import stored_options
 from chatnode_crm.naming import name_key
@@ -85,10 +84,7 @@ def fitted(found: MappingInfo, columns: list[str]) -> FileMapping:
         mapping = ColumnMapping.by_names(columns, found.targets)
     except BadMapping as error:
         raise Refusal("invalid", str(error), path="saved") from None
-    opted_out = found.mapping.opted_out
-    if opted_out and column_named(opted_out, columns) is None:
-        opted_out = None
-    return attrs.evolve(found.mapping, columns=list(mapping.columns), opted_out=opted_out)
+    return attrs.evolve(found.mapping, columns=list(mapping.columns))
 
 
 def _owner(ctx: Context) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 from chatnode_crm.contacts.fields import FieldRow
 from chatnode_crm.contacts.values import FieldFault, Rules, check
 from chatnode_crm.files.headers import fold
-from chatnode_crm.files.mapping import RowMapper, is_status, read_opt_out
+from chatnode_crm.files.mapping import DateForm, RowMapper, is_status, read_opt_out
 from chatnode_crm.files.reading import FileTable, RawRow, ReadLimits, open_table
 from chatnode_crm.imports.custom import PREFIX, CustomReader
 from chatnode_crm.imports.deciding import OPTED_OUT, OPTED_OUT_AT, key_of
@@ -49,7 +49,7 @@ class FileRowReader:
         self._policies = options.policies
         self._opted_out = column_named(mapping.opted_out or "", table.columns)
         self._is_status = is_status(mapping.opted_out or "")
-        self._date_form = mapping.date_form
+        self._date_form: DateForm = mapping.date_form
 
     def read(self, raw: RawRow) -> StagedRow:
         mapped = self._mapper.map(raw)

@@ -72,7 +72,7 @@ class RowMapper:
             values["email"] = first_address(text)
         for target in _MAY_BE_SEVERAL:
             if _SEVERAL_VALUES in (text := values.get(target, "")):
-                values[target] = next(filter(None, map(str.strip, text.split(_SEVERAL_VALUES))), "")
+                values[target] = next((each for each in text.split(_SEVERAL_VALUES) if each.strip()), "")
         tags = self._items(cells, self._tags, self._constant_tags) if self._tags else [*self._constant_tags]
         lists = self._items(cells, self._lists, self._constant_lists) if self._lists else [*self._constant_lists]
         return MappedRow(values, tags, lists, faults)

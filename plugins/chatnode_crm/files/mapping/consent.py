@@ -58,9 +58,10 @@ _STATUS = """
     |statut|statut de l'abonnement|statut d'abonnement|estado|estado de suscripción|stato|stato iscrizione|situação
     |status da inscrição|abonnementstatus|status subskrypcji|статус|статус подписки|状态|订阅状态|狀態|ステータス|상태
 """
+_SAID = "opted out|optout|unsubscribed|unsubscribe|blocklisted|blacklisted"
 _OUT = """
-    opted out|optout|opted-out|unsubscribed|unsubscribe|do not allow|do not contact|blocked|disabled|complained
-    |complaint|spam complaint|spam|abuse|marked as spam|reported as spam|gesperrt|widersprochen
+    opted out|optout|unsubscribed|unsubscribe|blocklisted|blacklisted|do not allow|do not contact|blocked|disabled
+    |complained|complaint|spam complaint|spam|abuse|marked as spam|reported as spam|gesperrt|widersprochen
 """
 """Words of a state, besides the names above, for someone who does not want messages."""
 _IN = """
@@ -109,7 +110,7 @@ def find_consent(columns: Sequence[str], cells: Sequence[Sequence[str]], free: S
     notes = [
         f"{columns[at][:80]!r} may say who does not want messages, but it is not read. Name it as opted_out if it does"
         for at in places
-        if at != best and (at in sure or _is_likely(columns[at], cells[at]))
+        if at != best and (at in sure or _is_likely(columns[at], cells[at], other=best is not None))
     ]
     return FoundConsent(best, notes)
 
@@ -171,11 +172,12 @@ def _is_readable(cell: str) -> bool:
         return False
 
 
-def _is_likely(header: str, cells: Sequence[str]) -> bool:
-    """Whether it may be about opting out: by its name, by what people say in it, or by those who said no."""
+def _is_likely(header: str, cells: Sequence[str], *, other: bool) -> bool:
+    """Whether it may be about opting out: by its name, by what people say in it, or by those who said no. `other`:
+    another column surely is, so a name counts only if the cells can be read."""
     if _HINTS.search(fold(header[:_LONGEST])):
-        return bool(cells)
-    if any(len(cell) < _LONGEST and _HINTS.search(fold(cell)) for cell in cells):
+        return any(map(_is_readable, cells)) if other else bool(cells)
+    if any(_is_among(cell, _NAMES) or _is_among(cell, _SAID) for cell in cells):
         return True
     return _CONSENT_HINTS.search(fold(header[:_LONGEST])) is not None and any(
         read_flag(cell) is False for cell in cells

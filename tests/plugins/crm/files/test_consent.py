@@ -45,6 +45,7 @@ def test_a_status_is_one_if_all_of_its_words_are_known(cells: tuple[str, ...]) -
         ("Status", ["Lead", "Customer"], 0),
         ("Status", ["active", "inactive"], 0),
         ("SMS opt-out", [], 0),
+        ("Salutation", ["Confidential - do not distribute"], 0),
     ],
 )
 def test_what_is_not_sure_is_told_and_not_believed(header: str, cells: list[str], notes: int) -> None:

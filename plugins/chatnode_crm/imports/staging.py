@@ -119,7 +119,11 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
         work.note(tx, done=0, total=count)
         return import_by_id(tx, row.id)
 
-    staged = await work.write(write)
+    try:
+        staged = await work.write(write)
+    except Refusal:
+        await trio.to_thread.run_sync(files.remove_rows, generation)
+        raise
     await trio.to_thread.run_sync(files.keep_only, generation)
     return staged
 

@@ -118,6 +118,7 @@ from chatnode.storage.messages.posting import Draft, post_message
 from chatnode.storage.messages.recipients import Recipient, recipients, thread_followers
 from chatnode.storage.messages.visible import TAKES_PART, VISIBLE_MESSAGES, may_see_message
 from chatnode.storage.node.restored import RestoreNote
+from chatnode.storage.people.owners import acting
 from chatnode.storage.people.people import by_key as person_by_key
 from chatnode.storage.people.people import check_can_act, check_reachable, holders_of
 from chatnode.storage.people.people import find as find_person
@@ -269,6 +270,7 @@ __all__ = [
     "access_to_delete_message",
     "access_to_manage",
     "access_to_post",
+    "acting",
     "add_member",
     "as_emoji",
     "bot_owner",

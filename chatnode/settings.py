@@ -213,7 +213,7 @@ def _number(value: Any, kind: type[Any]) -> Any:
         return None
     try:
         number = kind(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for an integer that no float can be
         return None
     return number if number == number and abs(number) != float("inf") else None
 

@@ -17,7 +17,6 @@ import attrs
 import click
 import pytest
 
-from chatnode import services
 from chatnode.cli import cli
 from chatnode.config_file import sections
 from chatnode.model import conversations, ephemeral, events, messages, people, permissions, presence
@@ -25,14 +24,15 @@ from chatnode.model.commands import conversations as conversation_commands
 from chatnode.model.commands import messages as message_commands
 from chatnode.model.commands import presence as presence_commands
 from chatnode.protocol.codec import wire_name
-from chatnode.services import JOBS
 from chatnode.storage.engine.connection import add_functions
 from tests.commands import COMMANDS, PLUGINS
+from tests.declared import COLLECTIONS as CORE_COLLECTIONS
+from tests.declared import JOBS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
 SEEDS = ("000", "001", "002", "003", "004")
-COLLECTIONS = (*services.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
+COLLECTIONS = (*CORE_COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
 EVENTS = {**events.EVENTS, **{kind.event.name: kind.event for plugin in PLUGINS for kind in plugin.events}}
 HEADING = "| asks for | what does it here | proof |"
 

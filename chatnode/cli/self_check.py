@@ -15,8 +15,6 @@ import click
 from chatnode import __version__, bundle
 from chatnode.errors import StartError
 
-_CHUNK = 1 << 20
-
 
 @click.group("self")
 def itself() -> None:

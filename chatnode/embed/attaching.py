@@ -131,11 +131,6 @@ class SharedNode:
         """Where the node can be reached; empty if it has no port, or if no process owns it now."""
         return self._owner.url if self._owner is not None else ""
 
-    @property
-    def owns(self) -> bool:
-        """Whether this process is the owner now."""
-        return isinstance(self._owner, Owned)
-
     # ---- whom to ask
 
     def begin(self, who: Who, name: str, fields: dict[str, Any]) -> BegunRequest | None:

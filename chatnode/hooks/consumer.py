@@ -64,6 +64,8 @@ class RunningConsumer:
         self.failing: str | None = None
         self.newest = 0
         """The newest gid it knows of."""
+        self.opened_at: int | None = None
+        """The newest gid when the node was opened, if it could be read then."""
         self._db = db
         self._plugins = plugins
         self._context = loaded.context
@@ -135,10 +137,11 @@ class RunningConsumer:
         return taken[0]
 
     async def load(self) -> None:
-        """Load its position, or create it if the consumer is new."""
+        """Load its position, or create it if the consumer is new: where the log ended when the node was opened, even if
+        this succeeds later."""
         found = (await self._db.read(storage.places)).get(self.name)
         if found is None:
-            begin = partial(storage.begin, consumers={self.name: self.consumer.from_start})
+            begin = partial(storage.begin, consumers={self.name: self.consumer.from_start}, head=self.opened_at)
             found = (await self._db.write(begin))[self.name]
         self.cursor = self._stored = found.cursor
         self.set_aside = found.set_aside

@@ -66,6 +66,8 @@ class Consumers:
         try:
             self._head = await self._db.read(log.head)
             for each in self:
+                each.opened_at = self._head
+            for each in self:
                 await each.load()
         except (Refusal, DatabaseError) as error:
             logger.error("the positions of plugins' consumers cannot be read: %s", error)

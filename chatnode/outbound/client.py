@@ -74,6 +74,7 @@ class Outbound:
         *,
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
+        within: float | None = None,
     ) -> OutboundAnswer:
         """Send a request and read the whole answer, whatever its status.
 
@@ -81,10 +82,14 @@ class Outbound:
         `Unwanted` or `Paused` for what may pass. Of an answer that is no success, a body that is too large is cut, and
         one of another type is left out. `User-Agent` and `Accept` have defaults. Time that a request waits for its turn
         does not count.
+
+        `within` are the seconds that other requests, such as those that redirected here, have left of the purpose's.
+        If they are not enough, this host is not to blame, and is not left alone for it.
         """
         outcome = "cancelled"
         try:
-            answer = await self._follow(purpose, first_hop(method, url, headers, body))
+            time = TimeLeft(purpose.seconds if within is None else min(within, purpose.seconds))
+            answer = await self._follow(purpose, first_hop(method, url, headers, body), time)
             outcome = f"{answer.status // 100}xx"
             return answer
         except OutboundError as error:
@@ -114,8 +119,7 @@ class Outbound:
         """Close the connections that are kept."""
         self._idle.close()
 
-    async def _follow(self, purpose: Purpose, hop: Hop) -> OutboundAnswer:
-        time = TimeLeft(purpose.seconds)
+    async def _follow(self, purpose: Purpose, hop: Hop, time: TimeLeft) -> OutboundAnswer:
         for left in range(purpose.redirects, -1, -1):
             answer = await self._hop(purpose, hop, time, follow=left > 0)
             if isinstance(answer, OutboundAnswer):
@@ -153,9 +157,9 @@ class Outbound:
     async def _judged_addresses(self, target: Target, purpose: Purpose, own: frozenset[IPNetwork]) -> list[IPAddress]:
         """Where to connect to. All of a host's addresses must pass: a mix is an attack, or a mistake."""
         if self._proxy is not None:
-            return await self._resolver.resolve(self._proxy.url.host.strip("[]"))
+            return await self._resolver.resolve(self._proxy.url.host.strip("[]"), purpose.name)
         known = target.address or self._idle.address(target.origin)
-        addresses = [known] if known is not None else await self._resolver.resolve(target.host)
+        addresses = [known] if known is not None else await self._resolver.resolve(target.host, purpose.name)
         for address in addresses:
             self._policy.check_address(target, address, purpose, own)
         return addresses

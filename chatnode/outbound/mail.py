@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 logger = get_logger("mail")
 
-LONGEST_SECONDS = 300.0
+LONGEST_SECONDS = 900.0
 """For one mail, however slowly the server replies: no other mail is sent meanwhile."""
 KEPT_SECONDS = 60.0
 KEPT_MAILS = 100

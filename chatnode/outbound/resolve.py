@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
@@ -12,8 +14,11 @@ import trio
 from chatnode.addresses import IPAddress, IPNetwork
 from chatnode.outbound.errors import Failed, Paused, TimedOut
 
-THREADS = 8
-"""A resolver that does not answer keeps these busy, and not the threads that others need."""
+THREADS = 16
+"""Resolvers that do not answer keep these busy, and not the threads that others need."""
+OF_A_PURPOSE = 8
+OF_A_DOMAIN = 2
+"""As many of them at most: users choose what some requests look up, and a few can own a domain whose resolver hangs."""
 RESOLVE_SECONDS = 5.0
 KEEP_FAILURE_SECONDS = 30.0
 MOST_FAILURES = 1_024
@@ -34,17 +39,22 @@ class Resolver:
 
     def __init__(self, lookup: Lookup = look_up) -> None:
         self._lookup = lookup
-        self._limiter = trio.CapacityLimiter(THREADS)
+        self._turns = LookupTurns()
         self._failures: dict[str, tuple[float, Failed]] = {}
 
-    async def resolve(self, host: str) -> list[IPAddress]:
+    @property
+    def running(self) -> int:
+        """How many threads look up names, among them those for which nobody waits any more."""
+        return self._turns.running
+
+    async def resolve(self, host: str, purpose: str) -> list[IPAddress]:
         """The addresses of a host, without repeats. Raises `Failed`, and `Paused` when too many look up names."""
         now = trio.current_time()
         until, failure = self._failures.get(host, (now, None))
         if failure is not None and now < until:
             raise type(failure)(failure.why)
         try:
-            return await self._resolve(host)
+            return await self._resolve(host, self._turns.of(purpose, host))
         except Paused:
             raise
         except Failed as error:
@@ -54,7 +64,7 @@ class Resolver:
                 del self._failures[next(iter(self._failures))]
             raise
 
-    async def _resolve(self, host: str) -> list[IPAddress]:
+    async def _resolve(self, host: str, turn: LookupTurn) -> list[IPAddress]:
         addresses: list[IPAddress] = []
         began = False
         with trio.move_on_after(RESOLVE_SECONDS) as waiting:
@@ -69,8 +79,8 @@ class Resolver:
                 return self._lookup(host)
 
             try:
-                # A thread that takes too long is left alone, and keeps its place in the limiter until it ends.
-                found = await trio.to_thread.run_sync(run, limiter=self._limiter, abandon_on_cancel=True)
+                # A thread that takes too long is left alone, and keeps its turn until it ends.
+                found = await trio.to_thread.run_sync(run, limiter=turn, abandon_on_cancel=True)
                 addresses = list(dict.fromkeys(ip_address(text) for text in found))
             except (OSError, ValueError):
                 pass
@@ -81,6 +91,53 @@ class Resolver:
         if not addresses:
             raise Failed(f"{host} is not known or has no address")
         return addresses
+
+
+# ---- turns
+
+
+class LookupTurn:
+    """What `trio.to_thread` takes for a limiter: several, all of which must have room."""
+
+    def __init__(self, limiters: Sequence[trio.CapacityLimiter]) -> None:
+        self._limiters = limiters
+
+    async def acquire_on_behalf_of(self, borrower: object) -> None:
+        with ExitStack() as taken:
+            for limiter in self._limiters:
+                await limiter.acquire_on_behalf_of(borrower)
+                taken.callback(limiter.release_on_behalf_of, borrower)
+            taken.pop_all()
+
+    def release_on_behalf_of(self, borrower: object) -> None:
+        for limiter in reversed(self._limiters):
+            limiter.release_on_behalf_of(borrower)
+
+
+class LookupTurns:
+    """How many names are looked up at a time: in a domain, for a purpose, and in all, in this order: those that wait
+    for a slow domain take no other turn."""
+
+    def __init__(self) -> None:
+        self._all = trio.CapacityLimiter(THREADS)
+        self._purposes = defaultdict[str, trio.CapacityLimiter](lambda: trio.CapacityLimiter(OF_A_PURPOSE))
+        self._domains: dict[str, trio.CapacityLimiter] = {}
+
+    @property
+    def running(self) -> int:
+        """How many turns are taken."""
+        return int(self._all.borrowed_tokens)
+
+    def of(self, purpose: str, host: str) -> LookupTurn:
+        """The turn of a look-up that begins now."""
+        domain = ".".join(host.rstrip(".").split(".")[-2:])
+        self._domains = {name: limiter for name, limiter in self._domains.items() if is_used(limiter)}
+        of_domain = self._domains.setdefault(domain, trio.CapacityLimiter(OF_A_DOMAIN))
+        return LookupTurn((of_domain, self._purposes[purpose], self._all))
+
+
+def is_used(limiter: trio.CapacityLimiter) -> bool:
+    return bool(limiter.borrowed_tokens or limiter.statistics().tasks_waiting)
 
 
 # ---- this machine

@@ -27,8 +27,14 @@ from chatnode.config import MailSettings
 from chatnode.outbound.mail_result import MailResult, Outcome
 
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
+_DOT = re.compile(rb"^\.", re.MULTILINE)
+TAKING_SECONDS = 600.0
+"""For the reply to a mail's text. Some servers judge it before they reply; whoever gives up earlier sends it again
+(RFC 5321, section 4.5.3.2.6; RFC 1047)."""
 _OF_THE_NODE = frozenset((500, 501, 502, 503, 504, 521, 530, 534, 535, 538))
 """Replies with 5xx that blame the command, the session or signing in, not the recipient (RFC 5321, 4954, 7504)."""
+_OF_THE_ADDRESS = re.compile(r"501|5\d\d 5\.1\.(?!7|8)\d+")
+"""Replies to RCPT that blame its parameter, the address, whatever their number is (RFC 3463, 3.2)."""
 
 
 class ServerFault(Exception):
@@ -115,15 +121,26 @@ class SmtpConnection:
         refused = "the recipient"
         if _is_good(reply[0]):
             refused = "the mail"
-            try:
-                reply = smtp.data(data)
-            except smtplib.SMTPDataError as error:
-                reply = (error.smtp_code, _as_bytes(error.smtp_error))
+            reply = smtp.docmd("DATA")
+            if reply[0] == 354:
+                reply = self._send_text(smtp, data)
+            elif _is_good(reply[0]):
+                raise ServerFault(f"{self._place} said that it took a mail before it got the text", _code_of(*reply))
         return self._result(refused, *reply)
+
+    def _send_text(self, smtp: smtplib.SMTP, data: bytes) -> tuple[int, bytes]:
+        """The text of a mail, whose lines end with CRLF, and the reply to it."""
+        smtp.send(_DOT.sub(b"..", data) + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"))
+        assert smtp.sock is not None
+        smtp.sock.settimeout(max(TAKING_SECONDS, self._settings.timeout_seconds))
+        reply = smtp.getreply()
+        smtp.sock.settimeout(self._settings.timeout_seconds)
+        return reply
 
     def _result(self, refused: str, number: int, text: bytes) -> MailResult:
         code = _code_of(number, text)
-        if number in (421, -1) or number in _OF_THE_NODE:
+        of_address = refused == "the recipient" and _OF_THE_ADDRESS.fullmatch(code) is not None
+        if number in (421, -1) or (number in _OF_THE_NODE and not of_address):
             raise ServerFault(f"{self._place} ended the conversation", code)
         self.problem = None
         outcome: Outcome = "sent" if _is_good(number) else "never" if 500 <= number < 600 else "later"

@@ -26,7 +26,7 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
 from chatnode.routing.sessions import LivePerson, OpenSession, SessionRegistry
-from chatnode.routing.telling import PUSHES_A_STEP, Broadcaster, its_own_fault
+from chatnode.routing.telling import PUSHES_A_STEP, Broadcaster
 from chatnode.routing.typing import TypingBoard
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
@@ -346,7 +346,7 @@ class PresenceBoard:
             offline = await self._offline_with_status(session.account.key)
             live = self._registry.person(session.account.key)
             if live is not None and session in live.sessions:
-                with its_own_fault(session):
+                with self._registry.contained(session):
                     session.push(self._state(live, offline))
                     session.flush()
             await trio.lowlevel.checkpoint()

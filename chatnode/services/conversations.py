@@ -91,7 +91,7 @@ async def find_or_create(ctx: Caller, asked: FindOrOpen) -> FoundConversation:
 @command("conversations.support", permission=permissions.CHAT)
 async def support(ctx: Caller, asked: OpenSupport) -> ConversationReply:
     """Create a support conversation with all users who answer support; they are its admins, you own it."""
-    roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
+    roles = [role for role, held in ctx.core.roles.items() if held >= {permissions.SUPPORT, permissions.CHAT}]
     most = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> str:

@@ -19,6 +19,12 @@ from chatnode.terminal.printable import one_line
 
 _PAGE = 500
 _ID = re.compile(r"[0-9a-f]{32}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+def read_number(text: str) -> int | None:
+    """The number by which a line of the screen is picked; None for any other text."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 async def find(client: Client, text: str) -> InboxEntry:

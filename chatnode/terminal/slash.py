@@ -13,7 +13,7 @@ from chatnode.errors import Refusal
 from chatnode.terminal.attaching import FileCommands
 from chatnode.terminal.buttons import ButtonCommands
 from chatnode.terminal.changes import Changes, here, last_of_mine, last_of_others
-from chatnode.terminal.naming import find, has_title
+from chatnode.terminal.naming import find, has_title, read_number
 from chatnode.terminal.printable import one_line
 from chatnode.terminal.room import PAGE
 from chatnode.terminal.session import ChatSession
@@ -171,8 +171,8 @@ class TerminalCommands:
             await self._session.open(await self._session.entry_of(conversation))
 
     async def _public_group(self, text: str) -> str:
-        if text.isdecimal() and 0 < int(text) <= len(self._public):
-            return self._public[int(text) - 1]
+        if (number := read_number(text)) is not None and 0 < number <= len(self._public):
+            return self._public[number - 1]
         title = text.removeprefix("#")
         pages = [await self._client.public(title)]
         while pages[-1]:

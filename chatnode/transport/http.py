@@ -26,7 +26,7 @@ from chatnode.model import permissions
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Encoded
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.transport import monitoring, openapi, plugin_pages
+from chatnode.transport import monitoring, openapi
 from chatnode.transport.callers import caller_of, check_signed_in
 from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.failures import unexpected_refusal
@@ -34,6 +34,7 @@ from chatnode.transport.monitoring import JSON, Health
 from chatnode.transport.origins import Credentials, clear_cookie, set_cookie
 from chatnode.transport.outgoing import HARDENING
 from chatnode.transport.personal_export import export_stream
+from chatnode.transport.plugin_pages import PluginPages
 
 _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
 _SIGN_OUT = "sessions.revoke"
@@ -54,7 +55,7 @@ def make_app(
     loaded = list(plugins)
     answers = _Answers(core, table, registry, loaded)
     answers.add_routes(app)
-    plugin_pages.add_routes(app, core, loaded, answers.credentials, answers.context_of)
+    PluginPages(core, loaded, answers.credentials, answers.context_of).add_routes(app)
     monitoring.add_routes(app, core, registry, health, answers.context)
     app.register_error_handler(Refusal, answers.refused)
     app.register_error_handler(HTTPException, answers.http_error)

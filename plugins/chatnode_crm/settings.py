@@ -49,23 +49,43 @@ class CrmSettings:
     )
     stop_words: tuple[str, ...] = setting(
         (
-            "STOP", "UNSUBSCRIBE", "STOPP", "ABMELDEN", "ARRET", "DESABONNER", "BAJA", "PARAR", "SAIR", "ANNULLA",
-            "AFMELDEN", "СТОП", "停止", "退订",
+            "STOP", "UNSUBSCRIBE", "CANCEL", "QUIT", "END", "OPT OUT", "OPTOUT", "STOP ALL", "STOPALL",
+            "STOPP", "ABMELDEN", "ABBESTELLEN", "AUSTRAGEN",
+            "ARRET", "ARRETER", "ARRETEZ", "DESABONNER", "SE DESABONNER", "DESINSCRIRE", "DESINSCRIPTION",
+            "BAJA", "DARSE DE BAJA", "PARAR", "CANCELAR", "SAIR", "DESCADASTRAR",
+            "ANNULLA", "BASTA", "DISISCRIVI", "DISISCRIVIMI", "CANCELLAMI",
+            "AFMELDEN", "UITSCHRIJVEN", "STOPPEN", "WYPISZ", "REZYGNUJE", "ZATRZYMAJ",
+            "СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "ОТПИШИТЕ", "ОТМЕНА",
+            "停止", "退订", "退訂", "取消", "取消订阅", "TD",
         ),
-        "Answers to a broadcast that stop them; case and accents do not matter. A list's name after the word stops "
-        "only broadcasts to that list.",
+        "Answers to a broadcast that stop all of them: as the first line, or at its beginning. Case, accents, "
+        "punctuation and emoji do not matter. A list's name after the word stops only broadcasts to that list.",
     )  # fmt: skip
     start_words: tuple[str, ...] = setting(
-        ("START", "SUBSCRIBE", "ANMELDEN", "ABONNER", "ALTA", "INICIAR", "ISCRIVI", "СТАРТ", "开始", "订阅"),
+        (
+            "START", "SUBSCRIBE", "UNSTOP", "ANMELDEN", "ABONNER", "ALTA", "INICIAR", "ISCRIVI", "AANMELDEN", "ZAPISZ",
+            "СТАРТ", "ПОДПИСАТЬСЯ", "开始", "订阅",
+        ),
         "Answers that undo that.",
-    )
+    )  # fmt: skip
     stop_reply: str = setting(
         "You will get no more of these messages. Answer START to get them again.",
         "What the bot answers to who stops broadcasts; empty for nothing.",
     )
+    stop_unknown_reply: str = setting(
+        "You will get none of these messages any more, as no list has the name that you wrote. Answer START to get "
+        "them again, and after that STOP and the name of a list to stop that list only.",
+        "What the bot answers if something other than a list's name follows the word: then all broadcasts stop. Empty "
+        "for nothing.",
+    )
     start_reply: str = setting(
         "You will get these messages again. Answer STOP to stop them.",
         "What the bot answers to who starts them again; empty for nothing.",
+    )
+    start_unknown_reply: str = setting(
+        "You still get none of these messages, as you stopped all of them. To get them again, answer only START.",
+        "What the bot answers to who starts one list, or something that is no list, while all are stopped; empty for "
+        "nothing.",
     )
 
     # ---- imports, lists, segments

@@ -6,7 +6,7 @@ from urllib.parse import urldefrag, urlsplit
 
 import trio
 
-from chatnode.api import Context, Metric, OutboundAnswer, OutboundError, Purpose, Task, Transaction, now_ms
+from chatnode.api import Context, Metric, OutboundAnswer, OutboundError, Paused, Purpose, Task, Transaction, now_ms
 from chatnode_previews import storage
 from chatnode_previews.encodings import page_text
 from chatnode_previews.pages import MOST_SITE, PageHead, read_page, shortened
@@ -37,15 +37,19 @@ async def fetch_links(ctx: Context) -> str | None:
 
 
 async def _pending(ctx: Context, fetching: Fetching) -> list[PendingLink]:
-    busy = frozenset(fetching.busy)
-    room = AT_A_TIME - len(busy)
-    return await ctx.read(lambda reader: storage.pending(reader, busy, room)) if room else []
+    room, unavailable = AT_A_TIME - len(fetching.busy), fetching.unavailable()
+    return await ctx.read(lambda reader: storage.pending(reader, unavailable, room)) if room else []
 
 
 async def _fetch_and_settle(ctx: Context, fetching: Fetching, link: PendingLink) -> None:
     try:
         known = await ctx.read(lambda reader: storage.known_page(reader, link.address, now_ms()))
-        page = known or await _fetch(ctx, fetching, link.url)
+        try:
+            page = known or await _fetch(ctx, fetching, link.url)
+        except Paused as paused:
+            if fetching.postpone(link.address, paused.seconds):
+                return
+            page = NOTHING
         keep_until = None if known is not None else now_ms() + _keep_ms(ctx, page)
 
         def write(tx: Transaction) -> None:
@@ -66,11 +70,13 @@ def _keep_ms(ctx: Context, page: StoredPage) -> int:
 
 
 async def _fetch(ctx: Context, fetching: Fetching, url: str) -> StoredPage:
-    """What the page says; `NOTHING` if there is no page, for whatever reason."""
+    """What the page says; `NOTHING` if there is no page, for whatever reason. Raises `Paused` if nothing was asked."""
     ctx.count("fetches")
     try:
         answer = await follow_redirects(ctx, PURPOSE, urldefrag(url).url, _HEADERS)
         page = None if answer is None else await trio.to_thread.run_sync(_read, answer, limiter=fetching.parsing)
+    except Paused:
+        raise
     except OutboundError:
         return NOTHING
     except Exception as error:  # else this page would be tried again and again, and end what else is fetched

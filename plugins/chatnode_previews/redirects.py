@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-import attrs
 import trio
 
 from chatnode.api import Context, OutboundAnswer, Purpose
@@ -24,17 +23,17 @@ async def follow_redirects(
     made short may lead to one that works only once.
     """
     deadline = trio.current_time() + purpose.seconds
+    left = None
     for _ in range(MOST_REDIRECTS + 1):
-        left = deadline - trio.current_time()
-        if left <= 0:
-            break
-        answer = await ctx.outbound.request(attrs.evolve(purpose, seconds=left), "GET", url, headers=headers)
+        answer = await ctx.outbound.request(purpose, "GET", url, headers=headers, within=left)
         if answer.status not in _REDIRECTS:
             return answer if answer.status == 200 else None
         following = joined(answer.url, _location(answer))
         if following is None or not may_be_fetched(following, ctx.base_url):
             break
-        url = following
+        url, left = following, deadline - trio.current_time()
+        if left <= 0:
+            break
     return None
 
 

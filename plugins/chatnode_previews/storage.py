@@ -14,7 +14,6 @@ from chatnode_previews.model import LinkPreview, PreviewAdded, PreviewPicture, P
 from chatnode_previews.pictures import PagePicture
 
 HOUR_MS = 3_600_000
-_PENDING_READ = 64
 
 
 @attrs.frozen
@@ -122,17 +121,16 @@ def _insert(tx: Transaction, message: int, links: Sequence[MessageLink], state: 
 # ---- fetching
 
 
-def pending(reader: Reader, busy: Iterable[bytes], most: int) -> list[PendingLink]:
-    """The oldest links that wait, up to `most`, with different addresses that are not `busy`."""
-    rows = reader.execute(
-        "SELECT key, message, url, address FROM previews_links WHERE state = 'pending' ORDER BY key LIMIT ?",
-        (_PENDING_READ,),
-    )
-    taken, found = set(busy), list[PendingLink]()
-    for link in [PendingLink(*row) for row in rows.fetchall()]:
-        if link.address not in taken and len(found) < most:
-            taken.add(link.address)
-            found.append(link)
+def pending(reader: Reader, unavailable: Iterable[bytes], most: int) -> list[PendingLink]:
+    """The oldest links that wait, up to `most`, with different addresses that are not `unavailable`."""
+    rows = reader.execute("SELECT key, message, url, address FROM previews_links WHERE state = 'pending' ORDER BY key")
+    taken, found = set(unavailable), list[PendingLink]()
+    for key, message, url, address in rows:
+        if address not in taken:
+            taken.add(address)
+            found.append(PendingLink(key, message, url, address))
+            if len(found) == most:
+                break
     return found
 
 

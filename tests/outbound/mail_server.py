@@ -23,8 +23,9 @@ from typing import Any, cast
 import attrs
 
 ROOT = Path(__file__).parents[2]
-DROP, DIE, HANG = "drop", "die", "hang"
-"""In place of a reply: the connection is broken, the whole server ends as if it were killed, or nothing is said."""
+DROP, DIE, HANG, LINGER = "drop", "die", "hang", "linger"
+"""In place of a reply: the connection is broken, the whole server ends as if it were killed, nothing is said; or a mail
+is taken, and that is said after 1.5 s."""
 Replies = str | Sequence[str | None] | None
 
 
@@ -198,13 +199,15 @@ async def main(options: Mapping[str, Any]) -> None:
         async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
             """A server that dies or breaks the connection now has taken the mail."""
             reply = reply_to("END")
-            if reply in (None, DROP, DIE) or reply.startswith("2"):
+            if reply in (None, DROP, DIE, LINGER) or reply.startswith("2"):
                 _store(directory / "mails", envelope)
             if reply == DIE:
                 os._exit(9)
             if reply == DROP:
                 server.transport.abort()
-            return reply if reply not in (None, DROP) else "250 2.0.0 taken"
+            if reply == LINGER:
+                await asyncio.sleep(1.5)
+            return reply if reply not in (None, DROP, LINGER) else "250 2.0.0 taken"
 
     def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         wanted = LoginPassword(options["user"].encode(), options["password"].encode())

@@ -10,10 +10,10 @@ import pytest
 import trio
 import trio.testing
 
-from chatnode.outbound.breakers import Breakers
+from chatnode.outbound.breakers import FAILURES, Breakers
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, Paused, TimedOut
-from chatnode.outbound.resolve import THREADS
+from chatnode.outbound.resolve import OF_A_DOMAIN, OF_A_PURPOSE, THREADS
 from tests.outbound.sites import Site, answer, answers, drop, outbound, purpose, site
 
 
@@ -204,27 +204,38 @@ async def until_waiting(client: Outbound) -> None:
 
 
 async def test_names_that_nobody_answers_for_do_not_block_what_others_need() -> None:
-    """Each holds a thread of the resolver's own, and no more than those."""
+    """They hold a few threads of the resolver's own: some of a domain, more for a purpose, and the rest is for others,
+    even after nobody waits for them."""
     stuck, let_go = threading.Semaphore(0), threading.Event()
 
     def black_hole(host: str) -> list[str]:
+        if host.endswith(".good.test"):
+            return ["127.0.0.1"]
         stuck.release()
         let_go.wait(30)
         return ["127.0.0.1"]
 
-    async with outbound(names=black_hole) as client:
+    async with site() as there, outbound(f"a.good.test:{there.port}", names=black_hole) as client:
         async with trio.open_nursery() as nursery:
             for number in range(2 * THREADS):
-                nursery.start_soon(client.request, purpose(), "GET", f"http://host{number}.example/")
-            for _ in range(THREADS):
+                for domain, name in (("slow.test", "slow"), (f"slow{number}.test", "many")):
+                    url = f"http://host{number}.{domain}/"
+                    nursery.start_soon(client.request, purpose(name=name), "GET", url)
+            for _ in range(OF_A_DOMAIN + OF_A_PURPOSE):
                 await trio.to_thread.run_sync(stuck.acquire)
-            assert client._resolver._limiter.available_tokens == 0
-            assert await trio.to_thread.run_sync(lambda: "free") == "free"
+            await trio.testing.wait_all_tasks_blocked()
+            assert client._resolver.running == OF_A_DOMAIN + OF_A_PURPOSE
+            for name in ("slow", "other"):
+                answered = await client.request(purpose(name=name), "GET", there.url(host="a.good.test"))
+                assert answered.status == 200
             nursery.cancel_scope.cancel()  # nobody waits for the threads
-        assert client._resolver._limiter.borrowed_tokens == THREADS
+        assert client._resolver.running == OF_A_DOMAIN + OF_A_PURPOSE
         let_go.set()
-        while client._resolver._limiter.borrowed_tokens:  # noqa: ASYNC110
+        while client._resolver.running:  # noqa: ASYNC110
             await trio.sleep(0.01)
+        assert len(client._resolver._turns._domains) > OF_A_DOMAIN
+        client._resolver._turns.of("other", "a.test")
+        assert list(client._resolver._turns._domains) == ["a.test"]
 
 
 async def test_a_failed_look_up_is_remembered_for_half_a_minute(mock_clock: trio.testing.MockClock) -> None:
@@ -372,6 +383,20 @@ async def test_a_slow_redirect_to_a_host_is_no_failure_of_that_host(mock_clock: 
             with pytest.raises(TimedOut, match="took longer than 10 s"):
                 await ask(client, there, redirects=1, seconds=10)
         assert await ask(client, victim, seconds=10) == 200
+
+
+async def test_a_host_that_is_asked_with_little_time_left_has_not_failed(mock_clock: trio.testing.MockClock) -> None:
+    async def takes_a_moment(stream: trio.abc.Stream, request: bytes) -> None:
+        mock_clock.jump(0.2)
+        await trio.testing.wait_all_tasks_blocked()
+        await stream.send_all(answer(b"ok"))
+
+    async with site(takes_a_moment) as there, outbound(there.place) as client:
+        for _ in range(FAILURES + 1):
+            with pytest.raises(TimedOut):
+                await client.request(purpose(seconds=10), "GET", there.url(), within=0.1)
+        assert client.paused == 0
+        assert await ask(client, there, seconds=10) == 200
 
 
 # ---- cancellation

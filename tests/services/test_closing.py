@@ -143,6 +143,17 @@ async def test_support_is_a_conversation_with_all_who_answer_it(node: Node, ann:
         await bob.call("conversations.get", conversation=case)
 
 
+async def test_who_may_not_chat_answers_no_support(node: Node, ann: User) -> None:
+    await node.call("roles.set", role="ticketing", permissions=["support"])
+    agent = await User.new(node, "agent")
+    await node.call("people.role", person=agent.handle, role="ticketing")
+    with refused("not_found"):
+        await ann.call("conversations.support", title="help")
+    await node.call("roles.set", role="ticketing", permissions=["support", "chat"])
+    case = (await ann.call("conversations.support", title="help"))["conversation"]
+    assert set(await ann.members(case)) == {"agent", "ann"}
+
+
 async def test_conversations_about_a_thing_are_found_by_it(ann: User, bob: User, eve: User) -> None:
     def about(number: int) -> dict[str, str]:
         return {"type": "order", "id": str(number)}

@@ -15,9 +15,9 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, QUIET_SECONDS, RETRY_SECONDS, Job, JobRunner
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
-from chatnode.services import JOBS
 from chatnode.storage.node.jobs import last_runs
 from chatnode.testing import User, refused
+from tests.declared import JOBS
 
 from .dialogue import without_plugins
 

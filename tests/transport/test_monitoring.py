@@ -13,10 +13,10 @@ import trio
 from chatnode.config import Acme, Config, Server
 from chatnode.model.times import now_ms
 from chatnode.node import Node
-from chatnode.services import JOBS
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.testing import User, refused
 from chatnode.transport.monitoring import is_trusted
+from tests.declared import JOBS
 
 from .clients import Address, ChatSocket, Http, bearer
 

@@ -23,7 +23,7 @@ from chatnode.errors import Refusal
 
 FILES = "/plugins/attachments/files"
 _BLOCK_BYTES = 2**20
-_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
+_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-[0-9]+|\*)/([0-9]{1,18})")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -48,7 +48,7 @@ class Served:
 
 
 def _whole_number(text: str, response: HttpResponse) -> int:
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise Refusal("internal", f"{response.url} does not say how large the file is")
     return int(text)
 

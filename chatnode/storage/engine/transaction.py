@@ -19,7 +19,6 @@ from chatnode.storage.engine.row import Row
 
 T = TypeVar("T")
 R = TypeVar("R")
-Rows = Iterator[tuple[Any, ...]]
 
 
 @record

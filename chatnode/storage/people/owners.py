@@ -12,12 +12,17 @@ A member can act if their account is active, was not created for an imported aut
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import orjson
+
 from chatnode.model.conversations import MemberRole
 from chatnode.model.events import MemberChanged
 from chatnode.model.people import PersonRef
 from chatnode.model.permissions import CHAT
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Querying
+from chatnode.storage.engine.dialect import each_of
 from chatnode.storage.engine.transaction import Transaction
 
 CAN_ACT = (
@@ -45,6 +50,15 @@ WRONG_FOR_GOOD = (
 def can_act(reader: Querying, person: int) -> bool:
     """Whether the account with the key `person` can act."""
     return reader.execute(f"SELECT 1 FROM people p WHERE p.key = ? AND {CAN_ACT}", (person,)).fetchone() is not None
+
+
+def acting(reader: Querying, people: Collection[int]) -> set[int]:
+    """Those of the users with the keys `people` who can act: their accounts are active and may use the chat. Tell the
+    others nothing: what they could not read may be in it."""
+    rows = reader.execute(
+        f"SELECT p.key FROM people p WHERE p.key IN {each_of('?')} AND {CAN_ACT}", (orjson.dumps([*people]).decode(),)
+    )
+    return {person for (person,) in rows}
 
 
 def has_actor(reader: Querying, conversation: int) -> bool:

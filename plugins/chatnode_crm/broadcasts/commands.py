@@ -41,8 +41,8 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
     """Send a message to many contacts: a bot posts it in its direct conversation with each of them.
 
     Only contacts with a verified account of this node get it, each once, and none that opted out of everything or of
-    the list in `contacts`. The audience is stored when the broadcast begins. A recipient who answers with one of the
-    setting's words, such as STOP, gets no more.
+    a list that `contacts` names. The audience is stored when the broadcast begins. A recipient who answers with one of
+    the setting's words, such as STOP, gets no more.
     """
     ctx.check(VIEW)
     settings = ctx.settings(CrmSettings)
@@ -57,7 +57,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
     bot = await ctx.bot(settings.broadcast_bot, settings.broadcast_bot_name)
 
     def write(tx: Transaction) -> Broadcast:
-        check(tx, asker, asked.contacts)
+        selection = check(tx, asker, asked.contacts)
         list_key = find_list(tx, asked.contacts.in_list).key if asked.contacts.in_list is not None else None
         zone_key = fields.find(tx, zone_field, "window.zone_field").key if zone_field else None
         id = new_id()
@@ -66,7 +66,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
         )
         found = rows.insert_broadcast(tx, {
             "id": id, "title": asked.title, "text": text, "bot": settings.broadcast_bot,
-            "selection": orjson.dumps(attrs.asdict(asked.contacts)).decode(), "list": list_key,
+            "selection": orjson.dumps(attrs.asdict(selection)).decode(), "list": list_key,
             "per_minute": per_minute, **window, "zone_field": zone_key, "starts_at": starts_at or tx.now,
             "state": "snapshot", "work": work,
             "created_at": tx.now, "created_by": actor_of(ctx),
@@ -136,7 +136,7 @@ async def cancel_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
     def write(tx: Transaction) -> Broadcast:
         found = rows.find_broadcast(tx, asked.broadcast)
         if found.state not in ("done", "cancelled"):
-            rows.set_state(tx, found, "cancelled")
+            rows.end_broadcast(tx, found, "cancelled")
         return _shown(tx, rows.find_broadcast(tx, asked.broadcast))
 
     return BroadcastReply(await ctx.write(write))
@@ -223,7 +223,7 @@ def _shown(reader: Querying, row: BroadcastRow) -> Broadcast:
     return Broadcast(
         row.id, row.title, row.text, row.bot, row.state, row.per_minute, rfc3339(row.created_at),
         rfc3339(row.starts_at), row.work or "", window=window, list=found[0] if found is not None else None,
-        ended_at=rfc3339(row.ended_at) if row.ended_at is not None else None,
+        ended_at=rfc3339(row.ended_at) if row.ended_at is not None else None, error=row.error,
     )  # fmt: skip
 
 

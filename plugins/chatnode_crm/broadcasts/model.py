@@ -53,7 +53,8 @@ class BroadcastFigures:
 
 @record
 class Broadcast:
-    """A message of a bot to many contacts, each in their direct conversation with it. `work` is its durable work."""
+    """A message of a bot to many contacts, each in their direct conversation with it. `work` is its durable work.
+    `error` says why it is not sent any further: what is wrong, until it is resumed."""
 
     broadcast: str
     title: str
@@ -67,6 +68,7 @@ class Broadcast:
     window: SendingWindow | None = None
     list: str | None = None
     ended_at: str | None = None
+    error: str | None = None
 
 
 @record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from chatnode.api import record
@@ -11,7 +11,7 @@ from chatnode.api import record
 _DAY = 1_440
 
 
-@cache
+@lru_cache(1_024)  # names come from users, and from fields of contacts
 def zone_of(name: str) -> ZoneInfo | None:
     """The zone with this IANA name, such as Europe/Paris; None if there is none."""
     try:
@@ -40,7 +40,8 @@ class Window:
         """When it opens there, in milliseconds; `now` while it is open."""
         if self.is_open(zone, now):
             return now
-        opening = _local(zone, now).replace(hour=self.opens // 60, minute=self.opens % 60, second=0, microsecond=0)
+        hour, minute = divmod(self.opens % _DAY, 60)  # 24:00 is also the beginning of a day
+        opening = _local(zone, now).replace(hour=hour, minute=minute, second=0, microsecond=0)
         moments = (moment for days in range(3) for moment in _moments(opening + timedelta(days=days)))
         return min(moment for moment in moments if moment > now)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import attrs
 import orjson
@@ -18,10 +18,10 @@ from chatnode_crm.contacts.values.flags import read_flag
 from chatnode_crm.contacts.values.text import clean_lines
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
-KINDS: tuple[FieldKind, ...] = get_args(FieldKind)
 MOST_CHARS = 10_000
 MOST_NUMBER = 2**53 - 1
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,16}(\.[0-9]*)?")
+"""With the digits that `MOST_NUMBER` has: `int` raises an error for very many."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
 

@@ -199,9 +199,11 @@ class SearchContacts:
 @record
 class UpsertContacts:
     """Each of up to 1,000 rows is an object with the fields of a contact, besides them `owner`, `opted_out` and
-    `custom`. An empty text or null removes a value."""
+    `custom`. An empty text or null removes a value. `consent`: with `tighten`, `opted_out` false changes nothing in a
+    contact that opted out; with `overwrite` it does, but what a user answered to a broadcast still holds."""
 
     contacts: Annotated[list[dict[str, Any]], Items(MOST_ROWS)]
+    consent: Literal["tighten", "overwrite"] = "tighten"
 
 
 @record

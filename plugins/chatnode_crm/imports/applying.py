@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Refusal, Transaction, record
+from chatnode.api import Transaction, record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import create_many, update_many
+from chatnode_crm.imports.attempts import attempt_write
 from chatnode_crm.imports.deciding import OPTED_OUT, OPTED_OUT_AT, Claims, Decision
 from chatnode_crm.imports.judging import COUNTED, Judged, judge, list_groups, tags_of, wanted_tags
 from chatnode_crm.imports.options import ImportPolicies
@@ -86,7 +87,7 @@ def apply_rows(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) ->
     """Apply rows that follow each other, and store what they became. If the batch fails, its rows are tried one by
     one, so that a row costs nothing but itself."""
     applied = Applied()
-    if _fails(tx, lambda: applied.extend(_apply(tx, setup, rows))) is not None:
+    if attempt_write(tx, lambda: applied.extend(_apply(tx, setup, rows))) is not None:
         applied = Applied()
         for row in rows:
             applied.extend(_apply_alone(tx, setup, row))
@@ -96,7 +97,7 @@ def apply_rows(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) ->
 
 def _apply_alone(tx: Transaction, setup: ApplySetup, row: StagedRow) -> Applied:
     applied = Applied()
-    failure = _fails(tx, lambda: applied.extend(_apply(tx, setup, [row])))
+    failure = attempt_write(tx, lambda: applied.extend(_apply(tx, setup, [row])))
     if failure is None:
         return applied
     field = failure.path or ""
@@ -104,18 +105,6 @@ def _apply_alone(tx: Transaction, setup: ApplySetup, row: StagedRow) -> Applied:
         field, f"{field}_taken" if field else failure.code, f"another contact has this {field or 'value'}"
     )
     return Applied("i", Counter(invalid=1), [(row.number, fault)])
-
-
-def _fails(tx: Transaction, part: Callable[[], None]) -> Refusal | None:
-    """Run a part of the transaction; if it fails, nothing of it is left."""
-
-    def run() -> None:
-        try:
-            part()
-        except IntegrityError:
-            raise Refusal("conflict", "a value that only one can have") from None
-
-    return tx.attempt(run)
 
 
 def _apply(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> Applied:

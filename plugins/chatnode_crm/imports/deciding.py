@@ -13,7 +13,6 @@ from chatnode_crm.imports.options import ImportPolicies
 
 Values = Mapping[str, Any]
 RowVerdict = Literal["create", "update", "unchanged", "duplicate", "suppressed", "invalid"]
-VERDICTS: tuple[RowVerdict, ...] = ("create", "update", "unchanged", "duplicate", "suppressed", "invalid")
 
 DERIVED = {"email": "email_key", "phone": "phone_key"}
 """Fields that have a normalised form beside them: both change together."""

@@ -129,6 +129,11 @@ def check_state(row: ImportRow, *states: ImportState) -> None:
         raise Refusal("conflict", f"the import is {row.state}; this needs one that is {' or '.join(states)}")
 
 
+def staged_imports(reader: Querying) -> list[ImportRow]:
+    """All whose rows are in files."""
+    return [row for row in imports_with_files(reader) if row.generation is not None]
+
+
 def imports_with_files(reader: Querying) -> list[ImportRow]:
     """All whose rows, or whose uploaded files, are there."""
     rows = reader.execute(

@@ -94,8 +94,7 @@ def move_campaign(tx: Transaction, row: ListRow, stage: Stage, *, actor: int | N
 
 def delete_list(tx: Transaction, row: ListRow, *, actor: int | None) -> None:
     """The list is gone at once; rows of its members are removed afterwards (`tombstones.sweep`)."""
-    for table, column in (("crm_lists", "key"), ("crm_opt_outs", "list")):
-        tx.execute(f"DELETE FROM {table} WHERE {column} = ?", (row.key,))  # noqa: S608 -- constants
+    tx.execute("DELETE FROM crm_lists WHERE key = ?", (row.key,))
     bury(tx, "list", row.key, row.id)
     tx.record_many(CrmListDeleted, [row.key], actor=actor)
 
@@ -109,11 +108,6 @@ def copy_name(reader: Querying, name: str) -> str:
         if _with_name(reader, copy) is None:
             return copy
         number += 1
-
-
-def touch_list(tx: Transaction, key: int) -> None:
-    """The list is in use: it is not archived as idle for a while."""
-    tx.execute("UPDATE crm_lists SET active_at = ? WHERE key = ?", (tx.now, key))
 
 
 def _check_free(reader: Querying, name: str, key: int | None) -> None:

@@ -34,7 +34,7 @@ from chatnode_crm.people.model import (
     OptOutReply,
     StartedWork,
 )
-from chatnode_crm.people.opting import opt_in, opt_out
+from chatnode_crm.people.opting import opt_in, opt_out, opted_out_since
 from chatnode_crm.permissions import CREATE, UPDATE, VIEW
 
 
@@ -44,7 +44,7 @@ async def list_identities(ctx: Context, asked: OfContact) -> Identities:
 
     def read(reader: Reader) -> Identities:
         contact = by_id(reader, asked.contact)
-        return Identities(contact.id, [shown(each) for each in identities.of_contact(reader, contact.key)])
+        return Identities(contact.id, [shown(reader, each) for each in identities.of_contact(reader, contact.key)])
 
     return await ctx.read(read)
 
@@ -82,7 +82,7 @@ async def verify_identity(ctx: Context, asked: OfIdentity) -> IdentityReply:
         if found.verified_at is None:
             [contact] = rows(tx, [found.contact])
             ctx.audit(tx, "identities.verify", contact.id, kind=found.kind)
-        return IdentityReply(shown(identities.verify(tx, found)))
+        return IdentityReply(shown(tx, identities.verify(tx, found, actor=actor_of(ctx))))
 
     return await ctx.write(write)
 
@@ -170,14 +170,18 @@ def _account(tx: Transaction, asked: AddIdentity) -> Account | None:
 
 def _reply(reader: Querying, found: Claim) -> IdentityReply:
     if found.identity is not None:
-        return IdentityReply(shown(found.identity))
+        return IdentityReply(shown(reader, found.identity))
     assert found.other is not None
     return IdentityReply(suggested=rows(reader, [found.other])[0].id)
 
 
-def shown(row: IdentityRow) -> Identity:
-    verified = rfc3339(row.verified_at) if row.verified_at is not None else None
-    return Identity(row.id, row.kind, row.external_id, rfc3339(row.created_at), verified)
+def shown(reader: Querying, row: IdentityRow) -> Identity:
+    opted_out_at = opted_out_since(reader, row.person) if row.person is not None else None
+    return Identity(
+        row.id, row.kind, row.external_id, rfc3339(row.created_at),
+        rfc3339(row.verified_at) if row.verified_at is not None else None,
+        rfc3339(opted_out_at) if opted_out_at is not None else None,
+    )  # fmt: skip
 
 
 COMMANDS = (

@@ -18,6 +18,8 @@ from chatnode.api import Context, Querying, Transaction, record
 from chatnode_crm.jsons import json_array
 
 _NAME = "erased.jsonl"
+_MOST = 10_000
+"""Lines that are written at a time."""
 
 
 @record(frozen=True)
@@ -38,19 +40,22 @@ def note(tx: Transaction, erasures: Sequence[Erasure]) -> None:
 
 
 async def write_out(ctx: Context) -> int:
-    """Write what is noted to the file; returns how much that was. A crash may put a line there twice."""
-    rows = await ctx.read(_noted)
-    if rows:
+    """Write all that is noted to the file; returns how much that was. A crash may put a line there twice."""
+    count = 0
+    while rows := await ctx.read(_noted):
         await trio.to_thread.run_sync(_append, ctx.directory / _NAME, [erasure for _, erasure in rows])
         keys = json_array(key for key, _ in rows)
         await ctx.write(
-            lambda tx: tx.execute("DELETE FROM crm_erasures WHERE key IN (SELECT value FROM json_each(?))", (keys,))
+            lambda tx, keys=keys: tx.execute(
+                "DELETE FROM crm_erasures WHERE key IN (SELECT value FROM json_each(?))", (keys,)
+            )
         )
-    return len(rows)
+        count += len(rows)
+    return count
 
 
 def _noted(reader: Querying) -> list[tuple[int, Erasure]]:
-    rows = reader.execute("SELECT key, contact, hash, at FROM crm_erasures ORDER BY key LIMIT 10000")
+    rows = reader.execute("SELECT key, contact, hash, at FROM crm_erasures ORDER BY key LIMIT ?", (_MOST,))
     return [(key, Erasure(contact, hash, at)) for key, contact, hash, at in rows]
 
 

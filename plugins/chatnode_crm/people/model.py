@@ -17,13 +17,15 @@ _Kind = Annotated[str, Text(40, 1, r"[a-z0-9][a-z0-9_.-]*", hint="expected a-z 0
 @record
 class Identity:
     """Where a contact is reached. `kind` is `chat` for an account of this node, whose id is `external_id`; otherwise
-    the name of another service. Without `verified_at` somebody says so, and nobody made sure."""
+    the name of another service. Without `verified_at` somebody says so, and nobody made sure. `opted_out_at` is since
+    when the user gets no broadcasts, as they answered STOP, or their contact had opted out and was deleted."""
 
     identity: str
     kind: str
     external_id: str
     created_at: str
     verified_at: str | None = None
+    opted_out_at: str | None = None
 
 
 @record

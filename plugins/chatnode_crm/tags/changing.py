@@ -30,12 +30,6 @@ def make_tag(tx: Transaction, name: str, *, color: str | None = None, actor: int
     return _again(tx, key)
 
 
-def find_or_make_tag(tx: Transaction, name: str, *, actor: int | None) -> TagRow:
-    """The tag with this name in any case, or a new one with the default color."""
-    found = tag_by_name(tx, name)
-    return found if found is not None else make_tag(tx, name, actor=actor)
-
-
 def update_tag(tx: Transaction, row: TagRow, changes: dict[str, Any], *, actor: int | None) -> TagRow:
     """Change `name` or `color`; None is the default color. What is the same already changes nothing.
 

@@ -41,7 +41,8 @@ class NodeRules:
 
 @record(kw_only=True)  # not frozen: that costs microseconds where hundreds are made for a message
 class Case:
-    """A message and one of its possible recipients. Times are in milliseconds.
+    """A message and one of its possible recipients. Times are in milliseconds. `can_act`: the account is
+    active, and its role has the permission `chat`.
 
     `made_at` is when the first message was decided that this one would be told of with. `rang_at` is when the user was
     last notified of the conversation. Either lies in the future if the clock was set back since. Then it postpones
@@ -58,7 +59,7 @@ class Case:
     deleted: bool = False
     own: bool = False
     bot: bool = False
-    deactivated: bool = False
+    can_act: bool = True
     blocked: bool = False
     imported: bool = False
     notify: Notify = "all"
@@ -152,7 +153,7 @@ def _gone(case: Case, rules: NodeRules) -> Ending | None:
 
 
 def _not_a_reader(case: Case, rules: NodeRules) -> Ending | None:
-    return "never" if case.own or case.bot or case.deactivated else None
+    return "never" if case.own or case.bot or not case.can_act else None
 
 
 def _blocked(case: Case, rules: NodeRules) -> Ending | None:
@@ -204,7 +205,7 @@ def _repeated(case: Case, rules: NodeRules) -> int | None:
 REASON_ROW = 5
 ROWS = (
     TableRow(1, "you are not in the conversation, cannot see the message, or it was deleted", _gone),
-    TableRow(2, "you wrote it, are a bot, or your account is deactivated", _not_a_reader),
+    TableRow(2, "you wrote it, are a bot, or your account is deactivated or may not use the chat", _not_a_reader),
     TableRow(3, "you have blocked the sender", _blocked),
     TableRow(4, "it was imported, or was too old when it was judged", _old),
     TableRow(6, "you want no notifications of the conversation, or have muted it", _muted),

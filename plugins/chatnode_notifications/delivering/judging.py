@@ -159,10 +159,9 @@ def _devices(reader: Querying, keys: Collection[int], now: int) -> dict[int, _De
 def _badges(reader: Querying, people: Collection[int]) -> dict[int, int]:
     """The number of conversations in which each has unread notifications."""
     rows = reader.execute(
-        "SELECT i.person, count(DISTINCT i.conversation) FROM notifications_items i "
-        "JOIN members m ON m.person = i.person AND m.conversation = i.conversation AND m.left_gid IS NULL "
-        "WHERE i.person IN (SELECT value FROM json_each(?)) AND i.read_at IS NULL AND i.last_seq > m.read_seq "
-        "GROUP BY i.person",
+        "SELECT item.person, count(DISTINCT item.conversation) FROM notifications_items item "  # noqa: S608 -- constants
+        "WHERE item.person IN (SELECT value FROM json_each(?)) AND item.read_at IS NULL "
+        f"AND EXISTS (SELECT 1 {notes.UNREAD.found}) GROUP BY item.person",
         (json_of(people),),
     )
     return dict(rows.fetchall())
@@ -186,11 +185,12 @@ def _newer(reader: Querying, keys: Collection[int]) -> dict[int, int | None]:
     A program at the end of a webhook is told of each.
     """
     rows = reader.execute(
-        "SELECT d.key, CASE n.state WHEN 'pending' THEN n.due_at END FROM notifications_deliveries d "
-        "JOIN notifications_deliveries n ON n.key = (SELECT o.key FROM notifications_items i, "
-        "notifications_deliveries o JOIN notifications_items j ON j.key = o.item "
-        "WHERE i.key = d.item AND o.registration = d.registration AND o.key > d.key AND o.state IN ('pending', 'sent') "
-        "AND j.conversation = i.conversation AND j.personal >= i.personal ORDER BY o.key DESC LIMIT 1) "
+        "SELECT d.key, CASE n.state WHEN 'pending' THEN n.due_at END FROM notifications_deliveries d "  # noqa: S608
+        "JOIN notifications_deliveries n ON n.key = (SELECT o.key FROM notifications_items older, "
+        "notifications_deliveries o JOIN notifications_items item ON item.key = o.item WHERE older.key = d.item "
+        "AND o.registration = d.registration AND o.key > d.key AND o.state IN ('pending', 'sent') "
+        f"AND item.conversation = older.conversation AND {notes.SEEN.personal} >= older.personal "
+        "ORDER BY o.key DESC LIMIT 1) "
         "JOIN notifications_registrations r ON r.key = d.registration AND r.transport <> 'webhook' "
         "WHERE d.key IN (SELECT value FROM json_each(?))",
         (json_of(keys),),

@@ -81,18 +81,6 @@ class Sender:
                 scope.shield = True
                 await self._store()
 
-    async def send_due(self) -> int:
-        """Send all that is due now and store the outcomes; returns the number of attempts."""
-        count = 0
-        while True:
-            async with trio.open_nursery() as nursery:
-                claimed = await self._start_batch(nursery)
-            while self._done:
-                await self._store()
-            if not claimed:
-                return count
-            count += claimed
-
     async def _wait(self, commits: int) -> None:
         """Until something is due. Whatever makes something due was committed, and to count commits costs nothing."""
         due = await self._ctx.read(rows.next_due)

@@ -13,8 +13,8 @@ Kind = Literal["message", "mention", "reply", "thread", "system"]
 class Notification:
     """Something that the user was notified of. `message` is the newest message that it tells of, `seq` its place, and
     `count` the number of messages. `personal`: it was meant for the user, not only for a conversation that they are
-    in. `body` has the beginning of the message, and is empty once that is deleted. A notification that the node itself
-    or a plugin sent has no message.
+    in. `body` has the beginning of the message. What was deleted or blocked does not count. A notification that the
+    node itself or a plugin sent has no message.
     """
 
     notification: str

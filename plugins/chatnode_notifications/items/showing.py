@@ -9,13 +9,13 @@ import orjson
 
 from chatnode.api import Event, PersonRef, Querying, Reader, Row, rfc3339
 from chatnode_notifications.items.model import Notification, NotificationAdded, NotificationRead, NotificationsRead
-from chatnode_notifications.notes import BODY, MAY_SEE, SOURCE, TITLE
+from chatnode_notifications.notes import BODY, IS_LEFT, MAY_SEE, SEEN, TITLE
 
 MOST_COUNTED = 1_000
 
 _SHOWN = (
-    f"SELECT item.key, item.id, item.kind, item.personal, {TITLE}, {BODY}, item.count, item.created_at, conv.id, m.id, "  # noqa: S608
-    f"item.last_seq, sender.id, sender.handle, item.url, item.read_at FROM {SOURCE} WHERE {MAY_SEE} AND "
+    f"SELECT item.key, item.id, {SEEN.kind}, {SEEN.personal}, {TITLE}, {BODY}, {SEEN.count}, item.created_at, "  # noqa: S608
+    f"conv.id, m.id, m.seq, sender.id, sender.handle, item.url, item.read_at FROM {SEEN.source()} WHERE {IS_LEFT} AND "
 )
 
 
@@ -54,7 +54,7 @@ def _notification(row: Sequence[Any]) -> Notification:
     ) = row  # fmt: skip
     return Notification(
         id, kind, bool(personal), title, body, count, rfc3339(created_at), conversation, message,
-        seq if conversation is not None else None, PersonRef(sender, handle) if sender is not None else None, url,
+        seq, PersonRef(sender, handle) if sender is not None else None, url,
         rfc3339(read_at) if read_at is not None else None,
     )  # fmt: skip
 

@@ -14,7 +14,8 @@ _STEP = 500
 
 
 async def remove_old(ctx: Context) -> str | None:
-    """Remove notifications that were read long ago, and those that nobody reads, with their deliveries."""
+    """Remove notifications that were read long ago, those that nobody reads, and those of several messages that are all
+    gone, with their deliveries."""
     settings, now = ctx.settings(NotificationsSettings), now_ms()
     find = partial(
         _old,
@@ -30,8 +31,10 @@ async def remove_old(ctx: Context) -> str | None:
 
 def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:
     rows = reader.execute(
-        "SELECT key FROM notifications_items WHERE created_at < :unread_before "
-        "OR (read_at IS NOT NULL AND read_at < :read_before) LIMIT :most",
+        "SELECT item.key FROM notifications_items item WHERE item.created_at < :unread_before "
+        "OR (item.read_at IS NOT NULL AND item.read_at < :read_before) OR (item.messages IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM json_each(item.messages) why CROSS JOIN json_each(why.value) place CROSS JOIN messages m "
+        "ON m.conversation = item.conversation AND m.seq = place.value AND m.deleted_at IS NULL)) LIMIT :most",
         {"read_before": read_before, "unread_before": unread_before, "most": _STEP},
     )
     return [key for (key,) in rows]

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-import attrs
 import orjson
 
 from chatnode.api import Text, record
@@ -51,13 +50,8 @@ class DigestSlot:
     at: int
 
 
-def digest_json(digest: Digest) -> str:
-    """As the column `digest` of `notifications_people` has it."""
-    return orjson.dumps(attrs.asdict(digest)).decode()
-
-
 def read_digest(text: str | None) -> Digest:
-    """The digest of that column; the default for what it does not say."""
+    """The digest of the column `digest` of `notifications_people`; the default for what it does not say."""
     fields: dict[str, Any] = orjson.loads(text) if text else {}
     return Digest(**{name: fields[name] for name in ("every", "at", "weekday") if fields.get(name)})
 

@@ -145,8 +145,7 @@ def _prepare(ctx: Context, reader: Querying, mail: MailRow, key: bytes) -> _Read
     mailbox = active_mailbox(reader, mail.person)
     if mail.kind == "notice":
         return _Ready(mail, mailbox, look, (), "")
-    gone = account.deactivated_at is not None or account.erased_at is not None
-    if gone or mailbox is None or mail.kind != wanted:
+    if mailbox is None or mail.kind != wanted:
         return _Ready(mail, mailbox, look, (), "")
     link = unsubscribe_url(ctx, key, account.id, mailbox.address, mail.kind)
     notes = notes_of(reader, items_of_mail(reader, mail.key), ctx.base_url)

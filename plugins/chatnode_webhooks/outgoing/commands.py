@@ -146,8 +146,8 @@ async def resume(ctx: Context, asked: ResumeEndpoint) -> EndpointReply:
     def change(tx: Transaction, endpoint: Endpoint) -> None:
         if endpoint.state != "active":
             endpoints.change(
-                tx, endpoint.key, state="active", reason=None, failing_since=None, noticed_at=None, probes=0,
-                probe_at=None,
+                tx, endpoint.key, state="active", reason=None, failing_since=None, noticed_at=None, notice=None,
+                probes=0, probe_at=None,
             )  # fmt: skip
         if asked.skip:
             endpoints.advance(tx, endpoint.key, _head(tx))

@@ -168,6 +168,14 @@ def clean(tx: Transaction, dead_before: int, answers_before: int, most: int) -> 
     ).rowcount
 
 
+KEEPS_ANSWERS = "EXISTS (SELECT 1 FROM webhooks_deliveries WHERE answer IS NOT NULL)"
+
+
+def forget_answers(tx: Transaction) -> None:
+    """Drop the answers of all deliveries: any of them may repeat a text that is to be gone."""
+    tx.execute("UPDATE webhooks_deliveries SET answer = NULL WHERE answer IS NOT NULL")
+
+
 # ---- ranges to send again
 
 

@@ -1,9 +1,25 @@
 """Deletes what is no longer needed: what was given up long ago, and answers, which may repeat what was sent; and
-endpoints of bots that have ended."""
+endpoints of bots that have ended.
+
+Answers also go as soon as any message is edited or deleted, or a user erased: nobody knows which of them repeats it.
+"""
 
 from __future__ import annotations
 
-from chatnode.api import Context, Task, Transaction, now_ms
+from collections.abc import Mapping, Sequence
+
+from chatnode.api import (
+    Consumer,
+    Context,
+    MessageDeleted,
+    MessageEdited,
+    RemovalNote,
+    Row,
+    Task,
+    Transaction,
+    Write,
+    now_ms,
+)
 from chatnode_webhooks.outgoing import deliveries, endpoints
 from chatnode_webhooks.outgoing.showing import record_changed
 from chatnode_webhooks.settings import WebhooksSettings
@@ -40,4 +56,18 @@ def _remove(tx: Transaction, key: int, before: int) -> None:
         record_changed(tx, found)
 
 
+async def after_removal(ctx: Context, note: RemovalNote) -> Mapping[str, int]:
+    """Forget the answers before the node looks for what is left of an erased user."""
+    await ctx.write(deliveries.forget_answers, repeatable=True)
+    return {}
+
+
+async def _forget_answers(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
+    return deliveries.forget_answers
+
+
+FORGETTING = Consumer(
+    "forgetting_answers", _forget_answers, frozenset({MessageDeleted.name, MessageEdited.name}),
+    where=deliveries.KEEPS_ANSWERS, repeatable=True,
+)  # fmt: skip
 UPKEEP = Task("outgoing_upkeep", clean, every=_HOUR_SECONDS)

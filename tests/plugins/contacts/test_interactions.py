@@ -112,6 +112,11 @@ def test_the_rank_is_worth_the_sum_of_what_is_left_of_each(batches: list[list[in
     assert weight_of(rank, NOW, half_life) == pytest.approx(wanted, rel=1e-3, abs=1e-3)
 
 
+def test_a_rank_from_before_the_half_life_was_shortened_has_a_weight() -> None:
+    rank = rank_after(0, [NOW] * 1_000, 30.0 * DAY_MS)
+    assert weight_of(rank, NOW, 0.1 * DAY_MS) == 2.0**40
+
+
 @given(
     st.lists(st.integers(NOW - 100 * DAY_MS, NOW), min_size=1, max_size=10),
     st.lists(st.integers(NOW - 100 * DAY_MS, NOW), min_size=1, max_size=10),

@@ -7,11 +7,14 @@ import threading
 from typing import Any
 
 import pytest
+import trio
 from chatnode_previews import fetching
 from chatnode_previews.pages import PageHead, read_page
+from chatnode_previews.state import Fetching
 
 from chatnode.node import Node
-from chatnode.testing import LiveUser, MakePerson, User, check_plugin, configured, open_node, refused
+from chatnode.outbound import breakers
+from chatnode.testing import LiveUser, MakePerson, User, catch_up, check_plugin, configured, open_node, refused
 from tests.plugins.previews.looking import pending, previews, rows, settle, titles
 from tests.plugins.previews.site import Site, broken, endless, free_port, gate, html, redirect
 from tests.services.dialogue import outcome
@@ -147,6 +150,26 @@ async def test_a_slow_site_holds_up_only_its_own(
     assert (await bob.hears("preview.added"))["previews"][0]["title"] == "quick"
     opened.set()
     assert (await bob.hears("preview.added"))["previews"][0]["title"] == "slow"
+
+
+async def test_a_page_of_a_site_that_is_left_alone_is_fetched_later(
+    node: Node, url: str, site: Site, ann: LiveUser, bob: LiveUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakers, "FIRST_SECONDS", 0.5)
+    group, good = await ann.group(bob), site.page("/good", "good")
+    for number in range(breakers.FAILURES):
+        await ann.says(group, site.has(f"/{number}", html("down", status=503)))
+    await settle(node)
+    await ann.says(group, good)
+    await catch_up(node)
+    fetching = node.plugins.loaded["previews"].context.state(Fetching)
+    with trio.fail_after(30):
+        while not fetching.postponed:  # noqa: ASYNC110 -- nobody is told
+            await trio.sleep(0.01)
+    assert site.hits["/good"] == 0
+    await ann.says(group, site.page("/other", "other"))
+    assert [(await bob.hears("preview.added"))["previews"][0]["title"] for _ in range(2)] == ["good", "other"]
+    assert not fetching.unavailable()
 
 
 async def test_a_page_that_the_node_fails_on_ends_nothing_else(

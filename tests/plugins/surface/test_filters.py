@@ -15,15 +15,19 @@ from chatnode.api import (
     Collection,
     Context,
     Field,
+    ItemsPage,
     Nothing,
     Permission,
     Querying,
+    Reader,
     Step,
     Task,
     Transaction,
     command,
     filter_sql,
     kinds,
+    plan_query,
+    run_query,
 )
 from chatnode.config import Config, Limits
 from chatnode.node import Node
@@ -201,6 +205,23 @@ async def test_a_condition_is_sql_with_bound_values_for_a_query_of_the_plugins(n
     )
     assert hostile in found.values.values()
     assert hostile not in found.sql
+
+
+async def test_a_page_is_read_together_with_other_things_in_one_transaction(node: Node) -> None:
+    """Planned first, which says what is wrong with a query, and then run."""
+    asker = Asker(None, None, 0)
+
+    def read(reader: Reader, after: str | None = None) -> tuple[int, ItemsPage]:
+        plan = plan_query(reader, asker, CARDS, sort="-name", fields="name", limit=2, after=after)
+        (count,) = reader.execute("SELECT count(*) FROM demo_cards").fetchone()
+        return count, run_query(reader, asker, plan)
+
+    count, first = await node.core.db.read(read)
+    assert (count, first.data) == (3, [{"name": "cem"}, {"name": "bea"}])
+    _, rest = await node.core.db.read(lambda reader: read(reader, first.next))
+    assert (rest.data, rest.next) == ([{"name": "ada"}], None)
+    with refused("invalid", "sort"):
+        await node.core.db.read(lambda reader: plan_query(reader, asker, CARDS, sort="shoe"))
 
 
 async def test_what_a_filter_may_see_is_part_of_its_condition(node: Node) -> None:

@@ -10,6 +10,7 @@ from chatnode.api import Context, Nothing, Reader, Refusal, Transaction, command
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding, shown, writing
 from chatnode_crm.contacts.completing import additions
+from chatnode_crm.contacts.consenting import opt_in_accounts
 from chatnode_crm.contacts.identified import REASON, has_identity, is_identified
 from chatnode_crm.contacts.model import (
     CreateContact,
@@ -64,6 +65,8 @@ async def update(ctx: Context, asked: UpdateContact) -> CrmContactReply:
         if not is_identified({**attrs.asdict(row), **values}) and not has_identity(tx, row.key):
             raise Refusal("invalid", REASON, path="email")
         writing.update_many(tx, [(row.key, values)], actor=actor)
+        if prepared.opted_out is False:
+            opt_in_accounts(tx, row.key)
         return _shown(tx, row.key)
 
     return CrmContactReply(await ctx.write(write, repeatable=True))

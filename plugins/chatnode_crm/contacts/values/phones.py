@@ -61,13 +61,6 @@ def phone_key(text: str, region: str | None = None) -> str | None:
     return normalise_phone(text, region).key if text else None
 
 
-def known_region(region: str) -> bool:
-    """Whether phone numbers can have this default region."""
-    import phonenumbers
-
-    return region in phonenumbers.SUPPORTED_REGIONS
-
-
 def _digits_of_number(text: str) -> str | None:
     """The digits of a number that a spreadsheet wrote: `33612345678.0`, `3.3612345678E+10`."""
     if _FLOAT.fullmatch(text):

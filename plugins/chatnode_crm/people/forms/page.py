@@ -83,7 +83,8 @@ def _row(name: str, form: FormRow, sent: Mapping[str, str], errors: Mapping[str,
 def _consent(form: FormRow, sent: Mapping[str, str], errors: Mapping[str, str]) -> str:
     if not form.consent:
         return ""
-    checked = " checked" if sent.get(CONSENT) else ""
+    is_current = sent.get(CONSENT) == str(form.consent_version)  # nobody agrees to a text that they have not seen
+    checked = " checked" if is_current else ""
     return (
         f'<label><input type="checkbox" name="{CONSENT}" value="{form.consent_version}" required{checked}'
         f"{_invalid(CONSENT, errors)}> {_lines(form.consent)}</label>{_error(CONSENT, errors)}"

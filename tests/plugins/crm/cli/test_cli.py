@@ -115,6 +115,7 @@ def test_lists_tags_fields_and_figures_are_shown(data: Path) -> None:
     assert ok(crm(data, "fields")).splitlines()[1].split() == ["Size", "choice", "S,", "L"]
     stats = ok(crm(data, "stats", "--days", "2"))
     assert stats.startswith("3 contacts\n")
+    assert stats.splitlines()[4].split()[1:] == ["3", "0", "3"]  # new, deleted and all; no node has counted them yet
     assert "Countries" in stats
 
 

@@ -89,6 +89,16 @@ async def test_rows_are_shown_with_what_becomes_of_them(node: Node, mara: User) 
     assert [row["row"] for row in await rows(mara, id, after=page["next"])] == [3, 4, 5]
 
 
+async def test_a_cell_that_cannot_be_read_costs_its_own_row_alone(node: Node, mara: User) -> None:
+    await mara.does("crm.fields.define", name="Size", kind="number")
+    text = f"email,first_name,last_name,Size\nann@example.com,Ann,Lee,{'9' * 5_000}\nbob@example.com,Bob,Ray,7\n"
+    id = await begun(mara, text)
+    applied = await finished(node, mara, "start", id)
+    assert (applied["counts"]["created"], applied["counts"]["invalid"]) == (1, 1)
+    [ann] = await rows(mara, id, verdict="invalid")
+    assert [fault["field"] for fault in ann["faults"]] == ["custom.Size"]
+
+
 async def test_contacts_that_changed_since_the_plan_are_decided_about_again(node: Node, mara: User) -> None:
     id = await begun(mara, FILE)
     await finished(node, mara, "plan", id)

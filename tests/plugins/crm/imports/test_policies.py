@@ -22,7 +22,6 @@ from chatnode_crm.imports.undoing import UndoSetup, undo_some
 from chatnode_crm.lists.changing import archive_list, make_list
 from chatnode_crm.lists.membership import add_many
 from chatnode_crm.naming import name_key
-from chatnode_crm.tags.changing import find_or_make_tag
 from chatnode_crm.tags.tagging import tag_many
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,6 +30,7 @@ from chatnode.config import Config
 from chatnode.node import open_node
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.transaction import Transaction
+from tests.plugins.crm.making import tag_called
 from tests.quick import examples
 
 EMAILS = [f"{name}@example.com" for name in "abcdef"]
@@ -106,7 +106,7 @@ def prepare(tx: Transaction, case: Case) -> ApplySetup:
             tx.attempt(lambda new=new, keys=keys: keys.extend(create_many(tx, [new], source="manual", actor=None)))
         add_many(tx, listed.key, keys if on_list else [], actor=None)
         for tag in tags:
-            tag_many(tx, find_or_make_tag(tx, tag, actor=None).key, keys, actor=None)
+            tag_many(tx, tag_called(tx, tag), keys, actor=None)
     tags = {name_key(tag): tag for tag in case.tags}
     return ApplySetup(1, case.policies, listed.key if case.listed else None, tags, None, 0)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import chatnode_crm
 import pytest
+from chatnode_crm.people import journal
 from chatnode_crm.people.suppression import is_suppressed_many
 
 from chatnode.config import Config
@@ -18,6 +19,7 @@ from chatnode.storage.engine.stored_files import Lister
 from chatnode.storage.upkeep import backups
 from chatnode.storage.upkeep.restoring import restore
 from chatnode.testing import User, configured, refused, run_work
+from tests.plugins.crm.imports.importing import begun, finished
 from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
 
 
@@ -80,14 +82,6 @@ async def test_filters_that_name_the_address_match_the_same_contacts_without_it(
     assert [each["contact"]["id"] for each in found] == [bob]
 
 
-async def test_opt_outs_go_with_their_list(node: Node, mara: User) -> None:
-    ada = await contact(node, "ada@example.org")
-    made = (await mara.call("crm.lists.create", name="News"))["list"]["id"]
-    await mara.call("crm.contacts.opt_out", contact=ada, list=made)
-    await mara.call("crm.lists.delete", list=made)
-    assert await count(node, "SELECT count(*) FROM crm_opt_outs") == 0
-
-
 async def test_the_e_mails_are_suppressed_and_nobody_can_read_them(node: Node, mara: User) -> None:
     ada, other = await contact(node, "ada@example.org"), await contact(node, "a.lovelace@example.org")
     await mara.call("crm.contacts.merge", contact=ada, other=other)
@@ -141,6 +135,25 @@ async def test_everything_stored_about_a_contact(node: Node, mara: User, vic: Us
     assert "crm.contacts.report" in str(await node.call("audit.list"))
 
 
+async def test_the_report_has_what_merges_and_imports_keep(node: Node, mara: User, ann: User) -> None:
+    text = "Email,First Name,Last Name,City,Salary\nann@example.org,Ann,A,Rome,90000\nbob@example.org,Bob,B,Oslo,1\n"
+    ada = await of_account(node, ann, mara, first_name="Ann", last_name="A", city="Paris")
+    id = await begun(mara, text)
+    await finished(node, mara, "start", id)
+    other = await contact(node, "a@engines.example", city="London", phone="+33612345678")
+    twin = await contact(node, "twin@example.org", phone="+33612345678")
+    await run_work(node, (await mara.call("crm.duplicates.find"))["work"])
+    await mara.call("crm.contacts.merge", contact=ada, other=other, take=["email"])
+    await mara.call("crm.contacts.opt_out", contact=ada)
+    report = await mara.call("crm.contacts.report", contact=ada)
+    [merge] = report["merges"]
+    assert (merge["contact"], merge["email"], merge["city"]) == (other, "a@engines.example", "London")
+    [row] = report["imported"]
+    assert (row["import"], row["line"], ["Salary", "90000"] in row["cells"]) == (id, 2, True)
+    assert [each["before"] for each in report["replaced"]] == [{"city": "Paris"}]
+    assert [each["contact"] for each in report["duplicates"]] == [twin]
+
+
 async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:
     """The backup is older than the erasure: the contact is back for no moment in which the node serves."""
     data, copy = tmp_path / "data", tmp_path / "backup"
@@ -159,20 +172,28 @@ async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:
         assert await count(node, "SELECT count(*) FROM crm_people_state WHERE name = 'restored'") == 0
 
 
+async def test_many_erasures_are_all_on_disk_at_once(node: Node, mara: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_MOST", 2)
+    ids = [await contact(node, f"{number}@example.org") for number in range(5)]
+    for other in ids[1:]:
+        await mara.call("crm.contacts.merge", contact=ids[0], other=other)
+    await mara.call("crm.contacts.erase", contact=ids[0], confirm=ids[0])
+    directory = node.plugins.loaded["crm"].context.directory
+    assert {each.contact for each in journal.read_all(directory)} == set(ids)
+
+
 @pytest.mark.parametrize("torn", [b'{"contact": "12', b"\n", b""])
 async def test_a_torn_line_of_the_journal_harms_nothing(tmp_path: Path, torn: bytes) -> None:
-    from chatnode_crm.people.journal import read_all
-
     data = tmp_path / "data"
     async with open_node(data, Config(), only=[chatnode_crm]) as node:
         mara = await User.new(node, "mara", role="contacts_manager")
         ids = [await contact(node, f"{number}@example.org") for number in range(2)]
         await erase(mara, ids[0])
-        journal = next(data.rglob("erased.jsonl"))
-        with journal.open("ab") as file:
+        path = next(data.rglob("erased.jsonl"))
+        with path.open("ab") as file:
             file.write(torn)
         await erase(mara, ids[1])
-        assert [each.contact for each in read_all(journal.parent)] == ids
+        assert [each.contact for each in journal.read_all(path.parent)] == ids
 
 
 @pytest.mark.parametrize("config", [configured(plugins={"crm": {"bulk_contacts": 1}})])

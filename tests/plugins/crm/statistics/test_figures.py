@@ -44,6 +44,16 @@ async def test_growth_day_by_day(node: Node, vic: User) -> None:
     assert await growth(node, vic, 1) == [(date(0), 1, 0, 1, 3)]
 
 
+async def test_what_is_not_counted_yet_is_there_once(node: Node, vic: User) -> None:
+    ids = await make_contacts(node, "ada", "bob")
+    await catch_up(node)
+    more = await make_contacts(node, "cay", "dan")
+    await delete_contacts(node, ids["ada"], more["cay"])
+    late = (await vic.does("crm.statistics.growth", days=1))["days"]
+    assert tuple(late[0].values()) == (date(0), 4, 2, 4, 2)
+    assert await growth(node, vic, 1) == [(date(0), 4, 2, 4, 2)]
+
+
 async def test_what_is_deleted_does_not_change_the_past(node: Node, vic: User) -> None:
     ids = await make_contacts(node, "ada", "bob")
     await a_day_passes(node)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import email_validator
 import pytest
 from chatnode_crm.contacts.values import email_key
@@ -51,10 +53,18 @@ def test_what_is_recognised_quickly_is_what_the_library_finds(address: str) -> N
 
 
 def test_ordinary_addresses_do_not_need_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    normalise_email("first@example.com")
-    monkeypatch.setattr(email_validator, "validate_email", None)
+    asked, validate = list[str](), email_validator.validate_email
+
+    def recorded(address: str, **options: Any) -> Any:
+        asked.append(address)
+        return validate(address, **options)
+
+    monkeypatch.setattr(email_validator, "validate_email", recorded)
     for address in ("john.doe+news@mail.example.co.uk", "INFO@Example.com", "o'brien@x-y.org"):
         normalise_email(address)
+    assert asked == []
+    normalise_email("jürgen@example.com")
+    assert asked == ["jürgen@example.com"]
 
 
 def test_the_name_around_an_address_is_no_part_of_it() -> None:

@@ -20,6 +20,7 @@ from tests.plugins.notifications.telling import (
     tell,
     told,
     waiting,
+    why,
     write,
 )
 
@@ -110,6 +111,23 @@ async def test_groups_ring_where_there_is_a_device(node: Node, amy: User, ben: U
     await amy.says(group, "@ben it rains")
     await tell(node)
     assert await told(ben) == [("mention", "@ben it rains", 1)]
+
+
+async def test_mail_reaches_who_has_an_address(node: Node, amy: User, ben: User) -> None:
+    """To want mail is not enough."""
+    group = await amy.group(ben)
+    await ben.does("notifications.settings.set", mail="digest")
+    add = (
+        "INSERT OR REPLACE INTO notifications_mailboxes (person, address, state, added_at) "
+        "VALUES (?, 'ben@example.net', ?, 0)"
+    )
+    for state, outcome in ((None, "unreachable"), ("bounced", "unreachable"), ("active", "notified")):
+        if state is not None:
+            await write(node, add, ben.key, state)
+        message = await amy.says(group, "it rains")
+        await tell(node)
+        assert (await why(ben, message))[0] == outcome
+        assert len(await told(ben)) == (outcome == "notified")
 
 
 async def test_what_is_not_personal_does_not_ring_again_within_a_minute(node: Node, amy: User, ben: User) -> None:

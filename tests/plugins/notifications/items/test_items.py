@@ -13,7 +13,18 @@ from chatnode_notifications.notes import NewItem, notes_of
 from chatnode.api import RestoreNote, Transaction
 from chatnode.node import Node
 from chatnode.testing import LiveUser, User, refused
-from tests.plugins.notifications.telling import context, decide, listed, register, rows, tell, told, waiting, write
+from tests.plugins.notifications.telling import (
+    MINUTE,
+    context,
+    decide,
+    listed,
+    register,
+    rows,
+    tell,
+    told,
+    waiting,
+    write,
+)
 
 DAY_MS = 86_400_000
 
@@ -201,6 +212,101 @@ async def test_notes_say_what_is_there_now(node: Node, amy: User, ben: User) -> 
     assert not await is_told()
     await node.call("people.deactivate", person="ben")
     assert await notes() == {}
+
+
+# ---- several messages
+
+
+async def erases(node: Node, ben: User, cay: User, message: str) -> None:
+    await node.call("people.erase", person="cay", handle="cay")
+
+
+async def deletes(node: Node, ben: User, cay: User, message: str) -> None:
+    await cay.does("messages.delete", message=message)
+
+
+async def blocks(node: Node, ben: User, cay: User, message: str) -> None:
+    await ben.does("people.block", person="cay")
+
+
+@pytest.mark.parametrize("goes", [deletes, blocks, erases], ids=lambda each: each.__name__)
+async def test_the_others_stay_when_the_newest_is_gone(node: Node, amy: User, ben: User, goes: Any) -> None:
+    cay = await User.new(node, "cay")
+    await register(node, ben)
+    group = await amy.group(ben, cay, title="Garden")
+    mention = await amy.says(group, "@ben the server is on fire")
+    small_talk = await cay.says(group, "lol")
+    await tell(node)
+    assert await told(ben) == [("mention", "lol", 2)]
+    await goes(node, ben, cay, small_talk)
+    await decide(node)
+    (found,) = await listed(ben)
+    assert (found["kind"], found["title"], found["body"]) == ("mention", "amy · Garden", "@ben the server is on fire")
+    assert (found["message"], found["seq"], found["count"], found["personal"]) == (mention, 1, 1, True)
+    (row,) = (await ben.call("items.query", collection="chat_notifications"))["data"]
+    assert (row["message_id"], row["message_count"], row["reason"]) == (mention, 1, "mention")
+    (note,) = (await all_notes(node)).values()
+    assert (note.body, note.count, note.kind, note.personal) == (found["body"], 1, "mention", True)
+    await amy.does("messages.delete", message=mention)
+    assert await told(ben) == []
+    assert await all_notes(node) == {}
+    await node.call("jobs.run", job="notifications.remove_old")
+    assert await rows(node, "SELECT 1 FROM notifications_items") == ([] if goes is not blocks else [(1,)])
+
+
+async def all_notes(node: Node) -> dict[int, Any]:
+    keys = [key for (key,) in await rows(node, "SELECT key FROM notifications_items ORDER BY key")]
+    return await node.core.db.read(lambda reader: notes_of(reader, keys, "https://chat.example"))
+
+
+async def test_it_rings_for_what_is_left(node: Node, amy: User, ben: User) -> None:
+    """Without the mention, it is small talk."""
+    await register(node, ben)
+    group = await amy.group(ben, title="Garden")
+    mention = await amy.says(group, "@ben wrong room")
+    await amy.says(group, "lol")
+    await tell(node)
+    assert (await all_notes(node)).popitem()[1].personal
+    await ben.does("receipts.read", conversation=group, seq=1)
+    assert [(note.kind, note.count) for note in (await all_notes(node)).values()] == [("message", 1)]
+    await write(node, "UPDATE members SET read_seq = 0 WHERE person = ?", ben.key)
+    await amy.does("messages.delete", message=mention)
+    assert [(each["kind"], each["personal"], each["count"]) for each in await listed(ben)] == [("message", False, 1)]
+    assert [(note.kind, note.personal) for note in (await all_notes(node)).values()] == [("message", False)]
+    await ben.does("conversations.settings", conversation=group, notify="mentions")
+    assert await all_notes(node) == {}
+
+
+async def test_clients_learn_what_is_left(node: Node, amy: User, bob: LiveUser) -> None:
+    await register(node, bob)
+    group = await amy.group(bob)
+    await amy.says(group, "@bob one")
+    two, three = await amy.says(group, "two"), await amy.says(group, "three")
+    await tell(node, ahead_seconds=MINUTE)
+    await amy.does("messages.delete", message=three)
+    await decide(node)
+    assert [each["notification"]["body"] for each in bob.heard("notification.added")] == ["three", "two"]
+    await bob.does("receipts.read", conversation=group, seq=2)
+    await decide(node)
+    (found,) = await listed(bob)
+    assert (found["count"], "read_at" in found) == (2, True)
+    await amy.does("messages.delete", message=two)
+    await decide(node)
+    assert bob.heard("notification.added")[-1]["notification"]["body"] == "@bob one"
+
+
+async def test_what_is_left_was_read_before(node: Node, amy: User, ben: User) -> None:
+    await register(node, ben)
+    group = await amy.group(ben)
+    await amy.says(group, "@ben one")
+    two = await amy.says(group, "two")
+    await tell(node)
+    await ben.does("receipts.read", conversation=group, seq=1)
+    await decide(node)
+    assert (await ben.call("notifications.list"))["unread"] == 1
+    await amy.does("messages.delete", message=two)
+    await decide(node)
+    assert (await ben.call("notifications.list"))["unread"] == 0
 
 
 # ---- the collection

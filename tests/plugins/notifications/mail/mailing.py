@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import attrs
+import orjson
 from chatnode_notifications.mail import FOLLOWERS
+from chatnode_notifications.mail.digests import Digest
 from chatnode_notifications.mail.scheduling import digest_changed
 from chatnode_notifications.mail.sending import send_due
 from chatnode_notifications.notes import NewItem
@@ -46,9 +49,11 @@ async def verified(user: User, server: MailServer, address: str = "") -> str:
     return address
 
 
-async def wants(node: Node, user: User, mail: str, **columns: Any) -> None:
+async def wants(node: Node, user: User, mail: str, *, digest: Digest | None = None, **columns: Any) -> None:
     """The user's settings, as the command that changes them stores them."""
     columns = {"mail": mail, **columns}
+    if digest is not None:
+        columns["digest"] = orjson.dumps(attrs.asdict(digest)).decode()
 
     def write(tx: Transaction) -> None:
         tx.execute("INSERT INTO notifications_people (person) VALUES (?) ON CONFLICT DO NOTHING", (user.key,))

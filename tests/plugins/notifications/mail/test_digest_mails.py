@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from chatnode_notifications.mail import scheduling
-from chatnode_notifications.mail.digests import Digest, digest_json
+from chatnode_notifications.mail.digests import Digest
 from chatnode_notifications.settings import NotificationsSettings
 
 from chatnode.api import Transaction, now_ms
@@ -36,7 +36,7 @@ async def ben(node: Node, server: MailServer) -> User:
     """He wants a digest every day."""
     user = await User.new(node, "bob")
     await verified(user, server)
-    await wants(node, user, "digest", digest=digest_json(Digest()), zone="Asia/Kolkata")
+    await wants(node, user, "digest", digest=Digest(), zone="Asia/Kolkata")
     return user
 
 
@@ -80,7 +80,7 @@ async def test_a_slot_has_one_digest(node: Node, anna: User, ben: User, server: 
 
 
 async def test_a_node_that_was_down_for_days_sends_one(node: Node, anna: User, ben: User, server: MailServer) -> None:
-    await wants(node, ben, "digest", digest=digest_json(Digest("hourly", "00:00")))
+    await wants(node, ben, "digest", digest=Digest("hourly", "00:00"))
     await notified(node, ben, await anna.says(await anna.direct(ben), "one"))
     await change(node, "UPDATE notifications_people SET next_digest_at = next_digest_at - ?", 72 * HOUR)
     assert await deliver(node)
@@ -142,6 +142,23 @@ async def test_what_waits_for_an_instant_mail_moves_to_the_digest(
     assert await deliver(node)
     (text,) = await next_digest(node, server)
     assert "one" in text
+
+
+async def test_what_may_not_be_told_stands_in_nothings_way(
+    node: Node, anna: User, ben: User, server: MailServer
+) -> None:
+    await notified(node, ben, await anna.says(await anna.direct(ben), "important"))
+    noisy = await anna.group(ben, title="noisy")
+    for number in range(3):
+        await notified(node, ben, await anna.says(noisy, f"noise {number}"))
+    await ben.call("conversations.leave", conversation=noisy)
+    settings = NotificationsSettings(mail_items=2)
+    await make_due(node)
+    await node.core.db.write(lambda tx: scheduling.make_digests(tx, settings))
+    assert await deliver(node)
+    (mail,) = server.mails()
+    assert "important" in mail.part("plain")
+    assert "noise" not in mail.part("plain")
 
 
 async def test_times_are_those_of_the_users_zone(node: Node, anna: User, ben: User, server: MailServer) -> None:

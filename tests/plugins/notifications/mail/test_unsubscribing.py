@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import trio
-from chatnode_notifications.mail.digests import Digest, digest_json
+from chatnode_notifications.mail.digests import Digest
 
 from chatnode.node import Node
 from chatnode.testing import User, fetch
@@ -103,7 +103,7 @@ async def test_a_link_stops_its_own_kind_at_its_own_address(
     node: Node, nursery: trio.Nursery, anna: User, ben: User, server: MailServer
 ) -> None:
     instant = await path_in_a_mail(node, anna, ben, server)
-    await wants(node, ben, "digest", digest=digest_json(Digest()))
+    await wants(node, ben, "digest", digest=Digest())
     await notified(node, ben, await anna.says(await anna.direct(ben), "one"))
     await next_digest(node, server)
     digest = urlsplit(str(server.mails()[0].message["List-Unsubscribe"]).strip("<>")).path

@@ -12,6 +12,8 @@ from chatnode.dispatch.hooks import Allow, Deny, Verdict
 from chatnode.dispatch.table import Command, command
 from chatnode.errors import Refusal
 from chatnode.hooks.context import Context
+from chatnode.hooks.forms import parse_form
+from chatnode.hooks.links import FileLinks
 from chatnode.hooks.pages import PageContext
 from chatnode.hooks.parts import Part, joined
 from chatnode.hooks.plugin import (
@@ -41,6 +43,7 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.model.conversations import Conversation
 from chatnode.model.conversations import ConversationContext as ConversationContext
 from chatnode.model.conversations import ConversationSettings as ConversationSettings
+from chatnode.model.cursors import After, invalid_cursor, read_cursor, write_cursor
 from chatnode.model.emoji import Emoji, as_emoji, in_all_tones
 from chatnode.model.events import (
     ActionInvoked,
@@ -68,7 +71,7 @@ from chatnode.model.events import (
     SlashInvoked,
     WorkChanged,
 )
-from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Title, Who, Whole
+from chatnode.model.fields import Entries, Handle, Id, Items, Name, Real, Text, Time, TimeOrEmpty, Title, Who, Whole
 from chatnode.model.folding import caseless, folded, is_blank
 from chatnode.model.ids import direct_id, message_id, new_id
 from chatnode.model.mentions import Mention
@@ -79,8 +82,9 @@ from chatnode.model.permissions import CHAT, MAKE_BOTS, MANAGE_PEOPLE, MODERATE,
 from chatnode.model.presence import Badge, Presence
 from chatnode.model.presence import PresenceStatus as PresenceStatus
 from chatnode.model.records import record
-from chatnode.model.times import now_ms, rfc3339
+from chatnode.model.times import DAY_MS, HOUR_MS, milliseconds, now_ms, rfc3339, rfc3339_or_none, zone_of
 from chatnode.model.work import WorkInfo
+from chatnode.outbound.breakers import read_retry_after
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.errors import Blocked, BodyTooLarge, Failed, OutboundError, Paused, TimedOut, Unwanted
 from chatnode.outbound.mail import Mailer, MailResult
@@ -101,7 +105,9 @@ from chatnode.storage.conversations.conversations import (
 from chatnode.storage.conversations.conversations import access as access_conversation
 from chatnode.storage.conversations.conversations import set_avatar as set_group_avatar
 from chatnode.storage.engine.additions import EventKind, Table
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import IntegrityError, Querying, Reader
+from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.snapshot import Snapshot
 from chatnode.storage.engine.stored_files import StoredFile
@@ -132,6 +138,8 @@ from chatnode.storage.work.work import EndedWork
 __all__ = [
     "API_VERSION",
     "CHAT",
+    "DAY_MS",
+    "HOUR_MS",
     "MAKE_BOTS",
     "MANAGE_PEOPLE",
     "MAY_SEE_PRESENCE",
@@ -143,6 +151,7 @@ __all__ = [
     "Action",
     "ActionInvoked",
     "Actions",
+    "After",
     "Allow",
     "AsOperator",
     "AsPerson",
@@ -173,6 +182,7 @@ __all__ = [
     "EventKind",
     "Failed",
     "Field",
+    "FileLinks",
     "FilePart",
     "FileRef",
     "FilterSql",
@@ -253,6 +263,8 @@ __all__ = [
     "Task",
     "Text",
     "ThumbnailSize",
+    "Time",
+    "TimeOrEmpty",
     "TimedOut",
     "Title",
     "Transaction",
@@ -292,14 +304,17 @@ __all__ = [
     "hookimpl",
     "hookspec",
     "in_all_tones",
+    "invalid_cursor",
     "is_blank",
     "joined",
+    "json_array",
     "kinds",
     "last_message_at",
     "log_rows",
     "log_rows_for",
     "may_see_message",
     "message_id",
+    "milliseconds",
     "new_id",
     "new_webhook_secret",
     "not_blocked",
@@ -307,23 +322,30 @@ __all__ = [
     "only_for",
     "open_direct",
     "open_group",
+    "parse_form",
     "person_by_key",
     "plan_query",
     "post_message",
     "public_person",
     "python_variables",
+    "read_cursor",
+    "read_retry_after",
     "recipients",
     "record",
     "record_about_message",
     "record_for_message",
     "refuse_blocked",
     "rfc3339",
+    "rfc3339_or_none",
     "run_query",
     "set_group_avatar",
     "set_person_avatar",
     "setting",
     "steps_in",
+    "sync_directory",
     "thread_followers",
     "webhook_headers",
     "without_recipient",
+    "write_cursor",
+    "zone_of",
 ]

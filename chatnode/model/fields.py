@@ -166,9 +166,9 @@ Seq = Annotated[int, Whole(0)]
 Gid = Annotated[int, Whole(0)]
 Limit = Annotated[int, Whole(1)]
 IdleDays = Annotated[int, Whole(0, 36_500)]
-Time = Annotated[
-    str,
-    Text(40, form=f"({times.FORM})?", hint="expected a time with its offset, such as 2026-11-21T10:17:06Z"),
-    Moment(),
-]
+_TIME_HINT = "expected a time with its offset, such as 2026-11-21T10:17:06Z"
+Time = Annotated[str, Text(40, form=times.FORM, hint=_TIME_HINT), Moment()]
+"""`times.milliseconds` reads it."""
+TimeOrEmpty = Annotated[str, Text(40, form=f"({times.FORM})?", hint=f"{_TIME_HINT}, or an empty string"), Moment()]
+"""For a time that an empty string removes."""
 Days = Annotated[int, Whole(1, 36_500)]  # a hundred years

@@ -27,6 +27,7 @@ DECLARED = (
 WORKED_WITH = (
     "Context",
     "PageContext",
+    "FileLinks",
     "Request",
     "Transaction",
     "Work",
@@ -129,6 +130,8 @@ CONSTANTS = {
         "SQL to put after FROM: with the condition `TAKES_PART`, `messages item` are those that `:me` may see, deleted "
         "ones too, in `conversations conv`; you may join more tables",
     ),
+    "HOUR_MS": ("int", "milliseconds in an hour"),
+    "DAY_MS": ("int", "milliseconds in a day"),
     "Verdict": ("Allow | Deny", "what `check_command` returns"),
     "Write": ("Callable[[Transaction], T]", "a sync function that takes a transaction"),
     "Read": ("Callable[[Reader], T]", "a sync function that takes a reader"),
@@ -276,7 +279,7 @@ def _default(field: Any) -> str:
 
 def _typed(name: str) -> str:
     """A name with what it takes and gives, or is."""
-    value = getattr(api, name)
+    value = inspect.unwrap(getattr(api, name))
     if name in CONSTANTS:
         return f"{name}: {CONSTANTS[name][0]}" + (
             f" = {value!r}" if isinstance(value, str) and " " not in value else ""

@@ -15,7 +15,7 @@ from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.work import ListWork, OfWork, WorkPage, WorkReply
 from chatnode.model.ephemeral import WorkProgress
-from chatnode.model.times import now_ms
+from chatnode.model.times import DAY_MS, now_ms
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.steps import Steps
 from chatnode.storage.engine.transaction import Transaction
@@ -24,7 +24,6 @@ from chatnode.storage.people import audit
 from chatnode.storage.work import work
 
 HOUR = 3_600
-DAY_MS = 86_400_000
 STEP = 500
 
 

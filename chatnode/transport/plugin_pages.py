@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from html import escape
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from quart import Response as HttpResponse
 from quart import request
@@ -17,6 +17,7 @@ from quart_trio import QuartTrio
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
+from chatnode.hooks.forms import FORM, parse_form
 from chatnode.hooks.manager import Loaded
 from chatnode.hooks.pages import TOKEN_FIELD, PageContext
 from chatnode.hooks.plugin import Page
@@ -29,12 +30,10 @@ SignIn = Callable[[Credentials, bool], Awaitable[Caller]]
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-FORM = "application/x-www-form-urlencoded"
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action {}; "
     "frame-ancestors 'none'"
 )
-_MOST_FIELDS = 1_000
 
 
 class PluginPages:
@@ -147,20 +146,11 @@ def _check_form(given: Credentials, plugin: str, fields: Mapping[str, str]) -> N
 
 
 async def _fields() -> dict[str, str]:
-    """The fields of a form. Raises `Refusal("bad_request")` if the body is not a form."""
+    """The fields of a form. Raises `Refusal("bad_request")` if the body is not a form that can be read."""
     if request.mimetype != FORM:
         raise Refusal("bad_request", f"This page accepts forms as {FORM}")
     body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
-    try:
-        found = parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise Refusal("bad_request", f"The form is not UTF-8, or has more than {_MOST_FIELDS} fields") from None
-    fields: dict[str, str] = {}
-    for name, value in found:
-        if name in fields:
-            raise Refusal("bad_request", f"The form has the field {name[:80]} more than once")
-        fields[name] = value
-    return fields
+    return parse_form(body)
 
 
 def _notice(refusal: Refusal) -> str:

@@ -6,7 +6,7 @@ from functools import cache
 
 import orjson
 
-from chatnode.api import Account, Reader, Refusal, Transaction, is_blank
+from chatnode.api import Account, Reader, Refusal, Transaction, is_blank, json_array
 from chatnode_contacts import words
 from chatnode_contacts.model import Label, LabelKind, Relabelled
 from chatnode_contacts.seen import seen
@@ -35,7 +35,7 @@ def put(
     )
     if None in known.values():
         _check_room(tx, owner, kind, settings)
-    return orjson.dumps(list(wanted.values())).decode() if wanted else None
+    return json_array(wanted.values()) if wanted else None
 
 
 def _checked(kind: LabelKind, names: list[str], settings: ContactsSettings) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from chatnode.api import (
+    DAY_MS,
     Account,
     PersonRef,
     Querying,
@@ -25,7 +26,7 @@ from chatnode_contacts.model import (
     Requested,
 )
 from chatnode_contacts.seen import seen
-from chatnode_contacts.settings import DAY_MS, ContactsSettings
+from chatnode_contacts.settings import ContactsSettings
 
 Closing = type[RequestAccepted] | type[RequestDeclined] | type[RequestCancelled]
 

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chatnode.api import Querying, Transaction
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, Transaction, json_array
 
 READ = (
     "EXISTS (SELECT 1 FROM members m JOIN people p ON p.key = m.person AND p.bot = 0 "

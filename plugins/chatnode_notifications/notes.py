@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import orjson
-
-from chatnode.api import PersonRef, Querying, Transaction, acting, now_ms, record
+from chatnode.api import PersonRef, Querying, Transaction, acting, json_array, now_ms, record
 
 MOST_BODY = 500
 """Characters of a body."""
@@ -163,7 +161,7 @@ _NOTES = (
 def notes_of(reader: Querying, items: Collection[int], base_url: str) -> dict[int, Note]:
     """The notes of items, by key. An item that must not be told any more is not among them: it was read or deleted, or
     its user left, muted the conversation, blocked the sender, or can no longer use the chat."""
-    rows = reader.execute(_NOTES, {"items": orjson.dumps(list(items)).decode(), "now": now_ms()})
+    rows = reader.execute(_NOTES, {"items": json_array(items), "now": now_ms()})
     notes = [_note(row, base_url) for row in rows]
     told = acting(reader, {each.person for each in notes})
     return {each.key: each for each in notes if each.person in told}

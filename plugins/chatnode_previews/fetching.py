@@ -6,7 +6,18 @@ from urllib.parse import urldefrag, urlsplit
 
 import trio
 
-from chatnode.api import Context, Metric, OutboundAnswer, OutboundError, Paused, Purpose, Task, Transaction, now_ms
+from chatnode.api import (
+    HOUR_MS,
+    Context,
+    Metric,
+    OutboundAnswer,
+    OutboundError,
+    Paused,
+    Purpose,
+    Task,
+    Transaction,
+    now_ms,
+)
 from chatnode_previews import storage
 from chatnode_previews.encodings import page_text
 from chatnode_previews.pages import MOST_SITE, PageHead, read_page, shortened
@@ -14,7 +25,7 @@ from chatnode_previews.pictures import fetch_picture
 from chatnode_previews.redirects import follow_redirects
 from chatnode_previews.settings import PreviewsSettings
 from chatnode_previews.state import Fetching
-from chatnode_previews.storage import HOUR_MS, NOTHING, PendingLink, StoredPage
+from chatnode_previews.storage import NOTHING, PendingLink, StoredPage
 
 AT_A_TIME = 4
 SECONDS = 10.0

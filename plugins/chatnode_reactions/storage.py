@@ -20,6 +20,7 @@ from chatnode.api import (
     Transaction,
     access_message,
     access_to_post,
+    json_array,
     may_see_message,
     person_by_key,
     record_about_message,
@@ -142,7 +143,7 @@ def _people(reader: Querying, keys: Iterable[int]) -> dict[int, dict[str, str]]:
     """References to people by their keys, as JSON has them."""
     rows = reader.execute(
         "SELECT key, id, handle FROM people WHERE key IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(keys)).decode(),),
+        (json_array(keys),),
     )
     return {key: {"id": id, "handle": handle} for key, id, handle in rows.fetchall()}
 
@@ -181,7 +182,7 @@ def mine(reader: Reader, account: Account, ids: Sequence[str]) -> list[Mine]:
         "SELECT m.id, g.emoji FROM json_each(:ids) i "  # noqa: S608 -- constants
         f"JOIN messages m ON m.id = i.value AND {may_see_message('m')} "
         "JOIN reactions_given g ON g.message = m.key AND g.person = :me ORDER BY g.key",
-        {"ids": orjson.dumps(list(set(ids))).decode(), "me": account.key},
+        {"ids": json_array(set(ids)), "me": account.key},
     )
     found: dict[str, Mine] = {}
     for id, emoji in rows.fetchall():

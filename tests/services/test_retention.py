@@ -16,21 +16,12 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import retention, traces
 from chatnode.storage.privacy.retention import texts_of_others
 from chatnode.testing import User, refused
+from tests.ageing import days_pass
 from tests.services.dialogue import fill
 from tests.storage import whole_index
 
 SECRET = "the combination of the safe is 7 left 23 right 5 left"
 OLD_SECRET = "the combination of the safe is 1 left 2 right 3 left"
-
-
-async def days_pass(node: Node, days: int) -> None:
-    """Everything so far is so much older."""
-
-    def write(tx: Transaction) -> None:
-        tx.execute("UPDATE messages SET at = at - ?", (days * DAY_MS,))
-        tx.execute("UPDATE conversations SET closed_at = closed_at - ?, last_at = last_at - ?", (days * DAY_MS,) * 2)
-
-    await node.core.db.write(write)
 
 
 async def run_retention(node: Node) -> str:

@@ -16,22 +16,16 @@ from moto.server import ThreadedMotoServer  # pyright: ignore[reportMissingTypeS
 from chatnode.config import Backup, Bucket, Config
 from chatnode.node import Node, open_node
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.upkeep import backups, bucket_copies, restoring, sealing
+from chatnode.storage.upkeep import backups, bucket_copies, restoring
 from chatnode.storage.upkeep.bucket import BucketClient
 from chatnode.storage.upkeep.sealing import BackupError
 from tests.cli.command import chatnode
 from tests.plugins import keeper
 from tests.storage.test_stored_files import contents, put_back
 
+pytestmark = pytest.mark.usefixtures("quick_keys")
+
 SECRET_KEY = "correct-horse-battery"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_keys() -> Iterator[None]:
-    real = dict(sealing._KDF)  # pyright: ignore[reportPrivateUsage]
-    sealing._KDF.update(time=1, memory_kib=64, lanes=1)  # pyright: ignore[reportPrivateUsage]
-    yield
-    sealing._KDF.update(real)  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.fixture(scope="module")

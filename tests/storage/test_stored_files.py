@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,15 @@ from chatnode.services import declared
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.stored_files import FindLister, Lister, StoredFile
-from chatnode.storage.upkeep import backups, collecting, file_lists, putting_back, restoring, sealing
+from chatnode.storage.upkeep import backups, collecting, file_lists, putting_back, restoring
 from chatnode.storage.upkeep.backups import BackupError, Made
 from chatnode.storage.upkeep.restoring import Restored, restore
 from tests.plugins import keeper
 from tests.plugins.surface.making import made
 
+pytestmark = pytest.mark.usefixtures("quick_keys")
+
 SECRET = "correct horse"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_keys() -> Iterator[None]:
-    real = dict(sealing._KDF)  # pyright: ignore[reportPrivateUsage]
-    sealing._KDF.update(time=1, memory_kib=64, lanes=1)  # pyright: ignore[reportPrivateUsage]
-    yield
-    sealing._KDF.update(real)  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import attrs
@@ -22,12 +21,6 @@ from .clients import Address, ChatSocket, Http, bearer
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 PROXIED = {"X-Forwarded-For": "192.0.2.7"}
-
-
-@pytest.fixture
-async def http(address: Address) -> AsyncIterator[Http]:
-    async with await Http.open(address) as http:
-        yield http
 
 
 @pytest.fixture

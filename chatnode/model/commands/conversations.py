@@ -19,7 +19,7 @@ from chatnode.model.conversations import (
     SubjectType,
     Visibility,
 )
-from chatnode.model.fields import Avatar, Days, Description, Id, IdleDays, Items, Limit, Text, Time, Title, Who
+from chatnode.model.fields import Avatar, Days, Description, Id, IdleDays, Items, Limit, Text, TimeOrEmpty, Title, Who
 from chatnode.model.records import record
 
 
@@ -92,7 +92,7 @@ class ChangeSettings:
     """Omitted fields keep their values. An empty time, label or colour removes it."""
 
     conversation: Id
-    muted_until: Time | None = None
+    muted_until: TimeOrEmpty | None = None
     notify: Notify | None = None
     desktop: bool | None = None
     mobile: bool | None = None

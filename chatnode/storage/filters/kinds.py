@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from chatnode.model.records import record
-from chatnode.model.times import DAY_MS, FIRST_MS, LAST_MS, milliseconds, rfc3339
+from chatnode.model.times import DAY_MS, FIRST_MS, HOUR_MS, LAST_MS, milliseconds, rfc3339
 
 Value = str | int | float
 """A value as SQLite takes and returns it."""
@@ -234,7 +234,7 @@ class Json(Kind):
         return orjson.loads(value)
 
 
-_UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": DAY_MS, "week": 7 * DAY_MS}
+_UNIT_MS = {"minute": 60_000, "hour": HOUR_MS, "day": DAY_MS, "week": 7 * DAY_MS}
 _DURATION = re.compile(r"([0-9]{1,6}) (minute|hour|day|week)s?")
 
 

@@ -19,6 +19,7 @@ from chatnode.model.records import record
 from chatnode.storage.conversations import conversations, members
 from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -130,7 +131,7 @@ def move_mentions(tx: Transaction, author: int, person: int) -> int:
         named = dict.fromkeys(new if id == old else id for id in orjson.loads(mentions or "[]"))
         tx.execute(
             "UPDATE messages SET mentions = ? WHERE conversation = ? AND seq = ?",
-            (orjson.dumps([*named]).decode(), conversation, seq),
+            (json_array(named), conversation, seq),
         )
         tx.execute("INSERT INTO mentions VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (person, conversation, seq))
         tx.execute(

@@ -14,7 +14,7 @@ from chatnode.model.commands.messages import Marked, MarkedIn
 from chatnode.model.events import Event, ReceiptDelivered, ReceiptRead
 from chatnode.model.messages import Receipt, ReceiptKind
 from chatnode.model.people import Account, PersonRef
-from chatnode.model.times import rfc3339
+from chatnode.model.times import rfc3339, rfc3339_or_none
 from chatnode.storage.conversations import conversations, signs
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable, EventKind
@@ -177,7 +177,7 @@ def of_message(reader: Reader, account: Account, place: Place, sender: str, seq:
         {"me": account.key, "conversation": place.key, "sender": sender, "seq": seq},
     )
     return [
-        Receipt(PersonRef(id, handle), rfc3339(delivered) if delivered else None, rfc3339(read) if read else None)
+        Receipt(PersonRef(id, handle), rfc3339_or_none(delivered), rfc3339_or_none(read))
         for id, handle, delivered, read in rows
         if delivered or read
     ]

@@ -10,6 +10,7 @@ import orjson
 from chatnode.model.conversations import Notify
 from chatnode.model.events import MessagePosted
 from chatnode.model.records import record
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.dialect import IN_ORDER, each_of
 from chatnode.storage.engine.row import Row
@@ -82,7 +83,7 @@ def recipients(reader: Querying, rows: Iterable[Row], *, among: Collection[int] 
     if among is None:
         found = reader.execute(_RECIPIENTS, values)
     else:
-        found = reader.execute(_RECIPIENTS_AMONG, values | {"among": orjson.dumps(list(among)).decode()})
+        found = reader.execute(_RECIPIENTS_AMONG, values | {"among": json_array(among)})
     return [Recipient(*row) for row in found]
 
 

@@ -310,6 +310,14 @@ def holders_of(reader: Querying, permission: str, *, reads: bool = False) -> lis
     return [each for each in accounts if not each.bot or _tokens_allow(reader, each, permission, reads)]
 
 
+def holds(reader: Querying, account: Account, permission: str, *, reads: bool = False) -> bool:
+    """Whether an active account is one of `holders_of`."""
+    found = reader.execute(
+        "SELECT 1 FROM role_permissions WHERE role = ? AND permission = ?", (account.role, permission)
+    )
+    return found.fetchone() is not None and (not account.bot or _tokens_allow(reader, account, permission, reads))
+
+
 def _tokens_allow(reader: Querying, bot: Account, permission: str, reads: bool) -> bool:
     """Whether one of a bot's tokens can use the permission. A bot without tokens has the permissions of its role."""
     tokens = reader.execute(

@@ -27,12 +27,11 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.engine.durable_files import sync_directory
+from chatnode.storage.engine.durable_files import PARTIAL, sync_directory
 from chatnode.storage.engine.file_owners import give, make_directory
 from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.log import log
 from chatnode.storage.upkeep import checks, collecting, file_lists, rotation, sealing
-from chatnode.storage.upkeep.pool import PARTIAL
 from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
 from chatnode.storage.upkeep.snapshots import Progress, copy, no_progress, open_read_only
 

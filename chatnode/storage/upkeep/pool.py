@@ -23,7 +23,7 @@ import attrs
 import orjson
 
 from chatnode.model.records import record
-from chatnode.storage.engine.durable_files import sync_directory
+from chatnode.storage.engine.durable_files import PARTIAL, private_file, sync_directory
 from chatnode.storage.engine.file_owners import give, make_directory
 from chatnode.storage.engine.stored_files import StoredFile, size_of
 from chatnode.storage.upkeep import sealing
@@ -31,7 +31,6 @@ from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
 
 POOLS = "files"
 PLAIN = "plain"
-PARTIAL = ".partial"
 KEY_FILE = "key.json"
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 """Why a hard link cannot be made where a copy still can."""
@@ -71,10 +70,8 @@ class Pool:
         key, key_check = sealing.derive(passphrase, salt)
         directory = pools / salt.hex()
         make_directory(directory)
-        with os.fdopen(os.open(directory / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+        with private_file(directory / KEY_FILE) as file:
             file.write(orjson.dumps({"key_check": key_check}))
-            file.flush()
-            os.fsync(file.fileno())
         give(directory / KEY_FILE)
         sync_directory(directory)
         sync_directory(pools)
@@ -134,10 +131,8 @@ class Pool:
                 pass
             give(partial)
         elif not _linked(source, partial):
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as copy:
+            with private_file(partial) as copy:
                 shutil.copyfileobj(opened, copy, FRAME_BYTES)
-                copy.flush()
-                os.fsync(copy.fileno())
             opened.check(file)
             give(partial)
         else:  # the same file, which stays its owner's

@@ -20,7 +20,7 @@ from chatnode.model.events import WorkChanged
 from chatnode.model.ids import new_id
 from chatnode.model.people import PersonRef
 from chatnode.model.records import record
-from chatnode.model.times import rfc3339
+from chatnode.model.times import rfc3339, rfc3339_or_none
 from chatnode.model.work import ENDED, WorkInfo, WorkStatus
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Querying, Reader
@@ -385,8 +385,8 @@ def _info(row: tuple[Any, ...]) -> WorkInfo:
         PersonRef(owner, handle) if owner is not None else None,
         failures,
         rfc3339(not_before) if status == "waiting" and not_before > created else None,
-        rfc3339(started) if started is not None else None,
-        rfc3339(ended) if ended is not None else None,
+        rfc3339_or_none(started),
+        rfc3339_or_none(ended),
         error,
         orjson.loads(result) if result is not None else None,
     )  # fmt: skip

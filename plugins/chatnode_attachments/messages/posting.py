@@ -10,6 +10,7 @@ import re
 from typing import Any, cast
 
 from chatnode.api import (
+    HOUR_MS,
     Change,
     Context,
     Draft,
@@ -31,7 +32,7 @@ from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.rows import FileRow
 
 _ID = re.compile(r"[0-9a-f]{32}")
-LONGEST_VOICE_MS = 3_600_000
+LONGEST_VOICE_MS = HOUR_MS
 
 
 def _posts_files(draft: Draft) -> bool:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import trio
 
-from chatnode.api import Context, Querying, Transaction, record
+from chatnode.api import HOUR_MS, Context, Querying, Transaction, record, sync_directory
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Thread
 from chatnode_attachments.store.files import remove_bytes
-from chatnode_attachments.store.layout import Layout, sync_directory
+from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.locks import Locks
 from chatnode_attachments.store.rows import UPLOAD, Upload
 
@@ -168,7 +168,7 @@ def _remove_unposted(tx: Transaction, hours: int, done: CollectedFiles) -> bool:
     removed = tx.execute(
         "DELETE FROM attachments_files WHERE key IN (SELECT key FROM attachments_files "
         "WHERE message IS NULL AND used_by IS NULL AND created_at <= ? LIMIT ?)",
-        (tx.now - hours * uploads.HOUR_MS, BATCH),
+        (tx.now - hours * HOUR_MS, BATCH),
     ).rowcount
     done.files += removed
     return removed == BATCH

@@ -6,10 +6,8 @@ progress count with what is reserved for them.
 
 from __future__ import annotations
 
-from chatnode.api import Querying, Refusal, Transaction
+from chatnode.api import DAY_MS, Querying, Refusal, Transaction
 from chatnode_attachments.settings import MIB, AttachmentsSettings
-
-DAY_MS = 24 * 3_600_000
 
 
 def reserve(tx: Transaction, settings: AttachmentsSettings, person: int, length: int | None) -> int:

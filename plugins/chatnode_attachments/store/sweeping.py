@@ -7,11 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import orjson
-
-from chatnode.api import Context, Querying, record
+from chatnode.api import Context, Querying, json_array, record, sync_directory
 from chatnode_attachments.store.content import Thread
-from chatnode_attachments.store.layout import Layout, sync_directory
+from chatnode_attachments.store.layout import Layout
 
 DAY_SECONDS = 86_400.0
 """A stray file stays for so many seconds: a request may just be about to add its row."""
@@ -40,7 +38,7 @@ def strays_in(reader: Querying, tree: str, directory: Path, older_than: float) -
         "SELECT i.value FROM json_each(?) i "  # noqa: S608 -- constants
         "WHERE NOT EXISTS (SELECT 1 FROM attachments_trash t WHERE t.name = i.value) "
         f"AND NOT EXISTS ({_KNOWN[tree]})",
-        (orjson.dumps(list(old)).decode(),),
+        (json_array(old),),
     )
     return [old[name] for (name,) in rows.fetchall()]
 

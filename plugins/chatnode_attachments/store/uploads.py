@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode.api import HOUR_MS, Querying, Refusal, Transaction, new_id
 from chatnode_attachments.store.refusals import UploadGone
 from chatnode_attachments.store.rows import UPLOAD, Upload
 
-HOUR_MS = 3_600_000
 KEPT_MS = 7 * 24 * HOUR_MS
 """How long the row of an upload that ended answers that it did."""
 

@@ -176,7 +176,7 @@ async def _finish(ctx: Context, store: Store, upload: Upload) -> None:
 
 
 def _check_type(request: Request) -> None:
-    if fields.media_type(request.headers) != _BYTES:
+    if request.media_type != _BYTES:
         raise UploadRefusal(415, f"the body needs Content-Type: {_BYTES}", path="Content-Type")
 
 

@@ -17,11 +17,11 @@ from chatnode.api import (
     Transaction,
     Write,
     check_can_act,
+    json_array,
     post_message,
     record,
 )
 from chatnode_crm.broadcasts.words import Wish, as_word, wish_of
-from chatnode_crm.jsons import json_array
 from chatnode_crm.people.identities import of_people
 from chatnode_crm.people.opting import is_opted_out, opt_in, opt_in_account, opt_out, opt_out_account
 from chatnode_crm.settings import CrmSettings

@@ -7,10 +7,8 @@ from collections.abc import Collection, Sequence
 
 import orjson
 
-from chatnode.api import Asker, Context, Querying, Reader, Transaction, Work
+from chatnode.api import Asker, Context, Querying, Reader, Transaction, Work, json_array, zone_of
 from chatnode_crm.broadcasts.rows import BroadcastRow, begin_sending
-from chatnode_crm.broadcasts.windows import zone_of
-from chatnode_crm.jsons import json_array
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import Selection, keys_page
 from chatnode_crm.segments.through import lists_through

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 import orjson
 
-from chatnode.api import Context, Querying, Reader, Refusal, Transaction, command, is_blank, new_id, now_ms, rfc3339
+from chatnode.api import (
+    DAY_MS,
+    Context,
+    Querying,
+    Reader,
+    Refusal,
+    Transaction,
+    command,
+    is_blank,
+    milliseconds,
+    new_id,
+    now_ms,
+    rfc3339,
+    rfc3339_or_none,
+    zone_of,
+)
 from chatnode_crm.asking import actor_of
 from chatnode_crm.broadcasts import results, rows
 from chatnode_crm.broadcasts.model import (
@@ -25,7 +39,7 @@ from chatnode_crm.broadcasts.model import (
 )
 from chatnode_crm.broadcasts.rows import BroadcastRow
 from chatnode_crm.broadcasts.sending import KIND
-from chatnode_crm.broadcasts.windows import as_time, minutes_of, zone_of
+from chatnode_crm.broadcasts.windows import as_time, minutes_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.permissions import LISTS, VIEW
@@ -181,19 +195,11 @@ def _text(text: str, footer: str, most: int) -> str:
 
 
 def _start(text: str | None) -> int | None:
-    """Raises `Refusal("invalid")` for what is no time, has no zone, or is too far away."""
+    """Raises `Refusal("invalid")` for a time that is too far away."""
     if text is None:
         return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refusal("invalid", "expected a time, such as 2026-11-21T10:17:06Z", path="starts_at") from None
-    if found.tzinfo is None:
-        raise Refusal(
-            "invalid", "the time has no zone; end it with Z, or with an offset such as +02:00", path="starts_at"
-        )
-    at = int(found.astimezone(UTC).timestamp() * 1000)
-    if at > now_ms() + _LATEST_DAYS * 86_400_000:
+    at = milliseconds(text)
+    if at > now_ms() + _LATEST_DAYS * DAY_MS:
         raise Refusal("invalid", f"more than {_LATEST_DAYS} days from now", path="starts_at")
     return at
 
@@ -223,7 +229,7 @@ def _shown(reader: Querying, row: BroadcastRow) -> Broadcast:
     return Broadcast(
         row.id, row.title, row.text, row.bot, row.state, row.per_minute, rfc3339(row.created_at),
         rfc3339(row.starts_at), row.work or "", window=window, list=found[0] if found is not None else None,
-        ended_at=rfc3339(row.ended_at) if row.ended_at is not None else None, error=row.error,
+        ended_at=rfc3339_or_none(row.ended_at), error=row.error,
     )  # fmt: skip
 
 

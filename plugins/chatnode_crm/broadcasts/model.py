@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from chatnode.api import Id, Text, Whole, record
+from chatnode.api import Id, Text, Time, Whole, record
 from chatnode_crm.segments.selection import Selection
 
 BroadcastState = Literal["snapshot", "sending", "done", "cancelled"]
@@ -32,7 +32,7 @@ class CreateBroadcast:
     text: Annotated[str, Text(4_000, 1, free=True)]
     per_minute: Annotated[int, Whole(1, 60_000)] | None = None
     window: SendingWindow | None = None
-    starts_at: Annotated[str, Text(40, 1)] | None = None
+    starts_at: Time | None = None
 
 
 @record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from chatnode.api import Querying, Reader, rfc3339
+from chatnode.api import Querying, Reader, rfc3339_or_none
 from chatnode_crm.broadcasts.model import BroadcastFigures, Delivery, DeliveryState
 from chatnode_crm.deliveries import READ, counts
 
@@ -35,13 +35,9 @@ def deliveries_page(
     ).fetchall()
     found = [
         Delivery(
-            id, state, reason, _time(at), bool(read) or None if state == "sent" else None, _time(answered),
-            _time(stopped),
+            id, state, reason, rfc3339_or_none(at), bool(read) or None if state == "sent" else None,
+            rfc3339_or_none(answered), rfc3339_or_none(stopped),
         )
         for _, id, state, reason, at, read, answered, stopped in rows
     ]  # fmt: skip
     return found, rows[-1][0] if len(rows) == limit else None
-
-
-def _time(at: int | None) -> str | None:
-    return rfc3339(at) if at is not None else None

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-from chatnode.api import record
+from chatnode.api import record, zone_of
 
 _DAY = 1_440
-
-
-@lru_cache(1_024)  # names come from users, and from fields of contacts
-def zone_of(name: str) -> ZoneInfo | None:
-    """The zone with this IANA name, such as Europe/Paris; None if there is none."""
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        return None
-    except KeyError:
-        return None
 
 
 @record(frozen=True)

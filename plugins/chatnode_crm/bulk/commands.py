@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from chatnode.api import Context, Refusal, Transaction, command
+from chatnode.api import Context, Refusal, Transaction, command, json_array
 from chatnode_crm.asking import actor_of
 from chatnode_crm.bulk.model import (
     ApplyTags,
@@ -22,7 +22,6 @@ from chatnode_crm.bulk.model import (
 from chatnode_crm.bulk.plan import BulkEnd, BulkPlan, BulkSource, BulkStep, EndOp, Op
 from chatnode_crm.bulk.running import begin
 from chatnode_crm.contacts.finding import keys_by_id
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.changing import copy_name, make_list
 from chatnode_crm.lists.finding import ListRow, find_list, find_lists, find_open_list, list_by_key
 from chatnode_crm.lists.pages import wanted_of

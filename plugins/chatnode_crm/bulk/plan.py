@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
-from chatnode.api import Asker, Querying, Refusal, Transaction, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Asker, Querying, Refusal, Transaction, json_array, record
 from chatnode_crm.lists.changing import archive_list, delete_list
 from chatnode_crm.lists.finding import check_open, list_by_key
 from chatnode_crm.lists.membership import add_many, remove_many

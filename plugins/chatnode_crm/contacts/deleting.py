@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, json_array
 from chatnode_crm.contacts import finding, index, journal, notes
 from chatnode_crm.contacts.events import CrmContactDeleted
 from chatnode_crm.contacts.forgetting import forget_elsewhere
-from chatnode_crm.jsons import json_array
 
 
 def delete_many(tx: Transaction, keys: Sequence[int], *, reason: str | None, actor: int | None) -> int:

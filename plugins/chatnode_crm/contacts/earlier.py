@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Querying, record
+from chatnode.api import Querying, json_array, record
 from chatnode_crm.contacts import finding
 from chatnode_crm.contacts.values import email_key
-from chatnode_crm.jsons import json_array
 
 
 @record(frozen=True)

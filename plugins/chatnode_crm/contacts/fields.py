@@ -13,7 +13,7 @@ from typing import Any, Literal
 import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Querying, Refusal, Transaction, folded, new_id, record
+from chatnode.api import DAY_MS, IntegrityError, Querying, Refusal, Transaction, folded, new_id, record
 from chatnode_crm.contacts.values.flags import read_flag
 from chatnode_crm.contacts.values.text import clean_lines
 
@@ -23,7 +23,6 @@ MOST_NUMBER = 2**53 - 1
 _NUMBER = re.compile(r"[+-]?[0-9]{1,16}(\.[0-9]*)?")
 """With the digits that `MOST_NUMBER` has: `int` raises an error for very many."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_MS = 86_400_000
 
 
 @record(frozen=True)
@@ -168,7 +167,7 @@ def named(known: Mapping[str, FieldRow], custom: Mapping[str, Any]) -> dict[str,
 def _shown(field: FieldRow, value: Any) -> Any:
     if field.kind == "flag":
         return bool(value)
-    return (_EPOCH + timedelta(days=value // _DAY_MS)).date().isoformat() if field.kind == "date" else value
+    return (_EPOCH + timedelta(days=value // DAY_MS)).date().isoformat() if field.kind == "date" else value
 
 
 # ---- changing

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from chatnode.api import Querying, Refusal, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, Refusal, json_array, record
 
 
 @record(frozen=True)

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Whole, record
+from chatnode.api import After, Id, Items, Text, Whole, record
 from chatnode_crm.contacts.fields import FieldKind
-from chatnode_crm.cursors import After
 
 Value = Annotated[str, Text(100_000, free=True)]  # the real bounds are those of `values.py`
 OwnerRef = Annotated[str, Text(63)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Querying, Refusal, Transaction, new_id, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, Refusal, Transaction, json_array, new_id, record
 
 
 @record(frozen=True)

@@ -16,6 +16,7 @@ import orjson
 
 from chatnode.api import IntegrityError, Refusal, Transaction
 from chatnode_crm.contacts import finding, index, journal
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.deleting import delete_many, erase_many
 from chatnode_crm.contacts.events import CrmContactCreated, CrmContactUpdated
 from chatnode_crm.contacts.fields import by_key
@@ -98,7 +99,7 @@ def _difference(row: ContactRow, values: Values, fields: Collection[str]) -> dic
     new = {name: values[name] or None for name in FIELDS if name in values}
     different = {name: value for name, value in new.items() if value != getattr(row, name)}
     if given := _living(values.get("custom") or {}, fields):
-        custom = _json(_stored(row.custom) | given)
+        custom = _json(read_custom(row.custom) | given)
         if custom != row.custom:
             different["custom"] = custom
     return different
@@ -155,10 +156,6 @@ def _fields(tx: Transaction, rows: Sequence[Values]) -> Collection[str]:
 def _living(custom: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
     """Without values of fields that were deleted after the values were checked: nothing would remove them again."""
     return {key: value for key, value in custom.items() if key in fields}
-
-
-def _stored(custom: str | None) -> dict[str, Any]:
-    return orjson.loads(custom) if custom is not None else {}
 
 
 def _json(custom: Mapping[str, Any]) -> str | None:

@@ -7,11 +7,10 @@ from typing import Literal
 
 import attrs
 
-from chatnode.api import Account, Querying, Refusal, Transaction, record
+from chatnode.api import DAY_MS, Account, Querying, Refusal, Transaction, record
 from chatnode_crm.exports.keys import KeySet, any_in, by_part
 from chatnode_crm.files.writing.formats import FORMATS, FormatName
 
-DAY_MS = 86_400_000
 ExportStatus = Literal["waiting", "writing", "done", "removed"]
 
 

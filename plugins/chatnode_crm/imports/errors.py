@@ -12,7 +12,19 @@ from urllib.parse import quote
 
 import trio
 
-from chatnode.api import Context, Querying, Refusal, Request, Response, Route, command, now_ms, rfc3339
+from chatnode.api import (
+    DAY_MS,
+    Context,
+    FileLinks,
+    Querying,
+    Refusal,
+    Request,
+    Response,
+    Route,
+    command,
+    now_ms,
+    rfc3339,
+)
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.files.headers import ERROR_COLUMNS, IGNORE
 from chatnode_crm.files.safety import neutralised
@@ -22,7 +34,6 @@ from chatnode_crm.imports.progress import MEANING, faults_of, letters_of
 from chatnode_crm.imports.rows import ImportRow, find_import, import_by_id
 from chatnode_crm.imports.setup import stored_options
 from chatnode_crm.imports.staged import StagedRow, StagedRows, numbers_with
-from chatnode_crm.links import DAY_SECONDS, SIGNATURE, FileLinks
 from chatnode_crm.permissions import IMPORT
 
 _ROWS = 500
@@ -45,8 +56,8 @@ async def link_errors(ctx: Context, asked: LinkErrors) -> ErrorsLink:
         if asked.path is not None:
             await _write(Path(asked.path), _parts(ctx, row, staged, asked.verdicts))
     verdicts = ",".join(sorted(set(asked.verdicts)))
-    expires_at = rfc3339(now_ms() + DAY_SECONDS * 1_000)
-    url = _LINKS.make(ctx, f"imports/{row.id}/errors", row.id, DAY_SECONDS, verdicts=verdicts)
+    expires_at = rfc3339(now_ms() + DAY_MS)
+    url = _LINKS.make(ctx, f"imports/{row.id}/errors", row.id, DAY_MS / 1000, verdicts=verdicts)
     return ErrorsLink(url, expires_at)
 
 
@@ -70,7 +81,7 @@ async def send_errors(ctx: Context, request: Request) -> Response:
     verdicts = [each for each in request.query.get("verdicts", "invalid").split(",") if each]
     if not verdicts or not set(verdicts) <= set(_KINDS):
         raise Refusal("invalid", f"expected some of {', '.join(_KINDS)}", path="verdicts")
-    if SIGNATURE in request.query:
+    if _LINKS.is_link(request.query):
         _LINKS.check(ctx, request.query, id)
         row = await ctx.read(lambda reader: _by_link(reader, request, id))
     else:

@@ -7,15 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
-import orjson
 
-from chatnode.api import Querying, record
+from chatnode.api import Querying, json_array, record
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.values import FIELDS, FieldFault
 from chatnode_crm.imports.deciding import Claims, Decision, decide, key_of, unique_fields
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.staged import DUPLICATE, READY, REMOVED, StagedRow
 from chatnode_crm.imports.suppression import ERASED, suppressed_among
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.finding import OPEN
 from chatnode_crm.naming import name_key
 
@@ -110,7 +109,7 @@ def _contacts_by(reader: Querying, column: str, values: Sequence[str]) -> dict[s
     )
     contacts = [dict(zip(_COLUMNS, row, strict=True)) for row in rows.fetchall()]
     for contact in contacts:
-        contact["custom"] = orjson.loads(contact["custom"]) if contact["custom"] is not None else {}
+        contact["custom"] = read_custom(contact["custom"])
     return {contact[column]: contact for contact in contacts}
 
 

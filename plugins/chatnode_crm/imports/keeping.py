@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from chatnode.api import Context, Querying, Refusal, Row, Transaction, new_id, record
+from chatnode.api import DAY_MS, Context, Querying, Refusal, Row, Transaction, json_array, new_id, record
 from chatnode_crm.contacts.earlier import earlier_names
 from chatnode_crm.contacts.values import email_key
 from chatnode_crm.files.mapping import addresses_in, suggest
@@ -17,9 +17,8 @@ from chatnode_crm.files.reading import FileTable, UnreadableFile
 from chatnode_crm.imports.layout import ImportFiles, directories
 from chatnode_crm.imports.options import ImportOptions, options_of
 from chatnode_crm.imports.reading import open_file
-from chatnode_crm.imports.rows import DAY_MS, ImportRow, change_import, import_by_id, imports_with_files
+from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id, imports_with_files
 from chatnode_crm.imports.staged import READY, REMOVED, StagedRow, StagedRows, StagedWriter
-from chatnode_crm.jsons import json_array
 from chatnode_crm.settings import CrmSettings
 
 BATCH = 1_000

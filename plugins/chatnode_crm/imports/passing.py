@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Querying
+from chatnode.api import Querying, json_array
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.judging import APPLIED, Judged
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.finding import OPEN
 from chatnode_crm.naming import name_key
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from chatnode.api import Querying, Transaction
+from chatnode.api import Querying, Transaction, json_array
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.passing import WARNINGS
 from chatnode_crm.imports.rows import ImportRow
 from chatnode_crm.imports.staged import DUPLICATE, INVALID, READY, REMOVED
-from chatnode_crm.jsons import json_array
 
 
 def applied_rows(reader: Querying, import_key: int) -> int:

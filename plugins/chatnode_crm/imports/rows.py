@@ -8,10 +8,9 @@ from typing import Any, Literal
 import attrs
 import orjson
 
-from chatnode.api import Context, Querying, Refusal, Transaction, record
+from chatnode.api import DAY_MS, Context, Querying, Refusal, Transaction, record
 
 ImportState = Literal["received", "staged", "planned", "applying", "applied", "undoing", "undone", "deleted"]
-DAY_MS = 86_400_000
 
 
 def _json(text: str | None) -> Any:

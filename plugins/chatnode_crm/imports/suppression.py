@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from chatnode.api import Querying
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, json_array
 
 Suppressor = Callable[[Querying, Sequence[str]], Iterable[str]]
 """Gets normalised addresses; returns those that must not become contacts again."""

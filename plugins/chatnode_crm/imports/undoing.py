@@ -13,11 +13,10 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import Querying, Transaction, record
+from chatnode.api import Querying, Transaction, json_array, record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.imports.attempts import attempt_write
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.changing import delete_list
 from chatnode_crm.lists.finding import list_by_key
 from chatnode_crm.lists.membership import remove_many

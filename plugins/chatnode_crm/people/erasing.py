@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction
+from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction, json_array
 from chatnode_crm.contacts.earlier import earlier_names
 from chatnode_crm.contacts.finding import ContactRow, keys_by_id, rows
 from chatnode_crm.contacts.upkeep import TASK as UPKEEP
 from chatnode_crm.contacts.writing import erase_many
-from chatnode_crm.jsons import json_array
 from chatnode_crm.people import journal
 from chatnode_crm.people.journal import Erasure
 from chatnode_crm.people.merging import earlier_contacts, merged_into

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from chatnode.api import Account, Querying, Refusal, Transaction, new_id
-from chatnode_crm.jsons import json_array
+from chatnode.api import Account, Querying, Refusal, Transaction, json_array, new_id
 from chatnode_crm.people.opting import follow_account, keep_for_accounts
 from chatnode_crm.people.pairs import suggest
 

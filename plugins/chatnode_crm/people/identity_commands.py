@@ -14,6 +14,7 @@ from chatnode.api import (
     command,
     find_person,
     rfc3339,
+    rfc3339_or_none,
 )
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts.finding import by_id, rows
@@ -178,9 +179,8 @@ def _reply(reader: Querying, found: Claim) -> IdentityReply:
 def shown(reader: Querying, row: IdentityRow) -> Identity:
     opted_out_at = opted_out_since(reader, row.person) if row.person is not None else None
     return Identity(
-        row.id, row.kind, row.external_id, rfc3339(row.created_at),
-        rfc3339(row.verified_at) if row.verified_at is not None else None,
-        rfc3339(opted_out_at) if opted_out_at is not None else None,
+        row.id, row.kind, row.external_id, rfc3339(row.created_at), rfc3339_or_none(row.verified_at),
+        rfc3339_or_none(opted_out_at),
     )  # fmt: skip
 
 

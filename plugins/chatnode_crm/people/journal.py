@@ -14,8 +14,7 @@ import attrs
 import orjson
 import trio
 
-from chatnode.api import Context, Querying, Transaction, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Context, Querying, Transaction, json_array, record, sync_directory
 
 _NAME = "erased.jsonl"
 _MOST = 10_000
@@ -68,11 +67,7 @@ def _append(path: Path, erasures: Sequence[Erasure]) -> None:
         file.flush()
         os.fsync(file.fileno())
     if new:
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(path.parent)
 
 
 def _ends_line(path: Path) -> bool:

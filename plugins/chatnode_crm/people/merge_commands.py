@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, rfc3339
+from chatnode.api import (
+    DAY_MS,
+    Context,
+    Nothing,
+    Querying,
+    Reader,
+    Refusal,
+    Transaction,
+    command,
+    read_cursor,
+    rfc3339,
+    write_cursor,
+)
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.finding import by_id, rows
@@ -22,8 +34,6 @@ from chatnode_crm.people.model import (
 from chatnode_crm.people.pairs import PairRow
 from chatnode_crm.permissions import DELETE, UPDATE, VIEW
 from chatnode_crm.settings import CrmSettings
-
-_DAY_MS = 86_400_000
 
 
 @command("crm.duplicates.find", permission=UPDATE)
@@ -45,13 +55,10 @@ async def list_duplicates(ctx: Context, asked: ListDuplicates) -> Duplicates:
         if asked.contact is not None:
             found = pairs.suggested_for(reader, by_id(reader, asked.contact).key)
             return Duplicates(_shown(reader, found[:limit]))
-        after = None
-        if asked.after is not None:
-            score, one, other = (int(part) for part in asked.after.split("."))
-            after = score, one, other
-        found = pairs.suggested_page(reader, after, limit)
+        found = pairs.suggested_page(reader, read_cursor(asked.after, int, int, int), limit)
         last = found[-1] if len(found) == limit else None
-        return Duplicates(_shown(reader, found), f"{last.score}.{last.one}.{last.other}" if last is not None else None)
+        following = write_cursor(last.score, last.one, last.other) if last is not None else None
+        return Duplicates(_shown(reader, found), following)
 
     return await ctx.read(read)
 
@@ -89,7 +96,7 @@ async def merge_contacts(ctx: Context, asked: Merge) -> MergeReply:
         }
         id = merging.merge(tx, kept, other, asked.take, take_custom, actor=actor_of(ctx))
         ctx.audit(tx, "contacts.merge", kept.id, other=other.id)
-        return MergeReply(kept.id, id, rfc3339(tx.now + days * _DAY_MS))
+        return MergeReply(kept.id, id, rfc3339(tx.now + days * DAY_MS))
 
     return await ctx.write(write)
 
@@ -111,7 +118,7 @@ async def unmerge_contacts(ctx: Context, asked: Unmerge) -> UnmergeReply:
 async def forget_old_merges(ctx: Context) -> str | None:
     """Remove what merges keep to be undone, once that is too long ago."""
     days, removed = ctx.settings(CrmSettings).merge_undo_days, 0
-    while count := await ctx.write(lambda tx: merging.remove_old(tx, tx.now - days * _DAY_MS, 500)):
+    while count := await ctx.write(lambda tx: merging.remove_old(tx, tx.now - days * DAY_MS, 500)):
         removed += count
     return f"{removed} merges cannot be undone any more" if removed else None
 

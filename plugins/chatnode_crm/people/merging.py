@@ -13,14 +13,14 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, new_id, record
+from chatnode.api import Querying, Refusal, Transaction, json_array, new_id, record
 from chatnode_crm.contacts import index
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.events import CrmContactCreated
 from chatnode_crm.contacts.fields import by_key
 from chatnode_crm.contacts.finding import ContactRow, rows
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.deliveries import merge_deliveries, unmerge_deliveries
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lists import membership
 from chatnode_crm.lists.finding import list_by_key
 from chatnode_crm.people import pairs, snapshots
@@ -108,7 +108,7 @@ def _values(kept: ContactRow, other: ContactRow, take: Collection[str], take_cus
                 found[_KEYS[name]] = getattr(other, _KEYS[name])
     if kept.opted_out_at is None and other.opted_out_at is not None:
         found["opted_out_at"] = other.opted_out_at
-    mine, theirs = _custom(kept.custom), _custom(other.custom)
+    mine, theirs = read_custom(kept.custom), read_custom(other.custom)
     custom = {key: value for key, value in theirs.items() if key in take_custom or key not in mine}
     return found | ({"custom": custom} if custom else {})
 
@@ -233,7 +233,7 @@ def _take_back(tx: Transaction, found: MergeRow, kept: Snapshot, actor: int | No
     [now] = rows(tx, [found.contact])
     [row] = kept["crm_contacts"]
     values = {name: row[name] for name in (*FIELDS, *_KEYS.values(), "opted_out_at")}
-    custom = dict.fromkeys(_custom(now.custom)) | _custom(row["custom"])
+    custom = dict.fromkeys(read_custom(now.custom)) | read_custom(row["custom"])
     update_many(tx, [(found.contact, values | ({"custom": custom} if custom else {}))], actor=actor)
 
 
@@ -243,7 +243,7 @@ def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
     tx.execute("DELETE FROM crm_redirects WHERE id = ?", (row["id"],))
     tx.execute("DELETE FROM crm_gone WHERE contact = ?", (row["key"],))
     fields = by_key(tx)  # some may be deleted since
-    custom = {key: value for key, value in _custom(row["custom"]).items() if key in fields}
+    custom = {key: value for key, value in read_custom(row["custom"]).items() if key in fields}
     changed: dict[str, Any] = {
         "custom": orjson.dumps(custom, option=orjson.OPT_SORT_KEYS).decode() if custom else None,
         "version": tx.next_gid, "updated_at": tx.now, "updated_by": actor,
@@ -294,10 +294,6 @@ def _alive(tx: Transaction, keys: Collection[int]) -> set[int]:
         "SELECT key FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),)
     )
     return {key for (key,) in found}
-
-
-def _custom(text: str | None) -> dict[str, Any]:
-    return orjson.loads(text) if text else {}
 
 
 # ---- forgetting

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Who, Whole, record
+from chatnode.api import After, Id, Items, Text, Who, Whole, record
 from chatnode_crm.naming import GroupRef
 
 # ---- identities
@@ -100,7 +100,7 @@ class ListDuplicates:
     """The surest first; with `contact`, only those of a contact. `after` takes the `next` of the previous page."""
 
     contact: Id | None = None
-    after: Annotated[str, Text(80, 1, r"[0-9]+\.[0-9]+\.[0-9]+")] | None = None
+    after: After | None = None
     limit: Annotated[int, Whole(1)] = 50
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from chatnode.api import Querying, Transaction
+from chatnode.api import Querying, Transaction, json_array
 from chatnode_crm.contacts.writing import update_many
-from chatnode_crm.jsons import json_array
 
 _ALL = 0
 """Of an account, in place of a list's key: everything."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 
-from chatnode.api import Querying, Transaction
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, Transaction, json_array
 
 
 def hashes_of(reader: Querying, email_keys: Iterable[str]) -> dict[str, str]:

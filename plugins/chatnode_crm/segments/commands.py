@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.api import Asker, Context, Reader, Transaction, command, find_person, rfc3339
+from chatnode.api import (
+    Asker,
+    Context,
+    Reader,
+    Transaction,
+    command,
+    find_person,
+    json_array,
+    read_cursor,
+    rfc3339,
+    write_cursor,
+)
 from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding
 from chatnode_crm.contacts.shown import plain
-from chatnode_crm.cursors import read_numbers, write_cursor
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.finding import ListRow, find_list
@@ -40,7 +49,7 @@ def _page(
     reader: Reader, asker: Asker, filter: dict[str, Any], after: str | None, limit: int
 ) -> tuple[list[int], str | None]:
     """The keys of contacts that match, and the cursor of the next page."""
-    (key,) = read_numbers(after, 1) or (0,)
+    (key,) = read_cursor(after, int) or (0,)
     keys = matching.keys_page(reader, asker, filter, key, limit + 1)
     return keys[:limit], write_cursor(keys[limit - 1]) if len(keys) > limit else None
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import Querying
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, json_array
 from chatnode_crm.naming import is_id, name_key
 from chatnode_crm.referring import LISTS, texts_of
 from chatnode_crm.segments.selection import Selection, as_filter

@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from chatnode.api import Consumer, Context, Querying, Row, Task, Transaction, Write
+from chatnode.api import DAY_MS, Consumer, Context, Querying, Row, Task, Transaction, Write
 from chatnode_crm.contacts.events import CrmContactCreated, CrmContactDeleted
-
-DAY_MS = 86_400_000
 
 
 def day_of(at: int) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from chatnode.api import Text, Whole, record
-from chatnode_crm.cursors import After
+from chatnode.api import After, Text, Whole, record
 
 Days = Annotated[int, Whole(1, 3_660)]
 Limit = Annotated[int, Whole(1)]

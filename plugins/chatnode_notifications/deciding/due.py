@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import Querying, Transaction, acting, record
+from chatnode.api import Querying, Transaction, acting, json_array, record
 from chatnode_notifications.deciding.bundles import messages_in
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
@@ -86,7 +86,7 @@ _BUNDLES = (
 
 def bundles_with(reader: Querying, keys: Collection[int]) -> list[Bundle]:
     """The bundles with these keys that are still there."""
-    rows = reader.execute(_BUNDLES, (orjson.dumps(list(keys)).decode(),)).fetchall()
+    rows = reader.execute(_BUNDLES, (json_array(keys),)).fetchall()
     able = acting(reader, {person for _, person, *_ in rows})
     facts: list[list[Any]] = [[*row, row[1] in able] for row in rows]
     return [Bundle(*each) for each in facts]
@@ -146,7 +146,7 @@ def _posted(tx: Transaction, bundle: Bundle, reasons: Mapping[int, Reason]) -> l
         "WHERE m.conversation = :conversation AND m.seq IN (SELECT value FROM json_each(:seqs)) ORDER BY m.seq",
         {
             "person": bundle.person, "conversation": bundle.conversation,
-            "seqs": orjson.dumps(list(reasons)).decode(),
+            "seqs": json_array(reasons),
         },
     )  # fmt: skip
     return [_Posted(*row) for row in rows]

@@ -7,7 +7,19 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import CHAT, Account, Context, Reader, access_message, command, now_ms, person_by_key, record, rfc3339
+from chatnode.api import (
+    CHAT,
+    Account,
+    Context,
+    Reader,
+    access_message,
+    command,
+    now_ms,
+    person_by_key,
+    record,
+    rfc3339,
+    rfc3339_or_none,
+)
 from chatnode_notifications.deciding.judging import ask_plugins, paused_until
 from chatnode_notifications.deciding.looking import REACHABLE
 from chatnode_notifications.deciding.model import (
@@ -95,7 +107,7 @@ def _explained(
         outcome, due_at = "waiting", facts.waits_until
     return Explanation(
         outcome, case.reason, LEVEL[case.reason] == PERSONAL, _rows(case, rules, why), facts.devices, chosen.mail,
-        deliveries, verdict.row or None, rfc3339(due_at) if due_at is not None else None,
+        deliveries, verdict.row or None, rfc3339_or_none(due_at),
     )  # fmt: skip
 
 

@@ -12,7 +12,17 @@ from operator import attrgetter
 
 import orjson
 
-from chatnode.api import MessagePosted, Querying, Reader, Recipient, Row, recipients, record, thread_followers
+from chatnode.api import (
+    MessagePosted,
+    Querying,
+    Reader,
+    Recipient,
+    Row,
+    json_array,
+    recipients,
+    record,
+    thread_followers,
+)
 from chatnode_notifications.preferences.model import Preferences
 from chatnode_notifications.preferences.stored import preferences_of
 
@@ -129,7 +139,7 @@ def _postings(reader: Querying, places: Sequence[Place], only: str, **values: st
         "CROSS JOIN messages m ON m.conversation = c.key AND m.seq BETWEEN span.first_seq AND span.last_seq "
         f"WHERE m.deleted_at IS NULL AND m.at >= :oldest {only} "
         f"GROUP BY m.conversation, c.kind, m.sender, m.kind = 'system', CASE WHEN {_SPECIAL} THEN m.seq END",
-        {"spans": orjson.dumps(spans).decode(), **values},
+        {"spans": json_array(spans), **values},
     )
     found: list[Postings] = []
     for conversation, listed, *rest in rows:
@@ -245,7 +255,7 @@ def _reachable_members(reader: Querying, conversation: int) -> set[int]:
 def _reachable(reader: Querying, people: Collection[int]) -> frozenset[int]:
     rows = reader.execute(
         f"SELECT p.value FROM json_each(?) p WHERE {REACHABLE.format('p.value')}",  # noqa: S608
-        (orjson.dumps(list(people)).decode(),),
+        (json_array(people),),
     )
     return frozenset(person for (person,) in rows)
 

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
-import orjson
 
-from chatnode.api import Transaction, acting, record
+from chatnode.api import Transaction, acting, json_array, record
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.deciding.table import CLOSING_ROWS, Case, NodeRules, Presence, judge
@@ -33,7 +32,7 @@ def close(tx: Transaction, keys: Collection[int], presence: Mapping[int, Presenc
     rows: Sequence[Any] = tx.execute(
         "SELECT i.key, i.person, i.created_at, i.read_at IS NOT NULL FROM notifications_items i "
         "WHERE i.key IN (SELECT value FROM json_each(?)) AND i.due_at IS NOT NULL ORDER BY i.key",
-        (orjson.dumps(list(keys)).decode(),),
+        (json_array(keys),),
     ).fetchall()
     found = [_Sent(*row) for row in rows]
     people = {each.person for each in found}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from chatnode.api import record
+from chatnode.api import DAY_MS, record
 
 Reason = Literal["mention", "reply", "thread", "direct", "everyone", "system", "ordinary"]
 """Why a message matters to a user. The first four are personal."""
@@ -25,7 +25,7 @@ Notify = Literal["all", "mentions", "none"]
 Presence = Literal["active", "idle", "away"]
 """`active`: the user is connected, and was active in the last `ACTIVE_MS`; `idle`: only connected."""
 ACTIVE_MS = 60_000
-MOST_AHEAD_MS = 86_400_000
+MOST_AHEAD_MS = DAY_MS
 """Nothing is due later than this, in case the clock was wrong. What is still held back then is judged again."""
 
 
@@ -33,7 +33,7 @@ MOST_AHEAD_MS = 86_400_000
 class NodeRules:
     """What the operator has set, in milliseconds."""
 
-    max_age: int = 86_400_000
+    max_age: int = DAY_MS
     online_delay: int = 30_000
     idle_delay: int = 10_000
     repeat: int = 60_000

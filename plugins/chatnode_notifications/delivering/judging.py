@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chatnode.api import Querying, Reader, Transaction, record
+from chatnode.api import Querying, Reader, Transaction, json_array, record
 from chatnode_notifications import notes
 from chatnode_notifications.deciding.judging import paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
-from chatnode_notifications.delivering.rows import ClaimedDelivery, DeliveryState, json_of
+from chatnode_notifications.delivering.rows import ClaimedDelivery, DeliveryState
 from chatnode_notifications.notes import Note
 from chatnode_notifications.preferences.stored import preferences_of
 from chatnode_notifications.registrations.rows import USABLE, RegistrationRow
@@ -150,7 +150,7 @@ def _devices(reader: Querying, keys: Collection[int], now: int) -> dict[int, _De
         "r.key, r.id, r.person, r.session, r.transport, r.address, r.keys, r.label, r.content, r.state, "
         "r.failing_since, r.last_ok_at, r.last_error, r.vapid, r.created_at "
         "FROM notifications_registrations r WHERE r.key IN (SELECT value FROM json_each(:keys))",
-        {"keys": json_of(keys), "now": now},
+        {"keys": json_array(keys), "now": now},
     )
     devices = (_Device(RegistrationRow(*row), bool(usable), content) for usable, content, *row in rows)
     return {each.row.key: each for each in devices}
@@ -162,7 +162,7 @@ def _badges(reader: Querying, people: Collection[int]) -> dict[int, int]:
         "SELECT item.person, count(DISTINCT item.conversation) FROM notifications_items item "  # noqa: S608 -- constants
         "WHERE item.person IN (SELECT value FROM json_each(?)) AND item.read_at IS NULL "
         f"AND EXISTS (SELECT 1 {notes.UNREAD.found}) GROUP BY item.person",
-        (json_of(people),),
+        (json_array(people),),
     )
     return dict(rows.fetchall())
 
@@ -193,7 +193,7 @@ def _newer(reader: Querying, keys: Collection[int]) -> dict[int, int | None]:
         "ORDER BY o.key DESC LIMIT 1) "
         "JOIN notifications_registrations r ON r.key = d.registration AND r.transport <> 'webhook' "
         "WHERE d.key IN (SELECT value FROM json_each(?))",
-        (json_of(keys),),
+        (json_array(keys),),
     )
     return dict(rows.fetchall())
 

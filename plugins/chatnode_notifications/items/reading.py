@@ -16,6 +16,7 @@ from chatnode.api import (
     Row,
     Transaction,
     Write,
+    json_array,
     rfc3339,
 )
 from chatnode_notifications.items.model import NotificationRead, NotificationsRead
@@ -30,7 +31,7 @@ def read_some(tx: Transaction, person: int, ids: Collection[str]) -> int:
     rows = tx.execute(
         "SELECT key, id FROM notifications_items WHERE id IN (SELECT value FROM json_each(?)) AND person = ? "
         "AND read_at IS NULL ORDER BY key",
-        (orjson.dumps(list(ids)).decode(), person),
+        (json_array(ids), person),
     ).fetchall()
     for key, id in rows:
         mark(tx, person, key, id)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import orjson
-
-from chatnode.api import Event, PersonRef, Querying, Reader, Row, rfc3339
+from chatnode.api import Event, PersonRef, Querying, Reader, Row, json_array, rfc3339, rfc3339_or_none
 from chatnode_notifications.items.model import Notification, NotificationAdded, NotificationRead, NotificationsRead
 from chatnode_notifications.notes import BODY, IS_LEFT, MAY_SEE, SEEN, TITLE
 
@@ -23,7 +21,7 @@ def shown(reader: Querying, keys: Collection[int]) -> dict[int, Notification]:
     """Items by key, each as its user sees it."""
     rows = reader.execute(
         f"{_SHOWN} item.key IN (SELECT value FROM json_each(?))",  # noqa: S608 -- constants
-        (orjson.dumps(list(keys)).decode(),),
+        (json_array(keys),),
     )
     return {row[0]: _notification(row) for row in rows}
 
@@ -54,8 +52,7 @@ def _notification(row: Sequence[Any]) -> Notification:
     ) = row  # fmt: skip
     return Notification(
         id, kind, bool(personal), title, body, count, rfc3339(created_at), conversation, message,
-        seq, PersonRef(sender, handle) if sender is not None else None, url,
-        rfc3339(read_at) if read_at is not None else None,
+        seq, PersonRef(sender, handle) if sender is not None else None, url, rfc3339_or_none(read_at),
     )  # fmt: skip
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import orjson
-
-from chatnode.api import Context, Reader, RestoreNote, Task, Transaction, now_ms
+from chatnode.api import DAY_MS, Context, Reader, RestoreNote, Task, Transaction, json_array, now_ms
 from chatnode_notifications.settings import NotificationsSettings
 
-_DAY_MS = 86_400_000
 _STEP = 500
 
 
@@ -19,8 +16,8 @@ async def remove_old(ctx: Context) -> str | None:
     settings, now = ctx.settings(NotificationsSettings), now_ms()
     find = partial(
         _old,
-        read_before=now - settings.keep_read_days * _DAY_MS,
-        unread_before=now - settings.keep_unread_days * _DAY_MS,
+        read_before=now - settings.keep_read_days * DAY_MS,
+        unread_before=now - settings.keep_unread_days * DAY_MS,
     )
     count = 0
     while keys := await ctx.query(find, seconds=0):
@@ -41,9 +38,7 @@ def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:
 
 
 def _remove(tx: Transaction, keys: list[int]) -> None:
-    tx.execute(
-        "DELETE FROM notifications_items WHERE key IN (SELECT value FROM json_each(?))", (orjson.dumps(keys).decode(),)
-    )
+    tx.execute("DELETE FROM notifications_items WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),))
 
 
 def after_restore(tx: Transaction, note: RestoreNote) -> None:

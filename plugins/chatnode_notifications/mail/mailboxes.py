@@ -11,17 +11,10 @@ import secrets
 
 import attrs
 
-from chatnode.api import Account, Querying, Refusal, Transaction, record, rfc3339
+from chatnode.api import DAY_MS, Account, Querying, Refusal, Transaction, record, rfc3339, rfc3339_or_none
 from chatnode_notifications.mail.keys import mac_of, mail_key, make_mail_key
 from chatnode_notifications.mail.model import Mailbox, MailboxReply
-from chatnode_notifications.mail.rows import (
-    DAY_MS,
-    SECOND_MS,
-    MailboxRow,
-    active_mailbox,
-    add_mail,
-    mailboxes_of,
-)
+from chatnode_notifications.mail.rows import SECOND_MS, MailboxRow, active_mailbox, add_mail, mailboxes_of
 
 CODE_MS = 15 * 60 * SECOND_MS
 """How long a code is valid."""
@@ -37,7 +30,7 @@ def show(reader: Querying, person: int, *, enabled: bool) -> MailboxReply:
     reply = MailboxReply(enabled)
     for row in mailboxes_of(reader, person):
         if row.state != "pending" and row.verified_at is not None:
-            last_ok = rfc3339(row.last_ok_at) if row.last_ok_at is not None else None
+            last_ok = rfc3339_or_none(row.last_ok_at)
             reply.mailbox = Mailbox(row.address, row.state, rfc3339(row.verified_at), last_ok, row.last_error)
         if row.code is not None and row.code_until is not None:
             reply.pending, reply.pending_until = row.address, rfc3339(row.code_until)

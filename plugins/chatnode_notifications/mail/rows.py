@@ -6,12 +6,12 @@ from typing import Literal
 
 import attrs
 
-from chatnode.api import Querying, Transaction, new_id, record
+from chatnode.api import DAY_MS, Querying, Transaction, new_id, record
 
 MailKind = Literal["instant", "digest", "notice"]
 MailState = Literal["pending", "sent", "failed", "bounced", "suppressed", "expired"]
 MailboxState = Literal["pending", "active", "bounced"]
-SECOND_MS, DAY_MS = 1_000, 86_400_000
+SECOND_MS = 1_000
 
 
 @record(frozen=True)

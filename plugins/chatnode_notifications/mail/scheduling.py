@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import orjson
 
-from chatnode.api import Querying, Transaction
-from chatnode_notifications.mail.digests import latest_slot, next_slot, read_digest, zone_of
-from chatnode_notifications.mail.rows import DAY_MS, SECOND_MS, add_mail
+from chatnode.api import DAY_MS, Querying, Transaction
+from chatnode_notifications.mail.digests import latest_slot, next_slot
+from chatnode_notifications.mail.rows import SECOND_MS, add_mail
 from chatnode_notifications.notes import MAY_BE_TOLD, TO_TELL, NewItem
+from chatnode_notifications.preferences.stored import read_digest
+from chatnode_notifications.preferences.zones import zone_or_utc
 from chatnode_notifications.settings import NotificationsSettings
 
 _PEOPLE_AT_ONCE = 20
@@ -111,7 +113,7 @@ def digest_changed(tx: Transaction, person: int) -> None:
     if row is None:
         return
     mail, digest, zone, before = row
-    due = next_slot(read_digest(digest), zone_of(zone), tx.now).at if mail == "digest" else None
+    due = next_slot(read_digest(digest), zone_or_utc(zone), tx.now).at if mail == "digest" else None
     tx.execute("UPDATE notifications_people SET next_digest_at = ? WHERE person = ?", (due, person))
     if due is not None and before is None:
         # The first digest tells of what waits for an instant mail, and of nothing older.
@@ -152,7 +154,7 @@ def make_digests(tx: Transaction, settings: NotificationsSettings) -> bool:
         {"now": tx.now, "ahead": tx.now + _FARTHEST_DIGEST_MS, "most": _PEOPLE_AT_ONCE},
     ).fetchall()
     for person, mail, digest, zone, due in rows:
-        wanted, here = read_digest(digest), zone_of(zone)
+        wanted, here = read_digest(digest), zone_or_utc(zone)
         if mail == "digest" and due <= tx.now:
             _make_digest(tx, person, latest_slot(wanted, here, tx.now).name, settings.mail_items)
         after = next_slot(wanted, here, tx.now).at if mail == "digest" else None

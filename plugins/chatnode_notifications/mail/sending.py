@@ -16,7 +16,6 @@ import trio
 from chatnode.api import Context, MailResult, Querying, Transaction, now_ms, person_by_key, record
 from chatnode_notifications.mail import mailboxes
 from chatnode_notifications.mail.composing import MailLook, alert_mail, notice_mail, site_of
-from chatnode_notifications.mail.digests import zone_of
 from chatnode_notifications.mail.keys import mail_key, make_mail_key
 from chatnode_notifications.mail.rows import (
     SECOND_MS,
@@ -31,6 +30,7 @@ from chatnode_notifications.mail.scheduling import drop_old_mails, make_digests,
 from chatnode_notifications.mail.unsubscribing import unsubscribe_url
 from chatnode_notifications.mail.words import words_in
 from chatnode_notifications.notes import Note, notes_of
+from chatnode_notifications.preferences.zones import zone_or_utc
 from chatnode_notifications.settings import NotificationsSettings
 
 T = TypeVar("T")
@@ -141,7 +141,7 @@ def _prepare(ctx: Context, reader: Querying, mail: MailRow, key: bytes) -> _Read
     ).fetchone()
     wanted, zone, language, content = row if row is not None else ("off", None, None, "full")
     most = ctx.settings(NotificationsSettings).max_content
-    look = MailLook(words_in(language), zone_of(zone), min(content, most, key=_LEVELS.index))
+    look = MailLook(words_in(language), zone_or_utc(zone), min(content, most, key=_LEVELS.index))
     mailbox = active_mailbox(reader, mail.person)
     if mail.kind == "notice":
         return _Ready(mail, mailbox, look, (), "")

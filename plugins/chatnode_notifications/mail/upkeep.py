@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, RestoreNote, Transaction
-from chatnode_notifications.mail.rows import DAY_MS
+from chatnode.api import DAY_MS, Context, RestoreNote, Transaction
 from chatnode_notifications.mail.scheduling import digest_changed
 from chatnode_notifications.settings import NotificationsSettings
 

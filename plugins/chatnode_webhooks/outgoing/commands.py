@@ -8,6 +8,7 @@ from typing import Any
 
 from chatnode.api import (
     CHAT,
+    DAY_MS,
     Context,
     Nothing,
     Reader,
@@ -40,7 +41,6 @@ from chatnode_webhooks.outgoing.sending import send
 from chatnode_webhooks.outgoing.showing import info, record_changed, summary
 from chatnode_webhooks.permissions import MANAGE
 
-_DAY_MS = 86_400_000
 _END = 2**62
 
 
@@ -163,7 +163,7 @@ async def rotate(ctx: Context, asked: OfEndpoint) -> EndpointSecret:
 
     If others know the old one, rotate it twice: then it signs nothing any more.
     """
-    secret, until = new_webhook_secret(), now_ms() + _DAY_MS
+    secret, until = new_webhook_secret(), now_ms() + DAY_MS
 
     def change(tx: Transaction, endpoint: Endpoint) -> None:
         endpoints.change(tx, endpoint.key, secret=secret, old_secret=endpoint.secret, old_until=until)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from chatnode.api import Querying, Transaction, record
+from chatnode.api import DAY_MS, Querying, Transaction, record
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.schedule import next_due
 
@@ -38,7 +38,7 @@ _SELECT = (
 )
 
 
-FAR_MS = 86_400_000
+FAR_MS = DAY_MS
 """Nothing is due later than this: such a time is from before the clock was set back."""
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, bot_owner, record
+from chatnode.api import Querying, Refusal, Transaction, bot_owner, json_array, record
 
 Format = Literal["standard", "seed"]
 State = Literal["active", "paused", "stalled", "disabled", "removed"]
@@ -160,7 +160,7 @@ def advance(tx: Transaction, key: int, cursor: int) -> None:
 
 def as_json(kinds: Sequence[str]) -> str:
     """How `kinds` are stored."""
-    return orjson.dumps(list(dict.fromkeys(kinds))).decode()
+    return json_array(dict.fromkeys(kinds))
 
 
 def of_other_epoch(reader: Querying, epoch: str) -> bool:

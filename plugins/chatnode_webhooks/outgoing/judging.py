@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import attrs
 
+from chatnode.api import DAY_MS
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.endpoints import Endpoint, Notice
 from chatnode_webhooks.outgoing.schedule import next_probe
 
 MOST_OUTSTANDING = 100
 """Number of failed events that stall an endpoint that is failing."""
-DAY_MS = 86_400_000
 NOTICE_MS = DAY_MS
 """How long an endpoint fails before people are notified."""
 DISABLE_MS = 5 * DAY_MS

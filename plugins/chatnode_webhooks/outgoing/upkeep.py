@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chatnode.api import (
+    DAY_MS,
     Consumer,
     Context,
     MessageDeleted,
@@ -24,7 +25,6 @@ from chatnode_webhooks.outgoing import deliveries, endpoints
 from chatnode_webhooks.outgoing.showing import record_changed
 from chatnode_webhooks.settings import WebhooksSettings
 
-_DAY_MS = 86_400_000
 _HOUR_SECONDS = 3_600.0
 _AT_A_TIME = 1_000
 
@@ -32,7 +32,7 @@ _AT_A_TIME = 1_000
 async def clean(ctx: Context) -> str | None:
     """Delete what is old; returns what was done, or None."""
     now = now_ms()
-    kept_since, answers_since = now - ctx.settings(WebhooksSettings).keep_days * _DAY_MS, now - _DAY_MS
+    kept_since, answers_since = now - ctx.settings(WebhooksSettings).keep_days * DAY_MS, now - DAY_MS
     deleted = 0
     while True:
         some = await ctx.write(

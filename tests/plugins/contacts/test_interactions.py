@@ -10,9 +10,10 @@ from chatnode_contacts.interactions import rank_after, weight_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatnode.api import DAY_MS
 from chatnode.node import Node
 from chatnode.testing import User
-from tests.plugins.contacts.keeping import DAY_MS, become_contacts, catch_up, contact, listed, set_back, with_settings
+from tests.plugins.contacts.keeping import become_contacts, catch_up, contact, listed, set_back, with_settings
 from tests.services.dialogue import assert_sound
 
 HALF_LIFE = 30.0 * DAY_MS

@@ -10,14 +10,12 @@ from chatnode_crm.contacts.writing import create_many, delete_many
 from chatnode_crm.tags.changing import make_tag
 from chatnode_crm.tags.finding import tag_by_name
 
-from chatnode.api import Transaction
+from chatnode.api import DAY_MS, Transaction
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.storage.log.consumers import row_at
 from chatnode.storage.log.retelling import event
 from chatnode.testing import User
-
-DAY_MS = 86_400_000
 
 
 def with_settings(**settings: Any) -> pytest.MarkDecorator:

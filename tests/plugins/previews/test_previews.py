@@ -15,8 +15,9 @@ from chatnode_previews.state import Fetching
 from chatnode.node import Node
 from chatnode.outbound import breakers
 from chatnode.testing import LiveUser, MakePerson, User, catch_up, check_plugin, configured, open_node, refused
-from tests.plugins.previews.looking import pending, previews, rows, settle, titles
+from tests.plugins.previews.looking import pending, previews, settle, titles
 from tests.plugins.previews.site import Site, broken, endless, free_port, gate, html, redirect
+from tests.plugins.sql import rows
 from tests.services.dialogue import outcome
 from tests.services.test_privacy import export_of
 

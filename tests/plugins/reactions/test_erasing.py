@@ -13,26 +13,14 @@ from chatnode.config import Config
 from chatnode.config import Plugins as PluginSettings
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node, open_node
-from chatnode.storage.engine.transaction import Transaction
 from chatnode.testing import User
+from tests.ageing import days_pass, on_disk
 from tests.plugins.reactions.reacting import assert_consistent, kept, on, react
 from tests.services.test_privacy import export_of, of_kind
 
 MARK = "🦩"
 """An emoji that is nowhere else."""
 DISABLED = Config(plugins=PluginSettings(disabled=("reactions",)))
-
-
-def on_disk(node: Node) -> bytes:
-    return b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
-
-
-async def days_pass(node: Node, days: int) -> None:
-    def write(tx: Transaction) -> None:
-        tx.execute("UPDATE messages SET at = at - ?", (days * DAY_MS,))
-        tx.execute("UPDATE conversations SET closed_at = closed_at - ?, last_at = last_at - ?", (days * DAY_MS,) * 2)
-
-    await node.core.db.write(write)
 
 
 @pytest.fixture

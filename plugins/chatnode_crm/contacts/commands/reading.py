@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from chatnode.api import Context, Reader, command, rfc3339
+from chatnode.api import Context, Reader, command, read_cursor, rfc3339, write_cursor
 from chatnode_crm.contacts import finding, journal, searching, shown, timeline
 from chatnode_crm.contacts.model import (
     ContactHistory,
@@ -19,7 +19,6 @@ from chatnode_crm.contacts.model import (
     TimelineItem,
     UserRef,
 )
-from chatnode_crm.cursors import read_numbers, write_cursor
 from chatnode_crm.permissions import VIEW
 
 
@@ -29,7 +28,7 @@ async def list_contacts(ctx: Context, asked: ListCrmContacts) -> CrmContactPage:
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> CrmContactPage:
-        (before,) = read_numbers(asked.after, 1) or (2**62,)
+        (before,) = read_cursor(asked.after, int) or (2**62,)
         rows = finding.newest(reader, before, limit + 1)
         contacts = shown.plain(reader, rows[:limit])
         following = write_cursor(rows[limit - 1].key) if len(rows) > limit else None
@@ -61,7 +60,7 @@ async def read_timeline(ctx: Context, asked: PageOfContact) -> ContactTimeline:
 
     def read(reader: Reader) -> ContactTimeline:
         contact = finding.by_id(reader, asked.contact)
-        at, number, key = read_numbers(asked.after, 3) or timeline.NEWEST
+        at, number, key = read_cursor(asked.after, int, int, int) or timeline.NEWEST
         found = timeline.page(reader, contact.key, (at, number, key), limit + 1)
         people = shown.users(reader, (entry.actor for _, entry in found))
         entries = [
@@ -80,7 +79,7 @@ async def history(ctx: Context, asked: PageOfContact) -> ContactHistory:
 
     def read(reader: Reader) -> ContactHistory:
         contact = finding.by_id(reader, asked.contact)
-        (before,) = read_numbers(asked.after, 1) or (2**62,)
+        (before,) = read_cursor(asked.after, int) or (2**62,)
         found = journal.entries_of(reader, contact.key, before, limit + 1)
         people = shown.users(reader, (entry.actor for entry in found))
         changes = [

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 
-import attrs
-
+from chatnode.api import record
 from chatnode_crm.files.reading.model import ReadLimits, UnreadableFile
 
 
-@attrs.frozen(kw_only=True)
+@record(frozen=True, kw_only=True)
 class Dialect:
     """How records are written."""
 

@@ -13,7 +13,8 @@ from chatnode.api import Transaction, steps_in
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.broadcasts.sending import create, on_list, send, talk_of
-from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
+from tests.plugins.crm.people.making import contact, count, key_of, of_account
+from tests.plugins.sql import rows
 
 
 async def test_each_contact_gets_it_once_in_its_own_conversation(
@@ -379,6 +380,9 @@ async def test_who_may_and_what_is_refused(node: Node, mara: User, vic: User, ki
         ({"window": {"opens": "09:00", "closes": "18:00", "zone": "Mars/Olympus"}}, "window.zone"),
         ({"starts_at": "tomorrow"}, "starts_at"),
         ({"starts_at": "2026-11-21T10:00:00"}, "starts_at"),
+        ({"starts_at": "2026-W47-6T10:00:00Z"}, "starts_at"),
+        ({"starts_at": "0001-01-01T00:00:00+02:00"}, "starts_at"),
+        ({"starts_at": "9999-12-31T23:59:59-02:00"}, "starts_at"),
         ({"starts_at": "2999-11-21T10:00:00Z"}, "starts_at"),
     ]
     for fields, path in wrong:

@@ -10,14 +10,16 @@ import pytest
 import trio
 import trio.testing
 from chatnode_crm.broadcasts import sending as module
-from chatnode_crm.broadcasts.windows import Window, as_time, minutes_of, zone_of
+from chatnode_crm.broadcasts.windows import Window, as_time, minutes_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatnode.api import zone_of
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.plugins.crm.broadcasts.sending import create
-from tests.plugins.crm.people.making import count, of_account, rows
+from tests.plugins.crm.people.making import count, of_account
+from tests.plugins.sql import rows
 
 DAY = Window(9 * 60, 18 * 60)
 NIGHT = Window(22 * 60, 6 * 60)
@@ -79,9 +81,8 @@ def test_it_is_open_soon_after_it_opens_and_within_two_days(opens: int, closes: 
         assert opening % 60_000 == 0
 
 
-def test_times_and_zones() -> None:
+def test_times_of_day() -> None:
     assert [as_time(minutes_of(text)) for text in ("00:00", "09:05", "24:00")] == ["00:00", "09:05", "24:00"]
-    assert zone_of("Mars/Olympus") is zone_of("../etc/passwd") is zone_of("") is None
 
 
 def test_names_of_zones_that_contacts_make_up_do_not_fill_the_memory() -> None:

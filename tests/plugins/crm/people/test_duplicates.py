@@ -10,9 +10,9 @@ from chatnode_crm.people import duplicates, similar
 from chatnode_crm.people.pairs import suggest_many
 from chatnode_crm.people.similar import NEAREST, alike_within, blocks_of
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, write_cursor
 from chatnode.node import Node
-from chatnode.testing import User, run_work
+from chatnode.testing import User, refused, run_work
 from tests.plugins.crm.people.making import contact, count
 
 
@@ -74,6 +74,11 @@ async def test_pages_of_suggestions(node: Node, mara: User) -> None:
     first = await mara.call("crm.duplicates.list", limit=3)
     rest = await mara.call("crm.duplicates.list", limit=3, after=first["next"])
     assert (len(first["duplicates"]), len(rest["duplicates"]), "next" in rest) == (3, 1, False)
+
+
+async def test_a_number_beyond_those_of_the_database_is_no_cursor(mara: User) -> None:
+    with refused("invalid", "after"):
+        await mara.call("crm.duplicates.list", after=write_cursor(100, 2**63, 1))
 
 
 async def test_names_on_both_sides_of_a_page_are_compared(

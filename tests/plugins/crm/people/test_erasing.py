@@ -20,7 +20,8 @@ from chatnode.storage.upkeep import backups
 from chatnode.storage.upkeep.restoring import restore
 from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.imports.importing import begun, finished
-from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
+from tests.plugins.crm.people.making import contact, count, key_of, of_account
+from tests.plugins.sql import rows
 
 
 def find(name: str) -> Lister | None:

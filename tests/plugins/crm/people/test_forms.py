@@ -12,7 +12,8 @@ import pytest
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import Answer, User, configured, fetch, refused
-from tests.plugins.crm.people.making import contact, count, rows
+from tests.plugins.crm.people.making import contact, count
+from tests.plugins.sql import rows
 
 HTML = {"Accept": "text/html"}
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -236,6 +237,7 @@ FORM = "application/x-www-form-urlencoded"
     ("kind", "body", "origin", "status"),
     [
         (FORM, b"email=a%40b.org&opened=" + b"1" * 5_000 + b".x", None, 400),
+        (FORM, b"email=a%40b.org&email=c%40d.org", None, 400),
         (FORM, b"email=a%40b.org", "http://[", 403),
         (FORM, b"email=a%40b.org", "http://[::1", 403),
         ("application/json", b'{"\\ud800": 5}', None, 400),

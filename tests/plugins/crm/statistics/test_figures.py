@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.api import now_ms, rfc3339
+from chatnode.api import DAY_MS, now_ms, rfc3339
 from chatnode.node import Node
 from chatnode.testing import User, catch_up, refused
-from tests.plugins.crm.making import DAY_MS, delete_contacts, make_contacts, set_back
+from tests.plugins.crm.making import delete_contacts, make_contacts, set_back
 
 
 def date(days_ago: int = 0) -> str:

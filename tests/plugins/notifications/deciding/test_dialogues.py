@@ -16,13 +16,13 @@ from tests.plugins.notifications.telling import (
     idle,
     listed,
     register,
-    rows,
     tell,
     told,
     waiting,
     why,
     write,
 )
+from tests.plugins.sql import change, rows
 
 
 def in_hours(hours: float) -> str:
@@ -309,7 +309,7 @@ async def test_old_messages_stay_in_the_inbox(node: Node, amy: User, ben: User) 
     """As after days in which the plugin did not run."""
     talk = await amy.direct(ben)
     await amy.says(talk, "an old one")
-    await write(node, "UPDATE messages SET at = at - 86400001")
+    await change(node, "UPDATE messages SET at = at - 86400001")
     await amy.says(talk, "a new one")
     await tell(node)
     assert await told(ben) == [("message", "a new one", 1)]
@@ -345,7 +345,9 @@ async def test_a_clock_that_was_ahead(node: Node, amy: User, ben: User) -> None:
     """What it stored is due now, not in years."""
     await amy.says(await amy.direct(ben), "hello")
     await decide(node)
-    await write(node, "UPDATE notifications_bundles SET due_at = due_at + 99999999999, made_at = made_at + 99999999999")
+    await change(
+        node, "UPDATE notifications_bundles SET due_at = due_at + 99999999999, made_at = made_at + 99999999999"
+    )
     await close_due(context(node))
     assert await told(ben) == [("message", "hello", 1)]
 

@@ -12,7 +12,8 @@ from chatnode_notifications.notes import notes_of
 from chatnode.node import Node
 from chatnode.storage.log import retelling
 from chatnode.testing import LiveUser, User
-from tests.plugins.notifications.telling import register, rows, tell
+from tests.plugins.notifications.telling import register, tell
+from tests.plugins.sql import rows
 
 CANARY = "c4n4ry"
 

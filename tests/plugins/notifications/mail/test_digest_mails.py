@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import pytest
 from chatnode_notifications.mail import scheduling
-from chatnode_notifications.mail.digests import Digest
+from chatnode_notifications.preferences.model import DigestTime
 from chatnode_notifications.settings import NotificationsSettings
 
 from chatnode.api import Transaction, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import (
-    change,
-    deliver,
-    make_due,
-    next_digest,
-    notified,
-    rows,
-    states,
-    verified,
-    wants,
-)
+from tests.plugins.notifications.mail.mailing import deliver, make_due, next_digest, notified, states, verified, wants
+from tests.plugins.sql import change, rows
 
 HOUR = 3_600_000
-
-
-@pytest.fixture
-async def anna(node: Node) -> User:
-    return await User.new(node, "ann")
 
 
 @pytest.fixture
@@ -36,7 +22,7 @@ async def ben(node: Node, server: MailServer) -> User:
     """He wants a digest every day."""
     user = await User.new(node, "bob")
     await verified(user, server)
-    await wants(node, user, "digest", digest=Digest(), zone="Asia/Kolkata")
+    await wants(node, user, "digest", digest=DigestTime(), zone="Asia/Kolkata")
     return user
 
 
@@ -80,7 +66,7 @@ async def test_a_slot_has_one_digest(node: Node, anna: User, ben: User, server: 
 
 
 async def test_a_node_that_was_down_for_days_sends_one(node: Node, anna: User, ben: User, server: MailServer) -> None:
-    await wants(node, ben, "digest", digest=Digest("hourly", "00:00"))
+    await wants(node, ben, "digest", digest=DigestTime("hourly", "00:00"))
     await notified(node, ben, await anna.says(await anna.direct(ben), "one"))
     await change(node, "UPDATE notifications_people SET next_digest_at = next_digest_at - ?", 72 * HOUR)
     assert await deliver(node)

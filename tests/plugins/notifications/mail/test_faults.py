@@ -15,30 +15,8 @@ from chatnode.config import Config
 from chatnode.node import Node, open_node
 from chatnode.testing import User, configured
 from tests.outbound.mail_server import DIE, DROP, MailServer
-from tests.plugins.notifications.mail.mailing import (
-    SITE,
-    change,
-    deliver,
-    make_due,
-    notified,
-    rows,
-    states,
-    verified,
-    wants,
-)
-
-
-@pytest.fixture
-async def anna(node: Node) -> User:
-    return await User.new(node, "ann")
-
-
-@pytest.fixture
-async def ben(node: Node, server: MailServer) -> User:
-    user = await User.new(node, "bob")
-    await verified(user, server)
-    await wants(node, user, "instant")
-    return user
+from tests.plugins.notifications.mail.mailing import SITE, deliver, make_due, notified, states, verified, wants
+from tests.plugins.sql import change, rows
 
 
 async def mailbox(user: User) -> dict[str, str]:

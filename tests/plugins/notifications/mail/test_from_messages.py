@@ -10,8 +10,9 @@ from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import SITE, change, deliver, make_due, rows, states, verified
+from tests.plugins.notifications.mail.mailing import SITE, change, deliver, make_due, states, verified
 from tests.plugins.notifications.telling import MINUTE, tell
+from tests.plugins.sql import rows
 
 
 @pytest.fixture

@@ -9,14 +9,10 @@ from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import change, code_in, context, deliver, make_due, rows, verified
+from tests.plugins.notifications.mail.mailing import code_in, context, deliver, make_due, verified
+from tests.plugins.sql import change, rows
 
 ADDRESS = "ann@example.net"
-
-
-@pytest.fixture
-async def anna(node: Node) -> User:
-    return await User.new(node, "ann")
 
 
 async def test_an_address_is_used_once_its_code_was_typed(node: Node, anna: User, server: MailServer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from chatnode_notifications.mail.digests import Digest
+from chatnode_notifications.preferences.model import DigestTime
 
 from chatnode.node import Node
 from chatnode.testing import User
@@ -68,7 +68,7 @@ async def test_what_happened_before_the_mail_is_sent_counts(node: Node, server: 
     amy, ben, cay, dan = [await User.new(node, handle) for handle in ("amy", "ben", "cay", "dan")]
     for user, mail in ((ben, "instant"), (cay, "instant"), (dan, "digest")):
         await verified(user, server)
-        await wants(node, user, mail, digest=Digest())
+        await wants(node, user, mail, digest=DigestTime())
     group = await amy.group(ben, cay, dan, title="Vault")
     message = await amy.says(group, CANARY)
     for user in (ben, cay, dan):

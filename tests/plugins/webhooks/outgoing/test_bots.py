@@ -14,14 +14,13 @@ import trio
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.settling import Done, Unsettled, settle
 
-from chatnode.api import now_ms
+from chatnode.api import HOUR_MS, now_ms
 from chatnode.node import Node
 from chatnode.storage.log import log
 from chatnode.testing import LiveUser, User, refused
 from chatnode.testing.people import PATIENCE
 from tests.bots import with_buttons
 from tests.plugins.webhooks.outgoing.dialogue import (
-    HOUR_MS,
     INVOCATIONS,
     endpoint,
     id_of,

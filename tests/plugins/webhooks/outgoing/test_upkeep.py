@@ -8,13 +8,13 @@ from chatnode_webhooks.outgoing import deliveries
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.upkeep import clean
 
-from chatnode.api import Transaction, now_ms
+from chatnode.api import DAY_MS, Transaction, now_ms
 from chatnode.node import Node
 from chatnode.testing import User, catch_up
-from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of, rows, sending, until
+from tests.plugins.sql import rows
+from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of, sending, until
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 
-DAY_MS = 86_400_000
 CANARY = "a canary that is long enough to be looked for"
 
 

@@ -33,6 +33,7 @@ def _call_at_once(words: list[str]) -> bool:
         return False
     fields = [word.partition("=") for word in words[2:]]
     plain = all(separator and name and not name.endswith(":") for name, separator, _ in fields)
+    plain = plain and len({name for name, _, _ in fields}) == len(fields)
     if len(words) < 2 or not plain or any(word.startswith("-") or not _is_text(word) for word in words):
         return False
     node = control_socket.connect(data) if data else None
@@ -51,6 +52,10 @@ def _call_at_once(words: list[str]) -> bool:
     except BrokenPipeError:  # the reader has closed the pipe: nothing is left to be written at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        from chatnode.cli import fail_to_write
+
+        fail_to_write(error)
     return True
 
 

@@ -225,7 +225,7 @@ def _host(host: str) -> str:
     if host.startswith("["):
         address = _ipv6(host[1:-1])
         if address.scope_id is not None:
-            raise ValueError(f"{host} has a zone, which no browser accepts")
+            raise ValueError(f"{host} has a zone, which browsers do not accept")
         return f"[{address}]"
     try:
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()

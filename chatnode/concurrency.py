@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 class Signal:
-    """Wakes every task that waits for it, each time it is given.
+    """Wakes every task that waits for it, each time it is notified.
 
-    Wait for it in a loop that checks whether what was wanted has come: a signal given before `wait` is called is
+    Wait for it in a loop that checks whether what was wanted has come: a signal notified before `wait` is called is
     missed.
     """
 
@@ -23,14 +23,14 @@ class Signal:
     def __init__(self) -> None:
         self._event = trio.Event()
 
-    def give(self) -> None:
+    def notify(self) -> None:
         """Sync; never checkpoints."""
         if self._event.statistics().tasks_waiting:
             self._event.set()
             self._event = trio.Event()
 
     async def wait(self) -> None:
-        """Until the signal is given."""
+        """Until the signal is notified."""
         await self._event.wait()
 
 

@@ -45,7 +45,7 @@ class Server:
         "", "PEM file with the certificate chain. If this and tls_key are set, the port accepts TLS only."
     )
     tls_key: str = setting(
-        "", "PEM file with the private key. If this or the certificate changes on disk, the node takes up both."
+        "", "PEM file with the private key. If this or the certificate changes on disk, the node reloads both."
     )
     http_bind: str = setting(
         "",
@@ -84,6 +84,7 @@ class Server:
         20.0,
         "Seconds without a TCP acknowledgement from the peer after which a connection is dropped (TCP_USER_TIMEOUT).",
         minimum=1,
+        maximum=2_147_483,
     )
 
     def __attrs_post_init__(self) -> None:
@@ -110,7 +111,7 @@ class Acme:
         (), "Names that the certificate is for. Empty: the host of server.public_url.", read=read_domain
     )
     contact: str = setting(
-        "", "Mail address at which the authority can reach you. Empty: none.", read=read_mail_address
+        "", "Email address at which the authority can reach you. Empty: none.", read=read_mail_address
     )
     directory: str = setting(
         LETS_ENCRYPT, "URL of the authority's ACME directory. Default: Let's Encrypt.", read=read_directory
@@ -157,12 +158,12 @@ class Limits:
     )
     outbox_bytes: int = setting(
         1_048_576,
-        "Maximum number of bytes queued for a slow session; beyond that, the session is told to resume later.",
+        "Maximum number of bytes queued for a slow session; beyond that, it has to resume later.",
         minimum=0,
     )
     idle_seconds: float = setting(
         75.0,
-        "Seconds of silence after which a client socket is pinged; after as many more, it is closed.",
+        "Seconds of silence after which a client socket is pinged; after the same time again, it is closed.",
         minimum=0,
     )
     requests_per_minute: int = setting(6_000, "Maximum number of requests per user and minute.", minimum=0)
@@ -276,21 +277,25 @@ class PresenceSettings:
 class Storage:
     """SQLite: one file, one writer thread, a few reader threads."""
 
-    readers: int = setting(2, "Number of threads that answer reading commands.", minimum=1)
+    readers: int = setting(2, "Number of threads that answer reading commands.", minimum=1, maximum=64)
     group_jobs: int = setting(512, "Maximum number of writes that share a commit.", minimum=1)
-    cache_kib: int = setting(16_384, "Page cache of the writer's connection, in KiB.", minimum=256)
-    reader_cache_kib: int = setting(4_096, "Page cache of each reader's connection, in KiB.", minimum=256)
+    cache_kib: int = setting(16_384, "Page cache of the writer's connection, in KiB.", minimum=256, maximum=2**31 - 1)
+    reader_cache_kib: int = setting(
+        4_096, "Page cache of each reader's connection, in KiB.", minimum=256, maximum=2**31 - 1
+    )
     least_free_mib: int = setting(200, "Minimum free disk space; below it, /health reports a problem.", minimum=0)
     vacuum_free_share: float = setting(
         0.25,
         "Share of unused space, if above 16 MiB, at which an idle node shrinks the database file; 0 disables it.",
         minimum=0,
+        maximum=1,
     )
     vacuum_most_mib: int = setting(1024, "Do not shrink a database larger than this: writes wait meanwhile.", minimum=0)
     checkpoint_pages: int = setting(
         16_000,
         "Size of the write-ahead log, in pages of 4 KiB, at which a busy node checkpoints it into the database file; an idle node always does.",
         minimum=1,
+        maximum=2**31 - 1,
     )
 
 
@@ -298,12 +303,12 @@ class Storage:
 class Backup:
     """Backups made by the node itself, or by `chatnode backup --rotate` from cron."""
 
-    directory: str = setting("", "Directory for backups. Empty: `backups` in the data directory.")
+    directory: str = setting("", "Directory for backups, of this node only. Empty: `backups` in the data directory.")
     every_hours: float = setting(0.0, "Hours between backups; 0 disables them.", minimum=0)
     passphrase_file: str = setting("", "File with the passphrase to encrypt backups with. Empty: not encrypted.")
     files: bool = setting(
         True,
-        "Include the files of plugins. Without: copy `plugins` in the data directory yourself, after each backup.",
+        "Include the files of plugins. If false, copy `plugins` in the data directory yourself, after each backup.",
     )
     keep_daily: int = setting(7, "Daily backups to keep.", minimum=0)
     keep_weekly: int = setting(5, "Weekly backups to keep.", minimum=0)
@@ -322,14 +327,14 @@ class Bucket:
     name: str = setting("", "Name of the bucket. Empty: no copies.")
     endpoint: str = setting("", "URL of the service. Empty: that of AWS.")
     region: str = setting("", "Region, if the service has any.")
-    prefix: str = setting("", "What the names in the bucket begin with, such as `chatnode/`. No other node may use it.")
+    prefix: str = setting("", "Prefix of object names in the bucket, such as `chatnode/`. No other node may use it.")
     access_key: str = setting("", "Access key. Empty: as boto3 finds it, in AWS_… or the machine's role.", secret=True)
     secret_key: str = setting("", "Secret key for the access key.", secret=True)
     which: str = setting(
         "all", "Which backups are copied: `all`, or the first one of each month.", choices=("all", "monthly")
     )
     delete: bool = setting(
-        True, "Delete old backups from the bucket by the numbers of `backup.keep_…`. Without, it only grows."
+        True, "Delete old backups from the bucket as `backup.keep_…` says. If false, nothing is deleted."
     )
 
 
@@ -362,18 +367,15 @@ class Search:
     )
     most_behind_messages: int = setting(
         10_000,
-        "While posts wait to be stored, indexing waits too, until this number of messages is not indexed. "
-        "A search scans them; 0 makes posts wait for indexing.",
+        "Indexing yields to posts until this many messages are unindexed; searches scan those. 0: posts wait for indexing.",
         minimum=0,
     )
-    most_behind_seconds: float = setting(
-        30.0, "Maximum seconds for which indexing waits while posts wait to be stored.", minimum=0
-    )
+    most_behind_seconds: float = setting(30.0, "Maximum seconds for which indexing yields to posts.", minimum=0)
     shard_messages: int = setting(
         50_000, "Number of messages in one part of the index. Removing text rebuilds the whole part.", minimum=1
     )
     removal_seconds: float = setting(
-        60.0, "Seconds until the text of a deleted or edited message is out of the index.", minimum=0
+        60.0, "Seconds until the text of a deleted or edited message is removed from the index.", minimum=0
     )
     deadline_seconds: float = setting(
         1.0,
@@ -404,16 +406,16 @@ class Plugins:
 
 @attrs.frozen
 class WorkSettings:
-    """Durable work of plugins, such as imports: long, in the background, and resumed after a restart."""
+    """Background work of plugins, such as imports, which resumes after a restart."""
 
     at_once: int = setting(
         4,
-        "Maximum number of works that run at the same time; others wait. A plugin may set fewer of a kind.",
+        "Maximum number of concurrent work items; a plugin may set a lower limit for a kind.",
         minimum=1,
     )
     keep_days: int = setting(
         30,
-        "Days for which works that have ended, and their results, can be looked up; after that they are removed.",
+        "Days to keep finished work items and their results.",
         minimum=1,
     )
 
@@ -425,16 +427,14 @@ class BotSettings:
     per_person: int = setting(5, "Maximum number of bots that a user may own.", minimum=0)
     commands: int = setting(50, "Maximum number of slash commands of a bot.", minimum=1)
     fresh_minutes: int = setting(
-        15, "Minutes for which a bot that was away is still told of a slash command or button.", minimum=1
+        15, "Minutes for which a slash command or button press waits for an offline bot.", minimum=1
     )
     reply_minutes: int = setting(30, "Minutes in which a bot may answer a slash command or button.", minimum=1)
     replies: int = setting(5, "Maximum number of answers to a slash command or button.", minimum=1)
     working_seconds: float = setting(
-        3.0, "Seconds after which a user is told that a bot has not answered a slash command yet.", minimum=0.1
+        3.0, "Seconds before a user is notified that a bot has not answered a slash command.", minimum=0.1
     )
-    keep_hours: int = setting(
-        24, "Hours for which slash commands, pressed buttons and private answers are kept.", minimum=1
-    )
+    keep_hours: int = setting(24, "Hours to keep slash commands, pressed buttons and private answers.", minimum=1)
 
 
 @attrs.frozen
@@ -444,12 +444,12 @@ class OutboundSettings:
 
     allow: tuple[str, ...] = setting(
         (),
-        "Networks, addresses and exact names of hosts that may be reached although they are private, e.g. 10.1.0.0/16 or ntfy.lan:8080. They may also be reached without TLS. A cloud metadata service only if its address is listed by itself.",
+        "Networks, addresses and exact names of hosts that may be reached although they are private, e.g. 10.1.0.0/16 or ntfy.lan:8080. They may also be reached without TLS. A cloud metadata service is reached only if its own address is listed.",
         read=read_egress_rule,
     )
     deny: tuple[str, ...] = setting(
         (),
-        "Networks, addresses and exact names of hosts that may not be reached although they are public; stronger than allow.",
+        "Networks, addresses and exact names of hosts that may not be reached although they are public; takes precedence over allow.",
         read=read_egress_rule,
     )
     nat64: bool = setting(
@@ -458,7 +458,7 @@ class OutboundSettings:
     )
     proxy: str = setting(
         "",
-        "URL of an egress proxy for all these requests, e.g. http://user:password@proxy.example.org:3128. The proxy looks names up and alone decides which addresses may be reached; allow is not used. HTTP_PROXY is ignored.",
+        "URL of an egress proxy for all these requests, e.g. http://user:password@proxy.example.org:3128. The proxy resolves names and alone decides which addresses may be reached; allow is ignored. HTTP_PROXY is ignored.",
         read=read_proxy,
         secret=True,
     )
@@ -472,17 +472,17 @@ class OutboundSettings:
 
 @attrs.frozen
 class MailSettings:
-    """Mail by your SMTP server. Without a host, the node sends no mail."""
+    """Email through your SMTP server. Without a host, the node sends none."""
 
     host: str = setting("", "Host name of the SMTP server, e.g. mail.example.org.", read=read_mail_host)
-    port: int = setting(587, "Port of the SMTP server.", minimum=1)
+    port: int = setting(587, "Port of the SMTP server.", minimum=1, maximum=65_535)
     security: str = setting(
         "starttls",
-        "How connections are secured: starttls, tls (from the first byte, often port 465), or none. Mail is never sent with less than this.",
+        "How connections are secured: starttls, tls (from the first byte, often port 465), or none. Email is never sent with less than this.",
         choices=("starttls", "tls", "none"),
     )
     user: str = setting(
-        "", "User name at the SMTP server; needs password_file. Empty: mail is sent without signing in."
+        "", "User name at the SMTP server; needs password_file. Empty: email is sent without signing in."
     )
     password_file: str = setting(
         "",
@@ -526,6 +526,8 @@ class Config:
     of_plugins: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict[str, Mapping[str, Any]], repr=False)
     """The sections [plugins.<name>] as written; each plugin's own class checks its section (`settings_of`). Not in the
     repr, because some hold secrets."""
+    places: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False, eq=False)
+    """Where the section of each plugin was written, such as a file; for errors."""
 
     @property
     def speaks_tls(self) -> bool:
@@ -535,4 +537,5 @@ class Config:
 
 def settings_of(config: Config, plugin: str, kind: type[T]) -> T:
     """A plugin's settings, as an instance of its class `kind`; raises `StartError`, which names the key."""
-    return read_section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", "settings")
+    place = config.places.get(plugin, "settings")
+    return read_section(kind(), config.of_plugins.get(plugin, {}), f"plugins.{plugin}", place)

@@ -45,18 +45,26 @@ def sections() -> Iterator[tuple[str, type[Any]]]:
     """Name and class of each section, in the order of `config.toml`."""
     defaults = Config()
     for field in attrs.fields(Config):
-        if field.name != "of_plugins":
+        if field.name not in ("of_plugins", "places"):
             yield field.name, type(getattr(defaults, field.name))
 
 
 def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(_text(path.read_bytes()))
     except FileNotFoundError:
         raise StartError(f"{path}: no such file; omit --config to use the defaults") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise StartError(f"{path}: {error}") from None
+
+
+def _text(data: bytes) -> str:
+    """Some editors of Windows begin a text with a mark of its encoding. Raises `ValueError`."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is not UTF-8; save the file as UTF-8") from None
 
 
 def _read_environment(environment: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], str]:
@@ -76,8 +84,13 @@ def _overlay(config: Config, values: Mapping[str, Any], place: str) -> Config:
             nested = {name: cast("Mapping[str, Any]", each) for name, each in own.items() if isinstance(each, dict)}
             own = {key: value for key, value in own.items() if key not in nested}
             changes["of_plugins"] = _merged(config.of_plugins, nested)
+            changes["places"] = dict(config.places) | {name: _both(config.places.get(name), place) for name in nested}
         changes[section] = read_section(getattr(config, section), own, section, place, _sections_with)
     return attrs.evolve(config, **changes)
+
+
+def _both(before: str | None, place: str) -> str:
+    return place if before is None else f"{before} or {place}"
 
 
 def _merged(before: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class ControlSocket:
         """
         if taken := _OF_REQUESTS & fields.keys():
             raise Refusal(
-                "invalid", f"{min(taken)} is no field of a command: requests have one of their own", path=min(taken)
+                "invalid", f"a command cannot have the field {min(taken)}: requests use it themselves", path=min(taken)
             )
         self._count += 1
         request = {"id": self._count, "op": name, **fields}

@@ -96,7 +96,7 @@ class NoCaller(Refusal, Misuse):
     """There is no requester: in a task, a consumer, or a work."""
 
     def __init__(self) -> None:
-        super().__init__("forbidden", "there is no caller here; act with ctx.as_person(…) or ctx.as_operator()")
+        super().__init__("forbidden", "no caller here; act with ctx.as_person(…) or ctx.as_operator()")
 
 
 class WouldBlock(Misuse, RuntimeError):

@@ -33,7 +33,7 @@ from chatnode.errors import Refusal, StartError, WrongKind
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.discovery import choose
 from chatnode.hooks.files import tell_restored
-from chatnode.hooks.growth import LogGrowth
+from chatnode.hooks.log_growth import LogGrowth
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.programs import Programs
 from chatnode.hooks.site import PluginSite
@@ -257,7 +257,7 @@ class Node:
                     self.mounted = None
                     mounted.cut()
                     plugins.cancel_scope.cancel()
-                await self.plugins.tell("node_stopping")
+                await self.plugins.notify_all("node_stopping")
                 background.cancel_scope.cancel()
 
     async def _redirect(self, ports: Ports, stopping: trio.Event) -> None:
@@ -286,7 +286,7 @@ class Node:
     async def _run_plugins(self, serving: trio.Event) -> None:
         """Run the consumers, tasks and works of plugins, once the node serves and `node_started` was called."""
         await serving.wait()
-        await self.plugins.tell("node_started")
+        await self.plugins.notify_all("node_started")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.consumers.run)
             nursery.start_soon(self.tasks.run)
@@ -298,7 +298,7 @@ class Node:
             try:
                 await self.presence.write()
             except (Refusal, DatabaseError) as error:
-                logger.warning("users' last activity was not written: %s", error)
+                logger.warning("users' last activity could not be stored: %s", error)
             await self.core.part(Outbound).aclose()
             await self.core.part(Mailer).aclose()
 
@@ -369,7 +369,7 @@ async def build(
     board = PresenceBoard(db, sessions, config.presence)
     router = Router(sessions, board, core.metrics)
     hooks = plugins.request_hooks()
-    table = CommandTable([*commands, *plugins.commands()], hooks, board.active)
+    table = CommandTable([*commands, *plugins.commands()], hooks, board.mark_active)
     jobs = JobRunner(core, [job for each in subjects for job in each.jobs])
     core.add(sessions, board, plugins, hooks, table, jobs, Signer(directory.signing_keys))
     outbound = Outbound(config.outbound, core.metrics)
@@ -434,7 +434,7 @@ async def _follow_plugins(db: Database, running: frozenset[str]) -> None:
         if await db.read(lambda reader: bots.out_of_step(reader, running)):
             await db.write(lambda tx: bots.follow(tx, running))
     except (Refusal, DatabaseError) as error:
-        logger.error("the bots of plugins were not brought up to date: %s", error)
+        logger.error("the bots of plugins could not be updated: %s", error)
 
 
 async def _no_sessions() -> None:

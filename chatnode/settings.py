@@ -22,6 +22,7 @@ def setting(
     help: str,
     *,
     minimum: float | None = None,
+    maximum: float | None = None,
     choices: tuple[str, ...] = (),
     read: Read | None = None,
     of: type[Any] | None = None,
@@ -35,9 +36,15 @@ def setting(
     certain values; `read` checks and normalizes a string, or each string of a tuple. A `secret` string is never shown,
     and may be kept in a file that `<key>_file` names; a relative path is resolved below $CREDENTIALS_DIRECTORY, if
     systemd has set that.
+
+    A number without a `maximum` has one that no node needs and that nothing breaks at: a century for names that end
+    in `_seconds`, `_minutes`, `_hours` or `_days`, and a million million for others.
     """
     converter: Any = None if read is None else attrs.Converter(_read_field, takes_field=True)
-    metadata = {"help": help, "minimum": minimum, "choices": choices, "read": read, "of": of, "secret": secret}
+    metadata = {
+        "help": help, "minimum": minimum, "maximum": maximum, "choices": choices, "read": read, "of": of,
+        "secret": secret,
+    }  # fmt: skip
     return attrs.field(default=default, metadata=metadata, converter=converter, repr=not secret)
 
 
@@ -197,7 +204,21 @@ def _convert(value: Any, field: attrs.Attribute[Any], where: str, name: str) -> 
     minimum = field.metadata["minimum"]
     if minimum is not None and number < minimum:
         raise StartError(f"{place} is {value!r}; the minimum is {minimum}")
+    maximum = maximum_of(field)
+    if number > maximum:
+        raise StartError(f"{place} is {value!r}; the maximum is {maximum}")
     return number
+
+
+_CENTURY = {"seconds": 3_153_600_000, "minutes": 52_560_000, "hours": 876_000, "days": 36_500}
+"""Dates that far away can still be written, and counted in milliseconds."""
+_MOST = 1_000_000_000_000
+
+
+def maximum_of(field: attrs.Attribute[Any]) -> float:
+    """The largest value of a number."""
+    maximum: float | None = field.metadata["maximum"]
+    return _CENTURY.get(field.name.rpartition("_")[2], _MOST) if maximum is None else maximum
 
 
 _BOOLEANS = {
@@ -213,7 +234,7 @@ def _number(value: Any, kind: type[Any]) -> Any:
         return None
     try:
         number = kind(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for an integer that no float can be
         return None
     return number if number == number and abs(number) != float("inf") else None
 

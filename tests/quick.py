@@ -121,7 +121,7 @@ def upgrade(
 
 
 def new_database(path: Path) -> None:
-    """One with the core's tables, that `initialise` has been through."""
+    """One with the core's tables, that `initialize` has been through."""
     _of_the_core().write(path)
 
 

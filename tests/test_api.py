@@ -80,7 +80,8 @@ def test_the_client_library_carries_no_server_around() -> None:
     assert {"sqlite3", "argon2", "quart", "hypercorn", "pluggy", "click", "cryptography"} & modules == set()
     own = {".".join(name.split(".")[:2]) for name in modules if name.startswith("chatnode.")}
     assert own == {
-        "chatnode.client", "chatnode.concurrency", "chatnode.errors", "chatnode.model", "chatnode.protocol",
+        "chatnode.client", "chatnode.concurrency", "chatnode.counting", "chatnode.errors", "chatnode.model",
+        "chatnode.protocol",
     }  # fmt: skip
 
 

@@ -31,13 +31,13 @@ async def test_a_signal_wakes_those_who_wait_and_nobody_later(autojump_clock: tr
         await signal.wait()
         woken += 1
 
-    signal.give()
+    signal.notify()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(wait)
         nursery.start_soon(wait)
         await trio.sleep(1)
         assert woken == 0
-        signal.give()
+        signal.notify()
     assert woken == 2
     with trio.move_on_after(1) as scope:
         await signal.wait()

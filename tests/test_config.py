@@ -13,10 +13,11 @@ import pytest
 import chatnode
 from chatnode import config as configuration
 from chatnode import config_file
-from chatnode.config import Config, Limits
+from chatnode.config import Config, Limits, settings_of
 from chatnode.config_file import load, render, sections
 from chatnode.errors import StartError
 from chatnode.node import open_node
+from chatnode.settings import setting
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = [(section, field) for section, kind in sections() for field in attrs.fields(kind)]
@@ -166,6 +167,7 @@ WRONG: dict[str, list[str]] = {
     "[limits]\nconnections = -1": ["limits.connections", "minimum is 0"],
     "[limits]\nhead_seconds = nan": ["limits.head_seconds"],
     "[limits]\nhead_seconds = inf": ["limits.head_seconds"],
+    f"[limits]\nhead_seconds = 1{'0' * 400}": ["limits.head_seconds", "expected a number"],
     "[server]\nbind = 8008": ["server.bind", "string"],
     "[server]\norigins = 'https://a.example'\ntrusted_proxies = [1]": ["server.trusted_proxies", "list of strings"],
     "[server]\ndead_peer_seconds = 0": ["server.dead_peer_seconds", "minimum is 1"],
@@ -191,7 +193,7 @@ WRONG: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize("text", WRONG, ids=[text.replace("\n", " ") for text in WRONG])
+@pytest.mark.parametrize("text", WRONG, ids=[text.replace("\n", " ")[:80] for text in WRONG])
 def test_what_is_wrong_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
@@ -200,6 +202,36 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str) -> None:
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert [part for part in WRONG[text] if part not in message] == [], message
+
+
+def test_a_file_may_begin_with_the_mark_of_its_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xef\xbb\xbf[limits]\r\nedits = 3\r\n")
+    assert load(path, {}).limits.edits == 3
+
+
+def test_a_file_in_another_encoding_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes("[limits]\nedits = 3  # höchstens\n".encode("latin-1"))
+    with pytest.raises(StartError, match=f"{path}: line 2 is not UTF-8; save the file as UTF-8"):
+        load(path, {})
+
+
+@attrs.frozen
+class OfPlugin:
+    threads: int = setting(4, "Threads.", minimum=1)
+
+
+def test_a_wrong_setting_of_a_plugin_names_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[plugins.demo]\nthreads = 0")
+    variable = {"CHATNODE_PLUGINS__DEMO__THREADS": "0"}
+    for config, place in (
+        (load(path, {}), str(path)), (load(None, variable), "environment"),
+        (load(path, variable), f"{path} or environment"),
+    ):  # fmt: skip
+        with pytest.raises(StartError, match=f"^{place}: plugins.demo.threads is '?0'?; the minimum is 1"):
+            settings_of(config, "demo", OfPlugin)
 
 
 @pytest.mark.parametrize(

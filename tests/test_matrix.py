@@ -25,10 +25,10 @@ from chatnode.config import Config, Limits
 from chatnode.errors import Refusal
 from chatnode.model.ids import direct_id
 from chatnode.node import Node
-from chatnode.services import COLLECTIONS
 from chatnode.testing import User
 from chatnode.transport import openapi
 from tests.commands import COMMANDS
+from tests.declared import COLLECTIONS
 from tests.plugins import rows
 from tests.services.dialogue import Visitor, new_cid, outcome
 from tests.transport.clients import ChatSocket, EventStream, Http, address_of, bearer, wait_for

@@ -17,7 +17,6 @@ import attrs
 import click
 import pytest
 
-from chatnode import services
 from chatnode.cli import cli
 from chatnode.config_file import sections
 from chatnode.model import conversations, ephemeral, events, messages, people, permissions, presence
@@ -25,14 +24,15 @@ from chatnode.model.commands import conversations as conversation_commands
 from chatnode.model.commands import messages as message_commands
 from chatnode.model.commands import presence as presence_commands
 from chatnode.protocol.codec import wire_name
-from chatnode.services import JOBS
 from chatnode.storage.engine.connection import add_functions
 from tests.commands import COMMANDS, PLUGINS
+from tests.declared import COLLECTIONS as CORE_COLLECTIONS
+from tests.declared import JOBS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs/requirements.md").read_text(encoding="utf-8")
 SEEDS = ("000", "001", "002", "003", "004")
-COLLECTIONS = (*services.COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
+COLLECTIONS = (*CORE_COLLECTIONS, *(each for plugin in PLUGINS for each in plugin.collections))
 EVENTS = {**events.EVENTS, **{kind.event.name: kind.event for plugin in PLUGINS for kind in plugin.events}}
 HEADING = "| asks for | what does it here | proof |"
 
@@ -235,7 +235,7 @@ ASKED_OF_ORGANISATION = {
 """The parts of that seed: names that their first column has, or how many rows they are at least."""
 
 
-def test_the_parts_of_the_seed_about_an_organisation_are_there() -> None:
+def test_the_parts_of_the_seed_about_an_organization_are_there() -> None:
     parts = dict(part.split("\n", 1) for part in re.split(r"^### ", OF_ORGANISATION, flags=re.MULTILINE)[1:])
     assert list(parts) == list(ASKED_OF_ORGANISATION)
     for part, asked in ASKED_OF_ORGANISATION.items():
@@ -247,7 +247,7 @@ def test_the_parts_of_the_seed_about_an_organisation_are_there() -> None:
             assert set(asked.split()) <= named, part
 
 
-def test_all_that_a_program_or_an_operator_sees_of_an_organisations_contacts_is_there() -> None:
+def test_all_that_a_program_or_an_operator_sees_of_an_organizations_contacts_is_there() -> None:
     """Permissions, roles, collections, events, metrics and works of the plugin; and the subjects of its commands."""
     named = set(re.findall(r"`([^`]+)`", " ".join(row.done for row in rows_of(OF_ORGANISATION))))
     crm = next(plugin for plugin in PLUGINS if plugin.name == "crm")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatnode.model.times import FIRST_MS, LAST_MS, day, milliseconds, rfc3339
+from chatnode.model.times import FIRST_MS, LAST_MS, day, milliseconds, rfc3339, zone_of
 
 
 @given(st.integers(FIRST_MS, LAST_MS))
@@ -70,3 +70,14 @@ def test_a_day_begins_at_midnight_in_utc() -> None:
     for text in ("1970-1-2", "1970-01-02T00:00:00Z", "1970-02-30", ""):
         with pytest.raises(ValueError, match=r"."):
             day(text)
+
+
+def test_time_zones_by_name() -> None:
+    paris = zone_of("Europe/Paris")
+    assert paris is not None
+    assert paris.key == "Europe/Paris"
+
+
+@pytest.mark.parametrize("name", ["", "Europe", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "a\0b", "x" * 5_000])
+def test_unknown_time_zones(name: str) -> None:
+    assert zone_of(name) is None

@@ -12,7 +12,7 @@ from chatnode.dispatch.limits import Turns
 from chatnode.model.folding import folded
 from chatnode.node import Node
 from chatnode.storage.conversations import conversations
-from chatnode.storage.engine import cutting
+from chatnode.storage.engine import deadlines
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.testing import User, refused
 from tests.commands import COMMANDS
@@ -104,7 +104,7 @@ async def fill(node: Node, owner: User, number: int) -> None:
 async def test_looking_for_groups_ends_at_the_deadline_and_keeps_nobody_from_reading(
     node: Node, ann: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cutting, "_STEPS_BETWEEN_LOOKS", 1_000)
+    monkeypatch.setattr(deadlines, "_STEPS_BETWEEN_LOOKS", 1_000)
     await fill(node, ann, 2_000)
     talk = await ann.direct(bob)
     await ann.says(talk, "hello")
@@ -155,6 +155,6 @@ async def test_check_finds_a_group_that_is_found_by_other_words_and_repair_mends
     problems = {
         each["name"]: each["problems"] for each in (await node.call("node.check"))["checks"] if each["problems"]
     }
-    assert problems == {"titles": [f"conversation {room} is found by other words than its title and description"]}
+    assert problems == {"titles": [f"the search words of conversation {room} differ from its title and description"]}
     assert (await node.call("node.repair"))["clean"]
     assert len((await ann.call("conversations.public", query="GRÖSSE"))["conversations"]) == 1

@@ -87,7 +87,7 @@ class AcmeClient:
         """The URL of an operation."""
         url = self.directory.get(name)
         if not isinstance(url, str):
-            raise AcmeError(f"{self.host} is no ACME directory, or has no {name}; check acme.directory")
+            raise AcmeError(f"{self.host} is not an ACME directory, or has no {name}; check acme.directory")
         return url
 
     def offers(self, name: str) -> bool:
@@ -209,4 +209,4 @@ def _no_json() -> NoReturn:
 
 
 def _no_location() -> NoReturn:
-    raise AcmeError("the authority did not say where what it made is")
+    raise AcmeError("the authority's answer lacks the header Location")

@@ -1,4 +1,4 @@
-"""From names to a certificate: order, authorisations, challenges, finalisation, download (RFC 8555, section 7.4)."""
+"""From names to a certificate: order, authorizations, challenges, finalization, download (RFC 8555, section 7.4)."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ async def _complete(client: AcmeClient, order: CertificateOrder, request: bytes,
             raise Invalid(f"{client.host}: {words_in(_problem_in(found))}", "invalid")
         if status == "pending" and status not in done:
             for url in _urls(found.get("authorizations")):
-                await _authorise(client, url, responder)
+                await _authorize(client, url, responder)
         elif status == "ready" and status not in done:
-            await _finalise(client, found, request)
+            await _finalize(client, found, request)
         else:
             await waits.wait(reply)
         done.add(status)
@@ -90,7 +90,7 @@ async def _complete(client: AcmeClient, order: CertificateOrder, request: bytes,
     return (await client.post(url, None)).body.decode("ascii", "replace")
 
 
-async def _finalise(client: AcmeClient, order: dict[str, Any], request: bytes) -> None:
+async def _finalize(client: AcmeClient, order: dict[str, Any], request: bytes) -> None:
     (url,) = _urls([order.get("finalize")])
     try:
         await client.post(url, {"csr": b64(request)})
@@ -99,7 +99,7 @@ async def _finalise(client: AcmeClient, order: dict[str, Any], request: bytes) -
             raise
 
 
-async def _authorise(client: AcmeClient, url: str, responder: Responder) -> None:
+async def _authorize(client: AcmeClient, url: str, responder: Responder) -> None:
     """Prove that one name is ours."""
     reply = await client.post(url, None)
     found = reply.json
@@ -119,18 +119,18 @@ async def _authorise(client: AcmeClient, url: str, responder: Responder) -> None
                 reply = await client.post(url, None)
     if _status(found) != "valid":
         problems = (_problem_in(each) for each in _objects(found.get("challenges")))
-        said = next((words_in(each) for each in problems if each), f"the authorisation is {_status(found)}")
+        said = next((words_in(each) for each in problems if each), f"the authorization is {_status(found)}")
         raise Invalid(f"{_name(found)}: {client.host}: {said}", "unauthorized")
 
 
-def _choose(client: AcmeClient, authorisation: dict[str, Any], responder: Responder) -> dict[str, Any]:
-    offered = {each.get("type"): each for each in _objects(authorisation.get("challenges"))}
+def _choose(client: AcmeClient, authorization: dict[str, Any], responder: Responder) -> dict[str, Any]:
+    offered = {each.get("type"): each for each in _objects(authorization.get("challenges"))}
     for kind in responder.kinds:
         if kind in offered:
             return offered[kind]
     theirs = ", ".join(sorted(str(each) for each in offered))
     raise AcmeError(
-        f"{_name(authorisation)}: {client.host} offers the challenges {theirs or '(none)'}, and this node answers "
+        f"{_name(authorization)}: {client.host} offers the challenges {theirs or '(none)'}, and this node answers "
         f"{', '.join(responder.kinds)}; for http-01, set server.http_bind"
     )
 
@@ -151,8 +151,8 @@ def _status(found: dict[str, Any]) -> str:
     return str(found.get("status"))[:40]
 
 
-def _name(authorisation: dict[str, Any]) -> str:
-    name: Any = authorisation.get("identifier")
+def _name(authorization: dict[str, Any]) -> str:
+    name: Any = authorization.get("identifier")
     return str(name.get("value"))[:253] if isinstance(name, dict) else "?"  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
 
 

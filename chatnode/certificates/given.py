@@ -50,7 +50,7 @@ class GivenFiles:
             try:
                 self._load()
             except StartError as error:
-                logger.error("%s; the certificate from before stays in use", error)
+                logger.error("%s; the previous certificate stays in use", error)
             else:
                 logger.info("%s has changed and is in use", self._certificate)
 
@@ -69,7 +69,7 @@ class GivenFiles:
     def problem(self, facts: Facts) -> str | None:
         """Why the certificate needs somebody's attention."""
         if facts.not_after - time.time() <= min(facts.lifetime * _LATE_SHARE, _LATE_SECONDS):
-            return "renew the files of server.tls_certificate and server.tls_key; the node takes them up by itself"
+            return "renew the files of server.tls_certificate and server.tls_key; the node reloads them"
         return None
 
 

@@ -152,7 +152,7 @@ class Keeper:
                     raise
             await self._remember(revoked=facts.serial, failures=0)
             await self._audit(actor, "certificate.revoke", facts, reason=reason)
-            self._woken.give()
+            self._woken.notify()
             return facts
 
     def problem(self, facts: Facts) -> str | None:
@@ -312,7 +312,7 @@ class Keeper:
         is_off = abs(ahead) > CLOCK_SECONDS
         self._clock = f"this machine's clock is {abs(ahead):.0f} s {direction} that of {client.host}" if is_off else ""
         if self._clock and not before:
-            logger.warning("%s; set it right, or certificates will seem invalid", self._clock)
+            logger.warning("%s; correct it, or certificates will seem invalid", self._clock)
 
     async def _audit(self, actor: Person | None, action: str, facts: Facts, **details: str) -> None:
         record = partial(
@@ -330,7 +330,7 @@ class Keeper:
         except (AcmeError, OSError) as error:
             logger.debug("%s", words_of(error))  # what matters of it was logged where it was met
         except Exception:
-            logger.exception("the certificate could not be looked after")
+            logger.exception("the certificate could not be checked")
 
 
 def _shown(seconds: float) -> str:

@@ -87,7 +87,7 @@ class CertificateStore:
                 order = CertificateOrder(**fields)
             return State(order=order, **found)
         except (TypeError, KeyError):
-            logger.error("%s: cannot be read; the next try begins again", self.directory / "state.json")
+            logger.error("%s: cannot be read; the next try starts over", self.directory / "state.json")
             return State()
 
     def save_state(self, state: State) -> None:

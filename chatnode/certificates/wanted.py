@@ -74,8 +74,8 @@ def warn(config: Config, bind: str) -> None:
     """Say at the start what will probably keep the authority from reaching the node."""
     if config.server.trusted_proxies:
         logger.warning(
-            "acme: server.trusted_proxies is set; behind a proxy that ends TLS, no authority reaches this node's port: "
-            "let the proxy obtain the certificate, and remove [acme]"
+            "acme: server.trusted_proxies is set; behind a proxy that terminates TLS, no authority reaches this node's "
+            "port: let the proxy obtain the certificate, and remove [acme]"
         )
     elif is_loopback(parse_bind(bind).host) or parse_bind(bind).host == "localhost":
         logger.warning(

@@ -60,16 +60,16 @@ def read(pem: bytes) -> Facts:
     except ValueError:
         raise
     except Exception as error:  # such as InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType, TypeError
-        raise ValueError(f"the certificate cannot be understood: {error}") from error
+        raise ValueError(f"the certificate cannot be parsed: {error}") from error
 
 
 def _facts(found: x509.Certificate) -> Facts:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    organisation = [*found.issuer.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)]
+    organization = [*found.issuer.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)]
     common = [*found.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
-    issuer = " ".join(str(each.value) for each in (*organisation, *common))
+    issuer = " ".join(str(each.value) for each in (*organization, *common))
     return Facts(
         tuple(_names(found)), issuer, f"{found.serial_number:x}", found.not_valid_before_utc.timestamp(),
         found.not_valid_after_utc.timestamp(), found.issuer == found.subject, _ari(found),

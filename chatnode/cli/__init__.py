@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -82,7 +84,7 @@ _COMMANDS = {
     "backup": ("backups.backup", "Make a backup; the node may be running."),
     "call": ("calling.call", "Run any command by its name."),
     "chat": ("chatting.chat", "Chat in this terminal."),
-    "check": ("checking.check", "Check the database and the files of plugins; exit with 1 if there are problems."),
+    "check": ("checking.check", "Check the database and the files of plugins; exits with 1 if there are problems."),
     "config": ("printing.config", "Print every setting with its default, as a config.toml."),
     "download": ("transferring.download", "Download a file as a user, and print its path."),
     "export": ("upkeep.export", "Export everything as lines of JSON; the node may be running."),
@@ -93,14 +95,14 @@ _COMMANDS = {
     "plugin": ("plugins.plugin", "Manage plugins."),
     "restore": ("backups.restore", "Replace the database with a backup, and put back missing files of plugins."),
     "role": ("roles.role", "Manage roles and their permissions."),
-    "self": ("self_check.itself", "Look at this installation of chatnode."),
+    "self": ("self_check.itself", "Inspect this installation."),
     "serve": ("serving.serve", "Run the node until it gets SIGINT or SIGTERM."),
     "setup": ("accounts.setup", "Print a link for the first administrator to sign up with."),
     "systemd": ("printing.systemd", "Print a systemd unit that starts this chatnode."),
     "token": ("accounts.token", "Manage API tokens."),
     "upload": ("transferring.upload", "Upload files as a user, and print their ids."),
     "user": ("accounts.user", "Manage accounts."),
-    "work": ("works.work", "Look at the durable work of plugins, such as imports, and steer it."),
+    "work": ("works.work", "Inspect and control background work of plugins, such as imports."),
 }
 """Where each command is, and what the help says of it: the summary of the command itself, which is imported late."""
 
@@ -126,6 +128,7 @@ def cli(context: click.Context, data: Path) -> None:
 
 def main() -> None:
     """Entry point: errors that name a place and a fix are printed as they are, and exit with 1."""
+    _open_closed_streams()
     if bundle.ROOT is not None:
         from chatnode.hooks.site import PluginSite
 
@@ -135,14 +138,44 @@ def main() -> None:
     except (StartError, Refusal, ConnectionLost, UnicodeEncodeError) as error:
         fail(error)
     except OSError as error:
-        if error.filename is None:
-            raise
-        fail(StartError(f"{os.fsdecode(error.filename)}: {error.strerror}"))
+        if error.filename is not None:
+            fail(StartError(f"{os.fsdecode(error.filename)}: {error.strerror}"))
+        fail_to_write(error)
     except ExceptionGroup as group:
         expected, rest = group.split((StartError, Refusal))
         if expected is None or rest is not None:
             raise
         fail(_first(expected))
+
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
+def _open_closed_streams() -> None:
+    """Read nothing from a standard stream that was closed, as supervisors do, and write nothing to it: otherwise the
+    database might get its number, and what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.fstat(number)
+                continue
+            _put_nothing_at(number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+def fail_to_write(error: OSError) -> NoReturn:
+    """Exit if what was printed could not be written, else raise the error."""
+    if error.errno not in _UNWRITABLE:
+        raise error
+    _put_nothing_at(1)  # where Python would try again at its exit
+    fail(StartError(f"standard output cannot be written; the command may have been carried out: {error.strerror}"))
+
+
+def _put_nothing_at(number: int) -> None:
+    opened = os.open(os.devnull, os.O_RDWR)
+    if opened != number:
+        os.dup2(opened, number)
+        os.close(opened)
 
 
 def _data_of(words: list[str]) -> str:
@@ -166,7 +199,8 @@ def fail(error: Exception) -> NoReturn:
     """Print an error that names a place and a fix, and exit with 1."""
     message = str(error)
     if isinstance(error, UnicodeEncodeError):  # what the shell handed over as bytes of no text
-        message = f"{error.object!r} is not UTF-8"
+        words = [word for word in sys.argv if word != word.encode(errors="replace").decode()]
+        message = f"{(words or [error.object])[0]!r} is not UTF-8"
     if isinstance(error, Refusal):
         place = f" ({error.path})" if error.path else ""
         message = f"{error.message}{place} [{error.code}]"

@@ -11,6 +11,7 @@ import click
 
 from chatnode.cli.operator import run_making_command, run_operator_command, with_operator
 from chatnode.cli.remote import OperatorCall
+from chatnode.counting import counted
 from chatnode.errors import StartError
 
 
@@ -55,7 +56,7 @@ def set_password(data: Path, handle: str, password_stdin: bool) -> None:
     """Set a new password for HANDLE and sign it out everywhere."""
     new = read_password(password_stdin)
     done = run_operator_command(data, "people.password", person=handle, new=new)
-    click.echo(f"password set, {done['revoked']} sessions signed out")
+    click.echo(f"password set, {counted(done['revoked'], 'session')} signed out")
 
 
 @user.command("role")
@@ -119,7 +120,7 @@ def reset(data: Path, handle: str) -> None:
 
 @user.command("sessions")
 @click.argument("handle")
-@click.option("--sign-out", is_flag=True, help="End all of them.")
+@click.option("--sign-out", is_flag=True, help="Sign them all out.")
 @click.pass_obj
 def sessions(data: Path, handle: str, sign_out: bool) -> None:
     """List the devices and tokens of HANDLE.
@@ -131,7 +132,8 @@ def sessions(data: Path, handle: str, sign_out: bool) -> None:
         scopes = f"  [{' '.join(each['scopes'])}]" if "scopes" in each else ""
         click.echo(f"{each['session']:6}  {each['kind']:6}  {used:24}  {each['label']}{scopes}")
     if sign_out:
-        click.echo(f"{run_operator_command(data, 'people.sign_out', person=handle)['revoked']} sessions signed out")
+        revoked = run_operator_command(data, "people.sign_out", person=handle)["revoked"]
+        click.echo(f"{counted(revoked, 'session')} signed out")
 
 
 @user.command("export")
@@ -163,12 +165,12 @@ def export(data: Path, handle: str, file: Path) -> None:
 
         with appearing(file) as out:
             count = with_operator(data, partial(main, out))
-    click.echo(f"{count} entries written", err=True)
+    click.echo(f"{counted(count, 'entry', 'entries')} written", err=True)
 
 
 @user.command("erase")
 @click.argument("handle")
-@click.option("--confirm", help="Confirm with the handle here instead of at the prompt.")
+@click.option("--confirm", help="Confirm with the handle, without a prompt.")
 @click.pass_obj
 def erase(data: Path, handle: str, confirm: str | None) -> None:
     """Erase HANDLE permanently, with all its messages. Export first if you may need them."""
@@ -178,7 +180,7 @@ def erase(data: Path, handle: str, confirm: str | None) -> None:
         click.echo(f"{rows:9}  {table}")
     proof = receipt["proof"]
     click.echo(
-        f"{proof['looked_for']} texts searched for in the files: {proof['left']} found, "
+        f"{counted(proof['looked_for'], 'text')} searched for in the files: {proof['left']} found, "
         f"{proof['said_by_others']} also written by others"
     )
     if "advice" in proof:
@@ -192,7 +194,7 @@ def erase(data: Path, handle: str, confirm: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def adopt(data: Path, author: str, handle: str | None, dry_run: bool, yes: bool) -> None:
-    """Hand an imported AUTHOR over to the user HANDLE.
+    """Hand an imported AUTHOR over to user HANDLE.
 
     Everything the author wrote becomes the user's.
 
@@ -201,16 +203,16 @@ def adopt(data: Path, author: str, handle: str | None, dry_run: bool, yes: bool)
     """
     fields = {"author": author} | ({"person": handle} if handle else {})
     moved = run_operator_command(data, "people.adopt", **fields, dry_run=True)["moved"]
-    amount = f"{moved['messages']} messages, {moved['mentions']} mentions, {moved['groups']} memberships"
+    kinds = {"messages": "message", "mentions": "mention", "groups": "membership"}
+    amount = ", ".join(counted(moved[kind], noun) for kind, noun in kinds.items())
     if dry_run:
         click.echo(f"{author} has {amount}")
         return
     if not yes:
-        click.confirm(
-            f"{amount} of {author} become {handle or 'its own'}; this cannot be undone. Continue?", abort=True, err=True
-        )
+        question = f"{amount} of {author} will go to {handle or 'its own account'}; this cannot be undone. Continue?"
+        click.confirm(question, abort=True, err=True)
     moved = run_operator_command(data, "people.adopt", **fields)["moved"]
-    click.echo(f"{moved['messages']} messages of {author} now belong to {handle or author}")
+    click.echo(f"handed over {counted(moved['messages'], 'message')} of {author}")
     if handle is None:
         click.echo(run_operator_command(data, "people.reset_link", person=author)["link"])
 
@@ -241,7 +243,7 @@ def token() -> None:
 
 @token.command("create")
 @click.argument("handle")
-@click.option("--label", default="command line", show_default=True, help="What it is for.")
+@click.option("--label", default="command line", show_default=True, help="Name shown in `user sessions`.")
 @click.option("--days", type=int, help="Days until it expires (default: never).")
 @click.option("--scope", "scopes", multiple=True, help="Limit the token to PERMISSION or PERMISSION:read; repeatable.")
 @click.pass_obj
@@ -257,7 +259,7 @@ def create_token(data: Path, handle: str, label: str, days: int | None, scopes: 
 
 @token.command("revoke")
 @click.argument("handle")
-@click.argument("number", type=int)
+@click.argument("number", type=click.IntRange(1, 2**53 - 1))
 @click.pass_obj
 def revoke_token(data: Path, handle: str, number: int) -> None:
     """Revoke a token of HANDLE, or sign out a device.

@@ -13,6 +13,7 @@ from chatnode import config_file
 from chatnode.cli.operator import is_served
 from chatnode.cli.progress import Bars
 from chatnode.config import Config
+from chatnode.counting import counted
 from chatnode.errors import StartError
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.stored_files import FindLister
@@ -60,8 +61,10 @@ def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: 
     encrypted = "encrypted" if secret is not None else "not encrypted"
     counts = made.manifest["counts"]
     listed: dict[str, int] = made.manifest.get("files") or {}
-    files = f"{listed['count']} files, " if listed.get("count") else ""
-    click.echo(f"{made.path}: {counts['messages']} messages, {counts['people']} people, {files}{encrypted}")
+    holds = [counted(counts["messages"], "message"), counted(counts["people"], "person", "people")]
+    if listed.get("count"):
+        holds.append(counted(listed["count"], "file"))
+    click.echo(f"{made.path}: {', '.join([*holds, encrypted])}")
     for name in made.removed:
         click.echo(f"removed {name}")
     for name, problems in made.manifest["problems"].items():
@@ -77,7 +80,8 @@ def _copy_to_bucket(directory: DataDirectory, config: Config, secret: str | None
         sent = bucket_copies.copy_out(
             directory, backups.directory_of(directory, config.backup), config.bucket, config.backup, secret, progress
         )
-    click.echo(f"{len(sent.backups)} backups and {sent.files} files copied to the bucket {config.bucket.name}")
+    copied = f"{counted(len(sent.backups), 'backup')} and {counted(sent.files, 'file')}"
+    click.echo(f"copied {copied} to the bucket {config.bucket.name}")
 
 
 @click.command()
@@ -111,9 +115,9 @@ def restore(data: Path, backup: Path, passphrase_file: Path | None, anyway: bool
     if done.kept is not None:
         click.echo(f"the previous database is in {done.kept}")
     if done.files.put:
-        click.echo(f"{done.files.put} files of plugins were put back")
+        click.echo(f"restored {counted(done.files.put, 'file')} of plugins")
     for plugin, names in done.files.missing.items():
-        click.echo(f"{len(names)} files of the plugin {plugin} are missing: {names[0]}", err=True)
+        click.echo(f"{counted(len(names), 'file')} of the plugin {plugin} missing: {names[0]}", err=True)
     for name, problems in done.problems.items():
         click.echo(f"the check {name} failed; run chatnode check --repair: {problems[0]}", err=True)
 
@@ -160,9 +164,11 @@ def _describe(backup: Path, manifest: dict[str, Any] | None) -> None:
     if manifest is None:
         click.echo(f"{backup}: a plain copy of a database")
     else:
-        counts = ", ".join(f"{count} {what}" for what, count in manifest["counts"].items())
+        found: dict[str, int] = manifest["counts"]
+        singular = {"people": "person"}
+        counts = ", ".join(counted(found[name], singular.get(name, name.removesuffix("s")), name) for name in found)
         if files := manifest.get("files"):
-            counts += f", {files['count']} files"
+            counts += f", {counted(files['count'], 'file')}"
         click.echo(f"{backup}: made {manifest['made_at']} by chatnode {manifest['chatnode']}: {counts}")
 
 

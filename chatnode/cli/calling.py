@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | 
             click.echo(f"{each.name:32} {each.summary}")
         return
     _check_encoding(command)
-    values = dict(_field(text) for text in fields)
+    values = _fields(fields)
     if token is None:
         result = run_operator_command(data, command, **values)
     else:
@@ -74,6 +75,15 @@ def _check_encoding(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise click.BadParameter(f"{text!r} is not UTF-8") from None
+
+
+def _fields(texts: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in map(_field, texts):
+        if name in values:
+            raise click.BadParameter(f"{name} is given twice")
+        values[name] = value
+    return values
 
 
 def _field(text: str) -> tuple[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from chatnode.cli.operator import run_operator_command
+from chatnode.counting import counted
 
 _REASONS = ("unspecified", "key_compromise", "superseded", "cessation_of_operation")
 
@@ -21,7 +22,7 @@ def acme() -> None:
 @acme.command("status")
 @click.pass_obj
 def status(data: Path) -> None:
-    """Print the certificate; exit with 1 if it needs attention."""
+    """Print the certificate; exits with 1 if it needs attention."""
     found = run_operator_command(data, "certificate.status")
     if found["source"] == "none":
         click.echo("no certificate: the port does not speak TLS")
@@ -29,7 +30,7 @@ def status(data: Path) -> None:
     _print(found["certificate"])
     if found["source"] == "acme":
         click.echo(f"directory  {found['directory']}")
-        failures = f", after {found['failures']} failures" if found["failures"] else ""
+        failures = f", after {counted(found['failures'], 'failure')}" if found["failures"] else ""
         click.echo(f"next try   {found['next_try']}{failures}")
     else:
         click.echo("renewal    by the program that writes server.tls_certificate")
@@ -39,19 +40,25 @@ def status(data: Path) -> None:
 
 
 @acme.command("issue")
-@click.option("--dry-run", is_flag=True, help="Use the directory acme.staging, and do not use the certificate.")
+@click.option("--dry-run", is_flag=True, help="Use the directory acme.staging, and discard the certificate.")
 @click.pass_obj
 def issue(data: Path, dry_run: bool) -> None:
-    """Obtain a certificate now, also if the one in use is not due. The node must be running.
+    """Obtain a certificate now, even if the current one is not due. The node must be running.
 
     Authorities limit how often this works; try with --dry-run first.
     """
     _print(run_operator_command(data, "certificate.issue", dry_run=dry_run)["certificate"])
-    click.echo("all is well; the certificate was thrown away" if dry_run else "in use for new connections")
+    click.echo("dry run succeeded; certificate discarded" if dry_run else "in use for new connections")
 
 
 @acme.command("revoke")
-@click.option("--reason", type=click.Choice(_REASONS), default=_REASONS[0], show_default=True, help="Why.")
+@click.option(
+    "--reason",
+    type=click.Choice(_REASONS),
+    default=_REASONS[0],
+    show_default=True,
+    help="Reason given to the authority.",
+)
 @click.pass_obj
 def revoke(data: Path, reason: str) -> None:
     """Revoke the certificate in use. A running node obtains a new one at once, with a new key."""

@@ -42,8 +42,8 @@ def find(context: click.Context, name: str) -> click.Command | None:
     except StartError as error:
         return _failing(name, error, "(broken; see `chatnode plugin list`)")
     if own is None:
-        lack = StartError(f"the plugin {name} has no command of its own; see `chatnode plugin docs {name}`")
-        return _failing(name, lack, "(no command of its own)")
+        lack = StartError(f"the plugin {name} has no commands; see `chatnode plugin docs {name}`")
+        return _failing(name, lack, "(no commands)")
     command = copy.copy(own)
     command.context_settings = {**own.context_settings, "obj": _calling(context)}
     return command

@@ -56,7 +56,7 @@ class Tally:
         for each in done.get("elsewhere", ()):
             self.elsewhere += 1
             if self.elsewhere <= MOST_LINES:
-                click.echo(f"{source} message {each['cid']}: is in {each['title']!r} already; not moved", err=True)
+                click.echo(f"{source} message {each['cid']}: is already in {each['title']!r}; not moved", err=True)
         for failure in done.get("failed", ()):
             self.fail(f"{source} message {failure['cid']}", failure["reason"])
 
@@ -99,7 +99,7 @@ def import_zulip(data: Path, path: Path, join: bool, server: str | None) -> None
 @_join
 @click.option("--timezone", default="UTC", show_default=True, help="Time zone of the log, e.g. Europe/Berlin.")
 @click.option("--network", help="IRC network, if the file is not named irc.NETWORK.#channel.weechatlog.")
-@click.option("--channel", help="IRC channel, if neither the lines nor the file name tell.")
+@click.option("--channel", help="IRC channel, if neither the log nor its name says.")
 @click.pass_obj
 def import_irc(data: Path, path: Path, join: bool, timezone: str, network: str | None, channel: str | None) -> None:
     """Import a WeeChat log, plain or compressed."""

@@ -15,6 +15,7 @@ import click
 from chatnode import bundle
 from chatnode.cli.operator import is_served, run_operator_command, with_operator
 from chatnode.cli.remote import OperatorCall
+from chatnode.counting import counted
 from chatnode.errors import Refusal, StartError
 from chatnode.hooks.discovery import installed
 
@@ -54,7 +55,7 @@ def install(data: Path, what: str) -> None:
     after = _versions()
     new = [name for name, version in after.items() if before.get(name) != version]
     if not new:
-        click.echo(f"{what} brought no new plugin")
+        click.echo(f"{what} has no new plugin")
         return
     click.echo(f"installed {', '.join(f'{name} {after[name]}' for name in new)}")
     # In a process of its own, as what was imported here may be of the version before.
@@ -85,11 +86,11 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
 
     tables = _tables(data, name)
     files, size = _files(data, name)
-    held = [*tables, *([f"{files} files, {size >> 20} MiB"] if files else [])]
+    held = [*tables, *([f"{counted(files, 'file')}, {size >> 20} MiB"] if files else [])]
     if fate is None and held:
         destination, fate = _confirm(name, held, destination)
     if destination is not None:
-        click.echo(f"wrote {_export(data, name, tables, destination)} rows to {destination}")
+        click.echo(f"wrote {counted(_export(data, name, tables, destination), 'row')} to {destination}")
     if distribution not in (None, "", OWN):
         packages.remove(data, str(distribution))
         if name in _versions():  # pip says nothing of what it leaves alone, such as what is outside of its environment
@@ -99,7 +100,7 @@ def uninstall(data: Path, name: str, destination: Path | None, fate: str | None)
         dropped = run_operator_command(data, "plugins.drop", plugin=name, confirm=name)
         click.echo(f"dropped {', '.join(dropped['tables'])}")
         if dropped["files"]:
-            click.echo(f"deleted {dropped['files']} files")
+            click.echo(f"deleted {counted(dropped['files'], 'file')}")
     elif held:
         click.echo(f"kept {', '.join(held)}")
 

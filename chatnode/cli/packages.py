@@ -34,7 +34,7 @@ def add(data: Path, what: str) -> None:
     if bundle.ROOT is None:
         _pip_beside("install", "--quiet", str(path or what))
     elif path is not None and path.suffix != ".whl":
-        raise StartError(f"{what} is no wheel, and there is no Python here to build one; run `pip wheel` elsewhere")
+        raise StartError(f"{what} is not a wheel, and there is no Python here to build one; run `pip wheel` elsewhere")
     else:
         DataDirectory(data).require_node()
         _add_to_site(PluginSite(data), str(path or what))

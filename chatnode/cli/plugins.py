@@ -12,6 +12,7 @@ import click
 
 from chatnode.cli.installing import install, uninstall
 from chatnode.cli.operator import run_making_command, run_operator_command
+from chatnode.counting import counted
 from chatnode.errors import StartError
 from chatnode.hooks.discovery import GROUP, Installed, installed
 
@@ -46,7 +47,7 @@ def list_plugins(data: Path, as_json: bool) -> None:
         if "at_next_start" in each:
             click.echo(f"{'':16} {each['at_next_start']} after the next restart")
         if each["failures"]:
-            click.echo(f"{'':16} failed {each['failures']} times, last: {each['last_failure']}")
+            click.echo(f"{'':16} failed {counted(each['failures'], 'time')}, last: {each['last_failure']}")
 
 
 @plugin.command()

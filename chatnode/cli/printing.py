@@ -45,7 +45,8 @@ def config(data: Path, check: bool) -> None:
         if plugin.settings is not None:
             settings_of(settings, found.name, plugin.settings)
     for name in sorted({*settings.of_plugins, *settings.plugins.disabled} - known):
-        raise StartError(f"settings name the plugin {name}, which is not installed")
+        place = settings.places.get(name, "plugins.disabled")
+        raise StartError(f"{place}: there are settings for the plugin {name}, which is not installed")
     click.echo(f"ok: {path}" if path.exists() else f"ok: no {path}; all settings have their defaults")
 
 
@@ -62,5 +63,5 @@ def systemd() -> None:
     elif bundle.IS_ONE_FILE:  # it starts itself once more, and what serves is not the process that systemd started
         unit = unit.replace("Type=notify\n", "Type=notify\nNotifyAccess=all\n")
     if program.is_relative_to("/home") or program.is_relative_to("/root"):
-        click.echo(f"chatnode: the service cannot see {program}; install chatnode outside of /home and /root", err=True)
+        click.echo(f"chatnode: the service cannot access {program}; install chatnode outside /home and /root", err=True)
     click.echo(unit.replace(DOCUMENTED, shlex.quote(str(program)).replace("%", "%%")), nl=False)

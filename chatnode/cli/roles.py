@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from chatnode.cli.operator import run_making_command, run_operator_command
+from chatnode.counting import counted
 
 
 @click.group()
@@ -21,7 +22,7 @@ def list_roles(data: Path) -> None:
     given = run_operator_command(data, "roles.list")
     width = max(len(each["role"]) for each in given["roles"])
     for each in given["roles"]:
-        click.echo(f"{each['role']:{width}}{each['people']:7} accounts  {' '.join(each['permissions'])}")
+        click.echo(f"{each['role']:{width}}{counted(each['people'], 'account'):>16}  {' '.join(each['permissions'])}")
     click.echo()
     width = max(len(each["permission"]) for each in given["permissions"])
     for each in given["permissions"]:

@@ -15,18 +15,16 @@ import click
 from chatnode import __version__, bundle
 from chatnode.errors import StartError
 
-_CHUNK = 1 << 20
-
 
 @click.group("self")
 def itself() -> None:
-    """Look at this installation of chatnode."""
+    """Inspect this installation."""
 
 
 @itself.command()
 @click.pass_obj
 def check(data: Path) -> None:
-    """Check that it is complete; exit with 1 if not.
+    """Verify that it is complete; exits with 1 if not.
 
     Plugins are loaded for this, but no node is needed. In a bundle, what `chatnode plugin install` put into the data
     directory is listed too.
@@ -55,7 +53,7 @@ def _program() -> Iterator[Finding]:
         yield f"SHA-256 {digest(Path(place))}", ""
     yield os.confstr("CS_GNU_LIBC_VERSION") or "no glibc", ""
     yield f"SQLite {SQLITE}", _refusal(refuse_old_sqlite)
-    yield "processes of its own", _child()
+    yield "child processes", _child()
 
 
 def digest(path: Path) -> str:
@@ -75,7 +73,7 @@ def _child() -> str:
         done = subprocess.run(command, env=bundle.python_variables(), capture_output=True, text=True, check=False)
     except OSError as error:
         return f"{sys.executable}: {error.strerror}"
-    return "" if done.stdout == "here\n" else f"it ended with {done.returncode}: {done.stderr.strip()[-300:]}"
+    return "" if done.stdout == "here\n" else f"it exited with {done.returncode}: {done.stderr.strip()[-300:]}"
 
 
 def _plugins() -> Iterator[Finding]:

@@ -45,7 +45,7 @@ message in a hundred took three times as long while many users came and went (do
 def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) -> None:
     """Run the node until it gets SIGINT or SIGTERM."""
     if reload and bundle.ROOT is not None:
-        raise StartError("--reload is for plugins that are being written: install chatnode by pip for that")
+        raise StartError("--reload needs a chatnode installed with pip")
     own = DataDirectory(data).config
     config = config_file.load(config_path or (own if own.exists() else None))
     logs.set_up(config.logs.level, config.logs.format)

@@ -45,7 +45,7 @@ def _at_a_node(command: _F) -> _F:
 @_at_a_node
 @click.option("--to", "who", metavar="WHO_OR_CONVERSATION", help="Post the files there, in one message.")
 @click.option("--text", default="", help="Text of the message; needs --to.")
-@click.option("--original", is_flag=True, help="Keep the metadata of pictures, such as the place, and their bytes.")
+@click.option("--original", is_flag=True, help="Upload pictures unchanged, with metadata such as location.")
 @click.option("--name", help="Name of the file, instead of its own; needed for standard input.")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 def upload(

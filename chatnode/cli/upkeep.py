@@ -10,6 +10,7 @@ import click
 
 from chatnode import config_file
 from chatnode.cli.progress import Bars
+from chatnode.counting import counted
 from chatnode.errors import StartError
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.directory import DataDirectory
@@ -25,13 +26,15 @@ from chatnode.storage.upkeep.upgrading import missing_in, upgrade
 def export(data: Path, destination: Path | None) -> None:
     """Export everything as lines of JSON; the node may be running.
 
-    DESTINATION must not exist; without it, write to standard output. The export contains
-    everything except passwords and tokens.
+    DESTINATION must not exist; without it, or with `-`, write to standard output. The export
+    contains everything except passwords and tokens.
     """
     from chatnode.services import TABLES
 
     directory = DataDirectory(data)
     _refuse_old(directory)
+    if str(destination) == "-":
+        destination = None
     try:
         with ExitStack() as stack:
             out = sys.stdout.buffer if destination is None else stack.enter_context(appearing(destination))
@@ -47,7 +50,7 @@ def export(data: Path, destination: Path | None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of the lines has stopped
         sys.exit(1)
-    click.echo(f"{destination or 'standard output'}: {count} lines written", err=True)
+    click.echo(f"{destination or 'standard output'}: {counted(count, 'line')} written", err=True)
 
 
 def _refuse_old(directory: DataDirectory) -> None:

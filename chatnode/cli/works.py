@@ -22,16 +22,16 @@ _OPEN = ("waiting", "running")
 
 @click.group()
 def work() -> None:
-    """Look at the durable work of plugins, such as imports, and steer it."""
+    """Inspect and control background work of plugins, such as imports."""
 
 
 @work.command("list")
-@click.option("--status", help="Only works with this status, such as running.")
-@click.option("--kind", help="Only works of this kind, such as crm.import.")
+@click.option("--status", help="Only work items with this status, such as running.")
+@click.option("--kind", help="Only work items of this kind, such as crm.import.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
 @click.pass_obj
 def list_work(data: Path, status: str | None, kind: str | None, limit: int) -> None:
-    """List works, newest first."""
+    """List work items, newest first."""
     terms = {"status": status, "kind": kind}
     fields = {name: value for name, value in terms.items() if value is not None}
     for each in run_operator_command(data, "work.list", limit=limit, **fields)["works"]:
@@ -43,10 +43,10 @@ def list_work(data: Path, status: str | None, kind: str | None, limit: int) -> N
 
 @work.command("show")
 @click.argument("id")
-@click.option("--watch", is_flag=True, help="Show a progress bar until the work ends; Ctrl-C stops watching only.")
+@click.option("--watch", is_flag=True, help="Show a progress bar until it ends; Ctrl-C stops only the watching.")
 @click.pass_obj
 def show(data: Path, id: str, watch: bool) -> None:
-    """Print work ID: its status, progress and result. Exit with 1 if it has failed or was cancelled."""
+    """Print work item ID: its status, progress and result. Exits with 1 if it failed or was cancelled."""
     found = _watch(data, id) if watch else run_operator_command(data, "work.get", work=id)["work"]
     click.echo(control_socket.shown(found))
     if found["status"] in ("failed", "cancelled"):
@@ -56,7 +56,7 @@ def show(data: Path, id: str, watch: bool) -> None:
 def _watch(data: Path, id: str) -> dict[str, Any]:
     node = control_socket.connect(data)
     if node is None:
-        raise StartError(f"{data}: no node runs there, so nothing would change; start it with chatnode serve")
+        raise StartError(f"{data}: no node is running there; start one with chatnode serve")
     with node, Bars() as bars:
         while True:
             found: dict[str, Any] = node.call("work.get", work=id)["work"]
@@ -70,7 +70,7 @@ def _watch(data: Path, id: str) -> dict[str, Any]:
 @click.argument("id")
 @click.pass_obj
 def pause(data: Path, id: str) -> None:
-    """Pause work ID. What it has done stays, and `resume` lets it go on from there."""
+    """Pause work item ID; `resume` continues where it stopped."""
     _steer(data, "work.pause", id)
 
 
@@ -78,7 +78,7 @@ def pause(data: Path, id: str) -> None:
 @click.argument("id")
 @click.pass_obj
 def resume(data: Path, id: str) -> None:
-    """Let work ID go on that is paused, or try again that has failed."""
+    """Resume paused work item ID, or retry it if it failed."""
     _steer(data, "work.resume", id)
 
 
@@ -86,7 +86,7 @@ def resume(data: Path, id: str) -> None:
 @click.argument("id")
 @click.pass_obj
 def cancel(data: Path, id: str) -> None:
-    """End work ID. What it has done stays."""
+    """Cancel work item ID; what it has written is kept."""
     _steer(data, "work.cancel", id)
 
 

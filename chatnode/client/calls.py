@@ -98,12 +98,12 @@ class Calls:
     def _under_way(self, call: PendingCall) -> Generator[None]:
         self._pending[call.id] = call
         self._unsent.append(call)
-        self._changed.give()
+        self._changed.notify()
         try:
             yield
         finally:
             self._pending.pop(call.id, None)
-            self._changed.give()
+            self._changed.notify()
 
     async def next_to_send(self) -> PendingCall:
         """Wait for a request to send; it counts as sent from here on."""
@@ -127,7 +127,7 @@ class Calls:
         if call is not None:
             call.reply = reply
             call.done.set()
-            self._changed.give()
+            self._changed.notify()
 
     def refuse_largest(self) -> None:
         """The node closed the connection over a frame that was too big: that was the largest one."""
@@ -146,7 +146,7 @@ class Calls:
             call.sent = False
         self._unsent = deque(self._pending.values())
         self._held = False
-        self._changed.give()
+        self._changed.notify()
 
     def end(self, error: Exception) -> None:
         """Fail everything pending, and whatever is asked from now on."""
@@ -155,4 +155,4 @@ class Calls:
             call.fail(error)
         self._pending.clear()
         self._unsent.clear()
-        self._changed.give()
+        self._changed.notify()

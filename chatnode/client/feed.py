@@ -138,14 +138,14 @@ class Feed:
     def end(self, error: Exception | None) -> None:
         """Nothing more will come. The app gets what is queued, and then `error`, or the end."""
         self._ended = error or trio.EndOfChannel()
-        self._changed.give()
+        self._changed.notify()
 
     def _put(self, item: Item, size: int) -> None:
         if not self._wanted:
             return
         self._queue.append(_Queued(item, size + _ITEM_BYTES))
         self._bytes += size + _ITEM_BYTES
-        self._changed.give()
+        self._changed.notify()
 
     # ---- to the app
 
@@ -166,7 +166,7 @@ class Feed:
         self._bytes -= queued.bytes
         if queued.item.cursor is not None:
             self._handed = queued.item.cursor
-        self._changed.give()
+        self._changed.notify()
         return queued.item
 
     async def wait_caught_up(self) -> None:

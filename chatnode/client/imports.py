@@ -40,7 +40,7 @@ class Imports:
         known = self._due.get(event.conversation)
         at = known.at if known else trio.current_time() + random.uniform(0, self._spread_seconds)
         self._due[event.conversation] = _Due(at, event)
-        self._changed.give()
+        self._changed.notify()
 
     async def next(self) -> ConversationImported:
         """The newest event of a conversation, when its time has come."""

@@ -80,7 +80,7 @@ async def keep_connected(
 ) -> AsyncGenerator[Parts]:
     """The parts of a client that is connected until the block ends; see `connect`."""
     if not token.isascii():
-        raise SignedOut("this is not a token, as it has letters that no token has")
+        raise SignedOut("this is not a token: it has characters that tokens do not have")
     changed = Signal()
     calls = Calls(changed)
     feed = Feed(changed, cursor, unread_bytes, wanted=events)

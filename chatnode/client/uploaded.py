@@ -76,7 +76,7 @@ class UploadedFile:
                 **known,
             )
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise Refusal("internal", "the node's answer about the file is not understood") from None
+            raise Refusal("internal", "the node's answer about the file is not valid") from None
 
 
 def fields_of_files(files: Sequence[UploadedFile | str]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def fields_of_files(files: Sequence[UploadedFile | str]) -> dict[str, Any]:
 def name_of(source: Source) -> str:
     """What a file is called that is to be uploaded. Raises `ValueError`."""
     if not isinstance(source, str | os.PathLike):
-        raise ValueError("what has no path needs a name")
+        raise ValueError("a file without a path needs a name")
     return Path(source).name
 
 

@@ -41,7 +41,7 @@ def _run(caller: Caller, name: str, fields: dict[str, Any]) -> Awaitable[Any]:
 
 def _begin(caller: Caller, name: str, fields: dict[str, Any]) -> BegunRequest:
     if caller.depth > MOST_NESTED:
-        raise Refusal("internal", f"{name}: commands call each other more than {MOST_NESTED} deep")
+        raise Refusal("internal", f"{name}: commands are nested more than {MOST_NESTED} deep")
     return caller.core.part(CommandTable).begin(caller, name, fields)
 
 

@@ -17,7 +17,7 @@ from chatnode.model import permissions
 from chatnode.model.people import Account
 from chatnode.model.records import record
 from chatnode.storage.engine.connection import Reader
-from chatnode.storage.engine.cutting import deadline
+from chatnode.storage.engine.deadlines import deadline
 from chatnode.storage.engine.snapshot import Snapshot, open_snapshot
 from chatnode.storage.engine.transaction import Planned, PlannedWrite, Read, Transaction, Write
 from chatnode.storage.people import sessions
@@ -194,7 +194,7 @@ class Caller:
         within = self.core.config.limits.query_seconds if seconds is None else seconds
 
         def run(reader: Reader) -> T:
-            with deadline(reader, within, "ask for less"):
+            with deadline(reader, within, "request less"):
                 return function(reader)
 
         async with self.core.queries.take(self.account.key if self.account is not None else None):

@@ -139,7 +139,7 @@ class Core:
         if not self.base_url:
             raise Refusal(
                 "unavailable",
-                "no links, because the node's URL is unknown before it serves, and where it is mounted; "
+                "links need the node's URL, which is unknown before it serves and where it is mounted; "
                 "set server.public_url",
             )
         return f"{self.base_url}/#{kind}={code}"

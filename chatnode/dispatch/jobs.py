@@ -104,7 +104,7 @@ class JobRunner:
         """
         lane = self[name].lane
         self._woken.add(name)
-        self._wakes[lane].give()
+        self._wakes[lane].notify()
 
     async def load(self) -> None:
         """Load the last outcomes of the jobs."""
@@ -116,7 +116,7 @@ class JobRunner:
         try:
             await self.load()
         except Exception:
-            logger.exception("the last runs of the jobs could not be read; all jobs are due")
+            logger.exception("the last runs of jobs cannot be read; all jobs are due")
         async with trio.open_nursery() as nursery:
             for lane in self._lanes:
                 nursery.start_soon(self._run_lane, lane)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from chatnode.dispatch.caller import Caller
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.connection import Reader
@@ -14,7 +16,8 @@ from chatnode.storage.filters.query import ItemsPage, plan_query, run_query
 def asker_of(caller: Caller, collection: Collection) -> Asker:
     """The asker for the caller's queries of the collection. Raises `Refusal` if they may not query it.
 
-    The node's own work queries on behalf of no user, and may use every field.
+    The node's own work queries on behalf of no user, and may use every field. Limits are for users: what the operator
+    or a plugin asks for itself is as long as it has to be.
     """
 
     def may(permission: str) -> bool:
@@ -23,7 +26,10 @@ def asker_of(caller: Caller, collection: Collection) -> Asker:
     if not caller.background:
         caller.check(collection.permission, reads=True)
     person = caller.me.key if collection.personal or caller.account is not None else None
-    return Asker(person, caller.session, now_ms(), caller.core.config.limits, may)
+    limits = caller.core.config.limits
+    if caller.account is None:
+        limits = attrs.evolve(limits, filter_depth=0, filter_terms=0, filter_values=0, filter_chars=0)
+    return Asker(person, caller.session, now_ms(), limits, may)
 
 
 async def query_items(caller: Caller, collection: Collection, **asked: Any) -> ItemsPage:

@@ -156,7 +156,7 @@ class BegunRequest:
 
     caller: Caller
     name: str
-    active: Callable[[int], None]
+    mark_active: Callable[[int], None]
     found: Command[Any, Any] | None = None
     limited: Refusal | None = None
     """Set if the rate limit is exceeded: only the stored result of a repeat may be returned, else this is raised."""
@@ -215,7 +215,7 @@ class BegunRequest:
             if found.earlier is not None and self.limited is None and value.dup:
                 self._give_back(found)
             if found.active and account is not None:
-                self.active(account.key)
+                self.mark_active(account.key)
             return value
         except Refusal as refusal:
             ended_as = refusal.code
@@ -264,16 +264,16 @@ class BegunRequest:
 
 
 class CommandTable:
-    """Every command of a node by name. `active` is called with the key of each user who was just active."""
+    """Every command of a node by name. `mark_active` is called with the key of each user who was just active."""
 
     def __init__(
         self,
         commands: Iterable[Command[Any, Any]],
         hooks: RequestHooks | None = None,
-        active: Callable[[int], None] = lambda person: None,
+        mark_active: Callable[[int], None] = lambda person: None,
     ) -> None:
         self._checks: dict[str, RequestCheck] = {}
-        self.active = active
+        self.mark_active = mark_active
         self._commands: dict[str, Command[Any, Any]] = {}
         for each in commands:
             if each.name in self._commands:
@@ -305,7 +305,7 @@ class CommandTable:
         A request that a plugin checks, or that is over its rate limit, is left to a task: then the handler is called
         there.
         """
-        request = BegunRequest(context, name, self.active)
+        request = BegunRequest(context, name, self.mark_active)
         try:
             found = request.found = self._commands.get(name) or self.find(name)
             self._check(context, found)

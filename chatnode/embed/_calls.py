@@ -501,9 +501,10 @@ class AsyncConversations(AsyncGroup):
         title: str,
         context: ConversationContext | tuple[str, str] | Mapping[str, Any] | None = None,
     ) -> ConversationReply:
-        """Create a support conversation with all users who answer support; they are its admins, you own it.
+        """Create a support conversation with all users who have the permission `support`; they are its admins, you own
+        it.
 
-        A private group of the requester and all users who answer support.
+        A private group of the requester and all users with the permission `support`.
         """
         fields = {
             "title": title,
@@ -1245,28 +1246,30 @@ class AsyncWork(AsyncGroup):
         before: int | None = None,
         limit: int = 50,
     ) -> WorkPage:
-        """Your works, newest first; those who may operate the node see all works.
+        """Your work items, newest first; users who may operate the node see all of them.
 
         To filter and sort: `items.query` of `work`.
 
-        Only the works with this status or of this kind. `before` is the `next` of the page before.
+        Only work items with this status or of this kind. `before` takes the `next` of the previous page.
         """
         return await self._run("work.list", given({"status": status, "kind": kind, "before": before, "limit": limit}))
 
     async def get(self, *, work: str) -> WorkReply:
-        """One of your works, or with the permission to operate the node, any work: its status, progress and result."""
+        """One of your work items, or with the permission to operate the node, any one: its status, progress and
+        result.
+        """
         return await self._run("work.get", given({"work": work}))
 
     async def pause(self, *, work: str) -> WorkReply:
-        """Pause a work; nothing more of it is written after that. `work.resume` lets it go on from there."""
+        """Pause a work item; nothing more of it is written after that. `work.resume` continues where it stopped."""
         return await self._run("work.pause", given({"work": work}))
 
     async def resume(self, *, work: str) -> WorkReply:
-        """Let a paused work go on, or a failed one try again, from its last checkpoint."""
+        """Resume a paused work item, or retry a failed one, from its last checkpoint."""
         return await self._run("work.resume", given({"work": work}))
 
     async def cancel(self, *, work: str) -> WorkReply:
-        """End a work. What it has written stays, and nothing more is written."""
+        """Cancel a work item. What it has written is kept, and nothing more is written."""
         return await self._run("work.cancel", given({"work": work}))
 
 
@@ -1413,7 +1416,7 @@ class AsyncCertificate(AsyncGroup):
         return await self._run("certificate.status", {})
 
     async def issue(self, *, dry_run: bool = False) -> CertificateReply:
-        """Obtain a certificate now, also if the one in use is not due; new connections get it at once.
+        """Obtain a certificate now, even if the current one is not due; new connections get it at once.
 
         The authority connects to the node's port, so the node must serve.
 
@@ -1969,9 +1972,10 @@ class BlockingConversations(BlockingGroup):
         title: str,
         context: ConversationContext | tuple[str, str] | Mapping[str, Any] | None = None,
     ) -> ConversationReply:
-        """Create a support conversation with all users who answer support; they are its admins, you own it.
+        """Create a support conversation with all users who have the permission `support`; they are its admins, you own
+        it.
 
-        A private group of the requester and all users who answer support.
+        A private group of the requester and all users with the permission `support`.
         """
         return self._run("conversations.support", given({"title": title, "context": record(context, "type", "id")}))
 
@@ -2691,28 +2695,30 @@ class BlockingWork(BlockingGroup):
         before: int | None = None,
         limit: int = 50,
     ) -> WorkPage:
-        """Your works, newest first; those who may operate the node see all works.
+        """Your work items, newest first; users who may operate the node see all of them.
 
         To filter and sort: `items.query` of `work`.
 
-        Only the works with this status or of this kind. `before` is the `next` of the page before.
+        Only work items with this status or of this kind. `before` takes the `next` of the previous page.
         """
         return self._run("work.list", given({"status": status, "kind": kind, "before": before, "limit": limit}))
 
     def get(self, *, work: str) -> WorkReply:
-        """One of your works, or with the permission to operate the node, any work: its status, progress and result."""
+        """One of your work items, or with the permission to operate the node, any one: its status, progress and
+        result.
+        """
         return self._run("work.get", given({"work": work}))
 
     def pause(self, *, work: str) -> WorkReply:
-        """Pause a work; nothing more of it is written after that. `work.resume` lets it go on from there."""
+        """Pause a work item; nothing more of it is written after that. `work.resume` continues where it stopped."""
         return self._run("work.pause", given({"work": work}))
 
     def resume(self, *, work: str) -> WorkReply:
-        """Let a paused work go on, or a failed one try again, from its last checkpoint."""
+        """Resume a paused work item, or retry a failed one, from its last checkpoint."""
         return self._run("work.resume", given({"work": work}))
 
     def cancel(self, *, work: str) -> WorkReply:
-        """End a work. What it has written stays, and nothing more is written."""
+        """Cancel a work item. What it has written is kept, and nothing more is written."""
         return self._run("work.cancel", given({"work": work}))
 
 
@@ -2859,7 +2865,7 @@ class BlockingCertificate(BlockingGroup):
         return self._run("certificate.status", {})
 
     def issue(self, *, dry_run: bool = False) -> CertificateReply:
-        """Obtain a certificate now, also if the one in use is not due; new connections get it at once.
+        """Obtain a certificate now, even if the current one is not due; new connections get it at once.
 
         The authority connects to the node's port, so the node must serve.
 

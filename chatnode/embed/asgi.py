@@ -32,7 +32,7 @@ logger = get_logger("mount")
 MOST_BYTES = 65_536
 _GOODBYE_SECONDS = 0.5
 _NOT_STARTED = (
-    "the chat node has not been started: give the program's lifespan to it (lifespan=chat.lifespan, or chat.wrap), "
+    "the chat node has not been started: pass the program's lifespan to it (lifespan=chat.lifespan, or chat.wrap), "
     "or start it before the first request"
 )
 

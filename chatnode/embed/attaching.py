@@ -131,11 +131,6 @@ class SharedNode:
         """Where the node can be reached; empty if it has no port, or if no process owns it now."""
         return self._owner.url if self._owner is not None else ""
 
-    @property
-    def owns(self) -> bool:
-        """Whether this process is the owner now."""
-        return isinstance(self._owner, Owned)
-
     # ---- whom to ask
 
     def begin(self, who: Who, name: str, fields: dict[str, Any]) -> BegunRequest | None:
@@ -179,7 +174,7 @@ class SharedNode:
 
     def _use(self, owner: NodeOwner | None) -> None:
         self._owner = owner
-        self._changed.give()
+        self._changed.notify()
 
     # ---- having an owner
 
@@ -212,7 +207,7 @@ class SharedNode:
             except (StartError, DatabaseError) as error:
                 if not started:
                     raise
-                logger.error("this process can neither take the node over nor attach to it: %s", error)
+                logger.error("this process can neither take over the node nor attach to it: %s", error)
                 await trio.sleep(FAULT_SECONDS)
                 continue
             finally:

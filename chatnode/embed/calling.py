@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from chatnode.counting import counted
+
 AsyncRun = Callable[[str, dict[str, Any]], Awaitable[Any]]
 """Runs a command, with its fields as plain values; gives an object of its reply class."""
 BlockingRun = Callable[[str, dict[str, Any]], Any]
@@ -51,7 +53,7 @@ def record(value: Any, *names: str) -> Any:
     if value.__class__ is tuple:
         values: tuple[Any, ...] = value
         if len(values) != len(names):
-            raise TypeError(f"expected {len(names)} values, {', '.join(names)}, not {len(values)}")
+            raise TypeError(f"expected {counted(len(names), 'value')}, {', '.join(names)}, not {len(values)}")
         return {name: plain(each) for name, each in zip(names, values, strict=True)}
     return plain(value)
 

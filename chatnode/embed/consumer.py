@@ -21,7 +21,7 @@ from chatnode.dispatch.core import Core
 from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.kinds import kinds_in_log
 from chatnode.errors import Refusal
-from chatnode.hooks.growth import LogGrowth
+from chatnode.hooks.log_growth import LogGrowth
 from chatnode.hooks.programs import OF_PROGRAM, Programs
 from chatnode.model.commands.resume import Cursor
 from chatnode.protocol import codec
@@ -145,7 +145,7 @@ class ProgramConsumer(ClosingIterator):
     async def dealt_with(self, batch: ConsumerBatch, upto: int, write: Write[T] | None) -> T | None:
         """`ConsumerBatch.done`."""
         if self._stored is None or batch is not self._undone:
-            raise RuntimeError("this batch is done already, or has come again meanwhile")
+            raise RuntimeError("this batch was already done, or was delivered again in the meantime")
         result = await self._move(upto, write)
         self._undone = None
         self._backoff.reset()
@@ -175,7 +175,7 @@ class ProgramConsumer(ClosingIterator):
             result = await self._core.db.write(move)
         except storage.Moved:
             self._stored = self._undone = None
-            raise Refusal("conflict", f"the position of the consumer {self._name} was moved meanwhile") from None
+            raise Refusal("conflict", f"the position of the consumer {self._name} was moved in the meantime") from None
         self._stored = self._read_up_to = upto
         return result
 

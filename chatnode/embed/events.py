@@ -113,12 +113,12 @@ class LocalSession(OpenSession):
             self.over = bool(push.source.person.deactivated)
 
     def flush(self) -> None:
-        self.changed.give()
+        self.changed.notify()
 
     def end(self, *, resume: bool, reason: str) -> None:
         self.cut = True
         self.over = self.over or not resume
-        self.changed.give()
+        self.changed.notify()
 
     def take(self) -> Push | None:
         """The next push that is queued."""

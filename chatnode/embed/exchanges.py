@@ -103,7 +103,7 @@ async def forward(connection: OwnerConnection, receive: Receive, send: Send) -> 
                 while "over" not in (frame := await connection.next()):
                     await send(_message_of(frame))
             except NoOwner:
-                raise ConnectionLost("the process that owns the node ended before it had answered") from None
+                raise ConnectionLost("the process that owns the node ended before it answered") from None
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         raise_single(group)

@@ -31,7 +31,7 @@ class NodeHandle(ABC, Generic[C]):
     ) -> None:
         """Raises `ValueError` for what is none of the ways to attach, and without a directory."""
         if not str(data):
-            raise ValueError("data names no directory; the current one is .")
+            raise ValueError('data is empty; use "." for the current directory')
         if attach not in get_args(Attach):
             raise ValueError(f"attach is {attach!r}; expected one of {', '.join(get_args(Attach))}")
         self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds, attach)

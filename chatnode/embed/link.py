@@ -55,7 +55,7 @@ class OwnerConnection:
             lines = await self.reader.read()
             if not lines:
                 self.close()
-                raise NoOwner("the owner went away")
+                raise NoOwner("the owner is gone")
             self._frames.extend(lines)
         frame = codec.decode(self._frames.popleft())
         if "error" in frame:
@@ -68,7 +68,7 @@ class OwnerConnection:
             await send_lines(self.stream, [codec.encode(frame)])
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.close()
-            raise NoOwner("the owner went away") from None
+            raise NoOwner("the owner is gone") from None
 
     def close(self) -> None:
         """On the trio thread; closing twice does nothing."""
@@ -151,14 +151,14 @@ async def _ask(stream: trio.SocketStream, reader: LineReader, fields: dict[str, 
     if patience.cancelled_caught:
         raise OwnerHung(_process_of(stream))
     if not lines:
-        raise NoOwner("the owner went away")
+        raise NoOwner("the owner is gone")
     reader.put_back(lines[1:])
     reply = codec.decode(lines[0])
     if "ok" in reply:
         return reply["ok"]
     refusal = refusal_of(reply["error"])
     if refusal.code == "unknown_command":
-        raise StartError("the node runs in a version of chatnode that nothing can attach to; upgrade and restart it")
+        raise StartError("the node runs a version of chatnode that does not support attaching; upgrade and restart it")
     raise refusal
 
 

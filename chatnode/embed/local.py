@@ -30,7 +30,7 @@ def caller_of(node: Node, who: Who) -> EmbeddedCaller:
         case ["bot", str(handle), bool(create)]:
             return node.bot(handle, create=create)
         case _:
-            raise Refusal("invalid", "as is no caller", path="as")
+            raise Refusal("invalid", "`as` names no caller", path="as")
 
 
 async def begin_events(node: Node, wanted: EventsWanted) -> LocalEvents:

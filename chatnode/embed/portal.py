@@ -87,7 +87,7 @@ class NodePortal:
     def start(self) -> Portal:
         """Begin to open the node; the portal's `ready` says when it is. Raises `StartError` if it was started."""
         if self._portal is not None and not self._portal.ended.done():
-            raise StartError(f"{self.name} was started already")
+            raise StartError(f"{self.name} was already started")
         self._node = self._shared = None
         self._url = ""
         self._portal = Portal(self.name)

@@ -50,7 +50,7 @@ async def reader(data: Path | str, *, seconds: float = 5.0) -> AsyncGenerator[ai
 
 def _check(seconds: float) -> None:
     if seconds <= 0:
-        raise ValueError(f"seconds is {seconds:g}; a statement needs some time")
+        raise ValueError(f"seconds is {seconds:g}; it must be above 0")
     try:
         asyncio.get_running_loop()
     except RuntimeError:

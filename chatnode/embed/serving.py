@@ -204,7 +204,7 @@ class _Calls:
                 reply = failed_reply(number, error)
             self._sender.put(reply)
         del self._under_way[number]
-        self._ended.give()
+        self._ended.notify()
 
     async def _carry_out(self, who: Who, name: str, fields: dict[str, Any]) -> Any:
         if who != NODE:

@@ -37,8 +37,8 @@ class SharedBatch:
         if write is not None:
             raise Refusal(
                 "invalid",
-                'done(write=…) runs where the node is, and needs attach="never"; do what you do so that it may happen '
-                "twice, by the gid of each event, and call done() without it",
+                'done(write=…) runs where the node is, and needs attach="never"; make your processing idempotent, '
+                "by the gid of each event, and call done() without it",
                 path="write",
             )
         await self._consumer.dealt_with(self, self._upto)
@@ -89,7 +89,7 @@ class SharedConsumer(ClosingIterator):
         """Take the name, once no other process has it; its position is stored."""
         if not self._named:
             if self._wanted.name in self._node.names:
-                raise Refusal("conflict", f"a consumer {self._wanted.name} is running already", path="name")
+                raise Refusal("conflict", f"the consumer {self._wanted.name} is already running", path="name")
             self._node.names.add(self._wanted.name)
             self._named = True
         while self._batches is None:
@@ -112,7 +112,7 @@ class SharedConsumer(ClosingIterator):
     async def dealt_with(self, batch: SharedBatch, upto: int) -> None:
         """`SharedBatch.done`."""
         if batch is not self._undone:
-            raise RuntimeError("this batch is done already, or has come again meanwhile")
+            raise RuntimeError("this batch was already done, or was delivered again in the meantime")
         while True:
             try:
                 while self._batches is None:
@@ -123,7 +123,7 @@ class SharedConsumer(ClosingIterator):
                 continue
             except Refusal as refusal:
                 if (refusal.code, refusal.path) == ("conflict", "name"):
-                    raise ConnectionLost(f"another process has taken the consumer {self._wanted.name} over") from None
+                    raise ConnectionLost(f"another process has taken over the consumer {self._wanted.name}") from None
                 raise
             self._undone = None
             return

@@ -17,8 +17,8 @@ from chatnode.errors import STATUS, Refusal, StartError, UnknownName, WrongKind
 from chatnode.hooks import prepared, specs
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, colour, describe_error, guard, is_json
+from chatnode.hooks.only_for import Predicate, fault_of_wanted, wanted_by
 from chatnode.hooks.plugin import Plugin
-from chatnode.hooks.wanting import Predicate, fault_of_wanted, wanted_by
 from chatnode.logs import get_logger
 from chatnode.model.events import Event
 from chatnode.model.metadata import foreign_key
@@ -317,7 +317,7 @@ class HookCalls:
 
         return run
 
-    async def tell(self, hook: str, contexts: Mapping[str, Context]) -> None:
+    async def notify_all(self, hook: str, contexts: Mapping[str, Context]) -> None:
         """Call `node_started` or `node_stopping` of every plugin, with its context; failures are reported."""
         for implementation in self._implementations(hook):
             context = contexts[implementation.plugin_name]

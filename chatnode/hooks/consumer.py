@@ -20,12 +20,12 @@ from chatnode.config import Plugins as Settings
 from chatnode.errors import Refusal, WrongKind
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
-from chatnode.hooks.passing import may_pass
 from chatnode.hooks.plugin import Consumer
+from chatnode.hooks.transient_errors import is_transient
 from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
-from chatnode.storage.engine.cutting import budget
 from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.deadlines import budget
 from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction, Write
@@ -65,6 +65,8 @@ class RunningConsumer:
         self.failing: str | None = None
         self.newest = 0
         """The newest gid it knows of."""
+        self.opened_at: int | None = None
+        """The newest gid when the node was opened, if it could be read then."""
         self._db = db
         self._plugins = plugins
         self._context = loaded.context
@@ -136,10 +138,11 @@ class RunningConsumer:
         return taken[0]
 
     async def load(self) -> None:
-        """Load its position, or create it if the consumer is new."""
+        """Load its position, or create it if the consumer is new: where the log ended when the node was opened, even if
+        this succeeds later."""
         found = (await self._db.read(storage.places)).get(self.name)
         if found is None:
-            begin = partial(storage.begin, consumers={self.name: self.consumer.from_start})
+            begin = partial(storage.begin, consumers={self.name: self.consumer.from_start}, head=self.opened_at)
             found = (await self._db.write(begin))[self.name]
         self.cursor = self._stored = found.cursor
         self.set_aside = found.set_aside
@@ -193,7 +196,7 @@ class RunningConsumer:
         if isinstance(error, Moved):
             raise error
         self.failing = f"{_named(rows)}: {describe_error(error)}"
-        if may_pass(error):
+        if is_transient(error):
             logger.warning("the consumer %s of the plugin %s waits: %s", self.name[1], self.name[0], self.failing)
             return ReadOutcome.HELD_UP
         self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {self.failing}", error)
@@ -279,8 +282,8 @@ class RunningConsumer:
             if error is None:
                 return None
             if isinstance(error, NotSetAside):
-                raise Refusal("not_found", "the row was done or dismissed meanwhile", path="entry")
-            if may_pass(error):
+                raise Refusal("not_found", "the row was processed or dismissed in the meantime", path="entry")
+            if is_transient(error):
                 raise Refusal("unavailable", "the consumer is busy; try again", retry_after=5)
             what = describe_error(error)
             self._plugins.report(self.name[0], f"consumer {self.name[1]}", f"failed on {_named([row])}: {what}", error)

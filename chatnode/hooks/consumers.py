@@ -66,6 +66,8 @@ class Consumers:
         try:
             self._head = await self._db.read(log.head)
             for each in self:
+                each.opened_at = self._head
+            for each in self:
                 await each.load()
         except (Refusal, DatabaseError) as error:
             logger.error("the positions of plugins' consumers cannot be read: %s", error)
@@ -124,7 +126,7 @@ class Consumers:
         """Handle a consumer's cursor that was moved in the database."""
         self._running(plugin, consumer).moved()
 
-    def forgotten(self, entry: SetAside) -> None:
+    def row_removed(self, entry: SetAside) -> None:
         """Handle a set-aside row that was removed from the list."""
         found = self._all.get((entry.plugin, entry.consumer))
         if found is not None:

@@ -16,7 +16,7 @@ from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.signing import Signer
 from chatnode.errors import UnknownName
-from chatnode.hooks.growth import LogGrowth
+from chatnode.hooks.log_growth import LogGrowth
 from chatnode.model.events import Event
 from chatnode.model.people import Account
 from chatnode.model.presence import Badge, Presence
@@ -34,7 +34,7 @@ from chatnode.storage.engine.snapshot import Snapshot
 from chatnode.storage.engine.transaction import Read, Transaction, Write
 from chatnode.storage.filters.collection import Asker, Collection
 from chatnode.storage.filters.query import ItemsPage
-from chatnode.storage.log import retelling
+from chatnode.storage.log import plugin_log
 from chatnode.storage.people import audit, bots, people
 from chatnode.storage.presence.presence import PresenceRow
 from chatnode.storage.upkeep import backups
@@ -284,14 +284,14 @@ class Context:
         It is complete: nothing is left out that some users may not see (see `events_for`). None if there is nothing
         left to send. Call it in a function passed to `read` or `query`.
         """
-        return retelling.event(reader, row)
+        return plugin_log.event(reader, row)
 
     def event_for(self, reader: Reader, person: int, row: Row) -> dict[str, Any] | None:
         """Like `event`, as the user with the key `person` may see it now: for a row that `log_rows_for` returned.
 
         None if there is nothing left for them to see.
         """
-        return retelling.event_for(reader, person, row)
+        return plugin_log.event_for(reader, person, row)
 
     async def events_for(self, person: int, after_gid: int, most: int = 500) -> tuple[list[dict[str, Any]], int]:
         """The events that a client of the user with the key `person` would get if it resumed at `after_gid`, oldest
@@ -303,7 +303,7 @@ class Context:
         `event_for`. Raises `Refusal("forbidden")` for an account that cannot act, and `ValueError` if `most` is below
         1.
         """
-        return await self.query(lambda reader: retelling.events_for(reader, person, after_gid, most))
+        return await self.query(lambda reader: plugin_log.events_for(reader, person, after_gid, most))
 
     async def wait_for_log(self, after_gid: int, kinds: frozenset[str] | None = None) -> None:
         """Wait until the log has rows above `after_gid`, of events with these names; with None, of any.
@@ -404,16 +404,16 @@ class Context:
         not_before: int | None = None,
         owner: int | None = None,
     ) -> str:
-        """Start work of a kind that the plugin declares, in the transaction `tx`; returns the work's id.
+        """Start work of a kind that the plugin declares, in the transaction `tx`; returns the id of the work item.
 
-        The work exists if and only if the transaction is committed, and runs after that, in the background. `arguments`
+        The item exists if and only if the transaction is committed, and runs after that, in the background. `arguments`
         are JSON, of up to 1 MiB. It belongs to the requesting user, or to the user with the key `owner`, who sees it as
-        `title` and can pause and cancel it; where there is no user, it is the plugin's own. Of the plugin's works with
-        the same `resource`, one runs at a time. It starts at `not_before` at the earliest, in milliseconds. Raises
+        `title` and can pause and cancel it; without a user, it belongs to the plugin. Of the plugin's items with the
+        same `resource`, one runs at a time. It starts at `not_before` at the earliest, in milliseconds. Raises
         `LookupError` for a kind that is not declared, and `ValueError` for arguments that are not JSON.
         """
         if kind not in self._scope.works:
-            raise UnknownName(f"the plugin {self._scope.name} declares no work {kind}")
+            raise UnknownName(f"the plugin {self._scope.name} declares no work kind {kind}")
         name, account = self._scope.name, self.account
         new = NewWork(
             f"{name}.{kind}", title or self._scope.works[kind], arguments,

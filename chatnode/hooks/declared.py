@@ -21,6 +21,7 @@ from chatnode.hooks.request_types import check_requests
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
 from chatnode.hooks.shapes import check_own_kinds, check_shapes
 from chatnode.hooks.slash import NAME as SLASH_NAME
+from chatnode.model.events import Event
 from chatnode.model.permissions import MEMBER, MODERATOR, PERMISSIONS, ROLES
 from chatnode.model.records import record
 from chatnode.storage.engine.directory import SITE
@@ -52,8 +53,18 @@ class Taken:
         logged = frozenset(kind.event.name for each in subjects for kind in each.events)
         ephemeral = frozenset(kind.name for each in subjects for kind in each.ephemeral)
         commands = {command.name for each in subjects for command in each.commands}
-        collections = {name for subject in subjects for each in subject.collections for name in (each.name, *each.also)}
+        collections = set(_collection_names(each for subject in subjects for each in subject.collections))
         return cls(commands, {*logged, *ephemeral}, logged, ephemeral, collections)
+
+    def add(self, plugin: Plugin) -> None:
+        """The names of a plugin that was checked."""
+        if plugin.settings is not None:
+            self.settings.add(plugin.settings)
+        self.commands.update(each.name for each in plugin.commands)
+        self.events.update(each.name for each in _events(plugin))
+        self.collections.update(_collection_names(plugin.collections))
+        self.roles.update(each.name for each in plugin.roles)
+        self.limits.update(each.name for each in plugin.limits)
 
 
 _OF_THE_FRAME = frozenset({"id", "event", "gid"})
@@ -66,70 +77,35 @@ def check(plugin: Plugin, taken: Taken) -> None:
     _check_version(plugin)
     _check_required(plugin)
     check_plain(plugin)
-    prefix = f"{plugin.name}."
     permissions = {each.name for each in plugin.permissions}
-    _names("permission", permissions, prefix, PERMISSIONS)
-    names = [each.name for each in plugin.commands]
-    _names("command", names, prefix, taken.commands)
-    for command in plugin.commands:
-        _check_permission(f"the command {command.name}", command.permission, permissions)
-        _check_permission(f"the command {command.name}", command.or_permission, permissions)
-        if command.limit is not None and command.limit not in {*RATES, *(limit.name for limit in plugin.limits)}:
-            raise StartError(f"the command {command.name} has the limit {command.limit}, which no plugin declares")
+    _names("permission", permissions, f"{plugin.name}.", PERMISSIONS)
+    _check_commands(plugin, permissions, taken.commands)
     check_requests(plugin.commands)
     if plugin.settings in taken.settings:
         raise StartError(f"its settings class {plugin.settings.__name__} belongs to another plugin; declare its own")
-    events = [each.name for each in (*(kind.event for kind in plugin.events), *plugin.ephemeral)]
-    _names("event", events, "", taken.events)
-    for event in (*(kind.event for kind in plugin.events), *plugin.ephemeral):
-        annotated = {name for each in event.__mro__ for name in getattr(each, "__annotations__", ())}
-        if reserved := _OF_THE_FRAME & annotated:  # `attrs.fields` would have each written (model/records.py)
-            raise StartError(f"the event {event.name} has the field {min(reserved)}, which the protocol reserves")
+    _check_events(plugin, taken.events)
     _check_roles(plugin, permissions, taken.roles)
-    limits = [limit.name for limit in plugin.limits]
-    _names("limit", limits, "", taken.limits)
-    for limit in plugin.limits:
-        if plugin.settings is None or limit.setting not in attrs.fields_dict(plugin.settings):
-            raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, which does not exist")
-        if not isinstance(attrs.fields_dict(plugin.settings)[limit.setting].default, int):
-            raise StartError(
-                f"the limit {limit.name} is read from the setting {limit.setting}, which is not an integer"
-            )
-    collections = [name for each in plugin.collections for name in (each.name, *each.also)]
-    _names("collection", collections, "", taken.collections)
-    for each in plugin.collections:
-        _check_permission(f"the collection {each.name}", each.permission, permissions)
-        for field in each.fields:
-            _check_permission(f"the field {field.name} of {each.name}", field.permission, permissions)
-        _check_order(each)
+    _check_limits(plugin, taken.limits)
+    _check_collections(plugin, permissions, taken.collections)
     for consumer in plugin.consumers:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
     check_own_kinds(plugin, taken.events)
     for what, function in _run_by_the_node(plugin):
         if isfunction(function) and colour(function) == "def":
             raise StartError(f"{what} must be async def, not def")
-    for kind, found in (
-        ("consumer", plugin.consumers),
-        ("task", plugin.tasks),
-        ("work", plugin.works),
-        ("metric", plugin.metrics),
-    ):
-        _names(kind, [each.name for each in found], "", ())
-        for each in found:
-            if not _WORD.fullmatch(each.name):
-                raise StartError(f"the {kind} {each.name!r} must be named with a-z, 0-9 and _")
-    for work in plugin.works:
-        if work.tries < 1 or work.at_once < 1:
-            raise StartError(f"the work {work.name} has tries={work.tries}, at_once={work.at_once}; the minimum is 1")
+    _check_words(plugin)
+    _check_works(plugin)
     _check_slash(plugin, permissions)
     _check_addresses(plugin, permissions)
-    if plugin.settings is not None:
-        taken.settings.add(plugin.settings)
-    taken.commands.update(names)
-    taken.roles.update(role.name for role in plugin.roles)
-    taken.events.update(events)
-    taken.limits.update(limits)
-    taken.collections.update(collections)
+    taken.add(plugin)
+
+
+def _events(plugin: Plugin) -> list[type[Event]]:
+    return [*(kind.event for kind in plugin.events), *plugin.ephemeral]
+
+
+def _collection_names(collections: Iterable[Collection]) -> list[str]:
+    return [name for each in collections for name in (each.name, *each.also)]
 
 
 def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
@@ -148,6 +124,70 @@ def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield "repair", plugin.repair
 
 
+def _check_commands(plugin: Plugin, permissions: Container[str], taken: Container[str]) -> None:
+    _names("command", [each.name for each in plugin.commands], f"{plugin.name}.", taken)
+    limits = _limits(plugin)
+    for command in plugin.commands:
+        _check_permission(f"the command {command.name}", command.permission, permissions)
+        _check_permission(f"the command {command.name}", command.or_permission, permissions)
+        if command.limit is not None and command.limit not in limits:
+            raise StartError(f"the command {command.name} has the limit {command.limit}, which no plugin declares")
+
+
+def _limits(plugin: Plugin) -> set[str]:
+    """What its commands and routes may count against."""
+    return {*RATES, *(limit.name for limit in plugin.limits)}
+
+
+def _check_events(plugin: Plugin, taken: Container[str]) -> None:
+    _names("event", [each.name for each in _events(plugin)], "", taken)
+    for event in _events(plugin):
+        annotated = {name for each in event.__mro__ for name in getattr(each, "__annotations__", ())}
+        if reserved := _OF_THE_FRAME & annotated:  # `attrs.fields` would have each written (model/records.py)
+            raise StartError(f"the event {event.name} has the field {min(reserved)}, which the protocol reserves")
+
+
+def _check_limits(plugin: Plugin, taken: Container[str]) -> None:
+    _names("limit", [limit.name for limit in plugin.limits], "", taken)
+    settings = {} if plugin.settings is None else attrs.fields_dict(plugin.settings)
+    for limit in plugin.limits:
+        if limit.setting not in settings:
+            raise StartError(f"the limit {limit.name} is read from the setting {limit.setting}, which does not exist")
+        if not isinstance(settings[limit.setting].default, int):
+            raise StartError(
+                f"the limit {limit.name} is read from the setting {limit.setting}, which is not an integer"
+            )
+
+
+def _check_collections(plugin: Plugin, permissions: Container[str], taken: Container[str]) -> None:
+    _names("collection", _collection_names(plugin.collections), "", taken)
+    for each in plugin.collections:
+        _check_permission(f"the collection {each.name}", each.permission, permissions)
+        for field in each.fields:
+            _check_permission(f"the field {field.name} of {each.name}", field.permission, permissions)
+        _check_order(each)
+
+
+def _check_words(plugin: Plugin) -> None:
+    """Names that are within the plugin."""
+    for kind, found in (
+        ("consumer", plugin.consumers),
+        ("task", plugin.tasks),
+        ("work", plugin.works),
+        ("metric", plugin.metrics),
+    ):
+        _names(kind, [each.name for each in found], "", ())
+        for each in found:
+            if not _WORD.fullmatch(each.name):
+                raise StartError(f"the {kind} {each.name!r} must be named with a-z, 0-9 and _")
+
+
+def _check_works(plugin: Plugin) -> None:
+    for work in plugin.works:
+        if work.tries < 1 or work.at_once < 1:
+            raise StartError(f"the work {work.name} has tries={work.tries}, at_once={work.at_once}; the minimum is 1")
+
+
 def _check_consumer(consumer: Consumer, taken: Taken, ephemeral: Container[str]) -> None:
     """A kind that is not in the log would never come. Another plugin's may be installed later."""
     own = {name.partition(".")[0] for name in (*taken.logged, *taken.ephemeral)}
@@ -156,7 +196,7 @@ def _check_consumer(consumer: Consumer, taken: Taken, ephemeral: Container[str])
         if kind not in taken.logged and (kind in passing or kind in ephemeral or kind.partition(".")[0] in own):
             raise StartError(f"the consumer {consumer.name} wants events {kind}, which are not in the log")
     if consumer.most < 1:
-        raise StartError(f"the consumer {consumer.name} takes {consumer.most} rows at a time; the minimum is 1")
+        raise StartError(f"the consumer {consumer.name} reads {consumer.most} rows at a time; the minimum is 1")
 
 
 def _check_version(plugin: Plugin) -> None:
@@ -165,7 +205,7 @@ def _check_version(plugin: Plugin) -> None:
     if plugin.name in own_prefixes():
         raise StartError(f"the name {plugin.name} is a prefix of the node's own tables; choose another")
     if plugin.name == SITE:
-        raise StartError(f"the name {plugin.name} is a directory of the node's own; choose another")
+        raise StartError(f"the name {plugin.name} is the name of a directory of the node; choose another")
     try:
         major, minor = (int(part) for part in plugin.api.split("."))
     except ValueError:
@@ -188,13 +228,13 @@ def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) 
         if not name.startswith(prefix) or name == prefix:
             raise StartError(f"the {kind} {name} does not begin with {prefix}")
         if name in taken or name in seen:
-            raise StartError(f"the {kind} {name} exists already")
+            raise StartError(f"the {kind} {name} already exists")
         seen.add(name)
 
 
 def _check_permission(what: str, permission: str | None, own: Container[str]) -> None:
     if permission is not None and permission not in PERMISSIONS and permission not in own:
-        raise StartError(f"{what} takes the permission {permission}, which no plugin declares")
+        raise StartError(f"{what} needs the permission {permission}, which no plugin declares")
 
 
 def _check_order(collection: Collection) -> None:
@@ -249,7 +289,7 @@ def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:
 
 def _check_routes(plugin: Plugin, permissions: Container[str]) -> None:
     answered: set[tuple[str, str]] = set()
-    limits = {*RATES, *(limit.name for limit in plugin.limits)}
+    limits = _limits(plugin)
     for route in plugin.routes:
         if isinstance(route.methods, str) or not route.methods or not METHODS.issuperset(route.methods):
             raise StartError(f"the route {route.rule} has methods other than {', '.join(sorted(METHODS))}")

@@ -56,10 +56,10 @@ def _named(given: Iterable[Any]) -> dict[str, Installed]:
     found: dict[str, Installed] = {}
     for each in given:
         if not hasattr(each, "chatnode_plugin"):
-            raise StartError(f"{each!r} is no plugin: expected a module, or an object with hooks, not a name")
+            raise StartError(f"{each!r} is not a plugin: expected a module or an object with hooks, not a name")
         name = name_of(each)
         if name in found:
-            raise StartError(f"the node is given two plugins with the name {name}")
+            raise StartError(f"two plugins have the name {name}")
         found[name] = Installed(name, "", "", lambda each=each: each)
     return found
 

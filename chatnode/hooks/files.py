@@ -46,7 +46,7 @@ async def tell_restored(db: Database, plugins: Manager) -> None:
             if loaded.plugin.name in noted:
                 await _tell_restored(db, plugins, loaded)
     except (Refusal, DatabaseError) as error:
-        logger.error("plugins were not told of a restore: %s", error)
+        logger.error("plugins were not notified of a restore: %s", error)
 
 
 async def _tell_restored(db: Database, plugins: Manager, loaded: Loaded) -> None:

@@ -22,7 +22,7 @@ import trio
 from chatnode.errors import Misuse, Refusal
 from chatnode.protocol import codec
 from chatnode.storage.engine.connection import Reader, was_interrupted
-from chatnode.storage.engine.cutting import budget
+from chatnode.storage.engine.deadlines import budget
 from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.transaction import Transaction
 

@@ -11,7 +11,7 @@ import attrs
 from chatnode.config import Plugins as Settings
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import HookFailed, ReportFailure, describe_error, guard
-from chatnode.hooks.passing import cannot_check, may_pass
+from chatnode.hooks.transient_errors import cannot_check, is_transient
 from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
 from chatnode.model.records import record
@@ -102,7 +102,7 @@ class Guarded:
             try:
                 return list(check(reader, directory))
             except Exception as error:
-                if may_pass(error):
+                if is_transient(error):
                     raise cannot_check(self.plugin, error) from error
                 self.report("check", describe_error(error), error)
                 return [f"the check of the plugin {self.plugin} raised {type(error).__name__}: {error}"]

@@ -162,7 +162,7 @@ class Manager:
         requires = {name: tuple(each.plugin.requires) for name, each in self.loaded.items()}
         circles = {name: circle for name in requires if (circle := circle_of(name, requires)) is not None}
         for name, circle in circles.items():
-            self._drop(name, StartError(f"it requires itself in a circle: {' → '.join(circle)}"))
+            self._drop(name, StartError(f"its requirements form a cycle: {' → '.join(circle)}"))
         self.loaded = {name: self.loaded[name] for name in in_order(requires) if name in self.loaded}
 
     def _drop_unmet(self) -> None:
@@ -358,9 +358,9 @@ class Manager:
     def __iter__(self) -> Iterator[Loaded]:
         return iter(self.loaded.values())
 
-    async def tell(self, hook: str) -> None:
+    async def notify_all(self, hook: str) -> None:
         """Call `node_started` or `node_stopping` of every plugin."""
-        await self._calls.tell(hook, {name: each.context for name, each in self.loaded.items()})
+        await self._calls.notify_all(hook, {name: each.context for name, each in self.loaded.items()})
 
     # ---- failures
 
@@ -371,6 +371,9 @@ class Manager:
         status = self._statuses[plugin]
         status.failures += 1
         status.last_failure = f"{hook} {what}"
+        if isinstance(error, Refusal) and error.code == "unavailable":  # the node's own state, such as a full disk
+            logger.warning("the plugin %s: %s %s: %s", plugin, hook, what, error.message)
+            return
         # Not as `exc_info`: that would put the error's message into the log of a program that embeds the node.
         trace = f"\n{describe(error)}" if error is not None else ""
         logger.error("the plugin %s: %s %s%s", plugin, hook, what, trace)

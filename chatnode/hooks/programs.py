@@ -21,9 +21,8 @@ class Programs:
     def open(self, name: str) -> None:
         """Take a name; raises `Refusal("conflict")` while it is taken."""
         if name in self._open:
-            raise Refusal(
-                "conflict", f"a consumer {name} is running already; close it first, or choose another name", path="name"
-            )
+            hint = "close it first, or choose another name"
+            raise Refusal("conflict", f"the consumer {name} is already running; {hint}", path="name")
         self._open[name] = 0
 
     def reached(self, name: str, gid: int) -> None:

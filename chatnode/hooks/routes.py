@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, get_args
 import attrs
 
 from chatnode.hooks.context import Context
+from chatnode.hooks.forms import FORMS
 from chatnode.model.records import record
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -62,6 +63,16 @@ class Request:
     headers: Mapping[str, str]
     length: int | None
     _incoming: IncomingBody
+
+    @property
+    def media_type(self) -> str:
+        """The type of the body, in lower case and without parameters; empty if the client declares none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is a form of a browser, and not for example a file itself."""
+        return self.media_type in FORMS
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, in pieces of up to 64 KiB. A second call continues where the first one stopped.

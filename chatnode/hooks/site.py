@@ -21,7 +21,7 @@ from pathlib import Path, PurePath
 from chatnode import bundle
 from chatnode.model.records import record
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, make_directory
 
 PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 
@@ -120,14 +120,14 @@ class PluginSite:
         lines = [f"{each}  # {each.python}\n" for each in sorted(requirements, key=lambda each: _key(each.name))]
         partial = self._requirements.with_suffix(".partial")
         partial.write_text("".join(lines), encoding="utf-8")
-        give(partial)
+        chown_like_parent(partial)
         return partial
 
     def _give_all(self) -> None:
         for folder, _, files in os.walk(self.path):
-            give(Path(folder))
+            chown_like_parent(Path(folder))
             for file in files:
-                give(Path(folder, file))
+                chown_like_parent(Path(folder, file))
 
 
 def _key(name: str) -> str:

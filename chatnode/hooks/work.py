@@ -30,20 +30,20 @@ RATE_SECONDS = 10.0
 class WorkKind:
     """A kind of durable work, which `ctx.start_work` starts by its `name`.
 
-    `run` gets the plugin's context, without a requester, and the work; what it returns is the result. It is called
-    again after a failure or a crash of the node, and goes on from `work.state`. Without effect outside of `work.write`,
+    `run` gets the plugin's context, without a requester, and the work item; what it returns is the result. It is called
+    again after a failure or a crash of the node, and resumes from `work.state`. Without effect outside of `work.write`,
     everything is done exactly once. Pausing, cancelling and stopping the node cancel it at its next `await`.
 
-    If it raises `Refusal`, the work fails, with the message as the reason; other exceptions are failures of an attempt.
-    After `tries` of them the work has failed; before that it is tried again, after a wait of up to five minutes. A full
-    disk and `Refusal("unavailable")` are not counted: the work waits until that has passed. Up to `at_once` works of
-    the kind run at the same time. `title` is what users see where the work has none of its own.
+    If it raises `Refusal`, the item fails, with the message as the reason; other exceptions are failures of an attempt.
+    After `tries` of them the item has failed; before that it is retried, after a wait of up to five minutes. A full
+    disk and `Refusal("unavailable")` are not counted: the item waits until that has passed. Up to `at_once` items of
+    the kind run at the same time. `title` is what users see if the item has no title of its own.
 
-    Arguments and state are forgotten when a work is done or cancelled; the result is kept for `work.keep_days`.
+    Arguments and state are deleted when an item is done or cancelled; the result is kept for `work.keep_days`.
 
-    `ended` is called in the transaction in which a work ends, however it does, for what must be atomic with that, and
-    to tidy up after a cancelled one; not when the owner is erased, nor while the plugin does not run. It may take
-    `plugins.transaction_seconds`. If it fails, that is reported, what it did is undone, and the work has ended.
+    `ended` is called in the transaction in which an item ends, for whatever reason, for what must be atomic with that,
+    and to clean up after a cancelled one; not when the owner is erased, nor while the plugin does not run. It may take
+    `plugins.transaction_seconds`. If it fails, that is reported, its writes are rolled back, and the item has ended.
     """
 
     name: str

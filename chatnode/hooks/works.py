@@ -21,11 +21,12 @@ import attrs
 import trio
 
 from chatnode.concurrency import Backoff, behind_barrier, shielded
+from chatnode.counting import counted
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
-from chatnode.hooks.passing import may_pass
+from chatnode.hooks.transient_errors import is_transient
 from chatnode.hooks.work import Work, WorkKind
 from chatnode.logs import get_logger
 from chatnode.model.ephemeral import WorkProgress
@@ -135,7 +136,7 @@ class Works:
     def _alone(self) -> Generator[None]:
         """Two that start works would begin the same one."""
         if self._running:
-            raise RuntimeError("the works of this node are run already")
+            raise RuntimeError("the work of this node is already running")
         self._running = True
         try:
             yield
@@ -153,7 +154,7 @@ class Works:
         if error is None:
             backoff.reset()
             return found[0]
-        logger.error("works cannot be started now: %s", describe_error(error))
+        logger.error("work cannot be started now: %s", describe_error(error))
         return backoff.next_wait()
 
     async def _start_due(self, nursery: trio.Nursery) -> float:
@@ -171,7 +172,7 @@ class Works:
         recover = partial(storage.interrupted, first=FIRST_WAIT_SECONDS, most=LONGEST_WAIT_SECONDS)
         if await self._db.read(storage.any_running):
             count = await self._db.write(recover)
-            logger.info("%d works go on that ran when the node died", count)
+            logger.info("resuming %s interrupted by a crash", counted(count, "work item"))
         self._recovered = True
 
     async def _begin_next(self) -> StoredWork | None:
@@ -243,8 +244,8 @@ class Works:
             await self._settle(lambda tx: storage.fail(tx, found.key, error.message))
             return
         what = error.message if isinstance(error, Refusal) else describe_error(error)
-        if may_pass(error):
-            logger.warning("the work %s, %s, waits: %s", found.id, found.kind, what)
+        if is_transient(error):
+            logger.warning("work item %s, %s, waits: %s", found.id, found.kind, what)
             at = now_ms() + int(1000 * (getattr(error, "retry_after", None) or HELD_UP_SECONDS))
             await self._settle(lambda tx: storage.try_again(tx, found.key, what, at, failed=False))
             return
@@ -260,7 +261,7 @@ class Works:
         """Store how a run ended, as soon as the database takes it. It is not the caller's to repeat."""
         backoff = Backoff(first=1.0)
         while (error := await behind_barrier(lambda: self._write(write))) is not None:
-            logger.error("how a work ended could not be stored yet: %s", describe_error(error))
+            logger.error("the outcome of a work item could not be stored yet: %s", describe_error(error))
             await trio.sleep(backoff.next_wait())
 
     async def _write(self, write: Callable[[Transaction], object]) -> None:

@@ -9,7 +9,7 @@ from chatnode.model.records import record
 
 @record
 class WorkProgress(Event):
-    """How far one of the recipient's works is: `done` of `total`, at `rate` per second; see `WorkInfo`."""
+    """The progress of one of the recipient's work items: `done` of `total`, at `rate` per second; see `WorkInfo`."""
 
     name = "work.progress"
     work: str

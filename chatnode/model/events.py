@@ -208,7 +208,7 @@ class RoleChanged(Event):
 
 @record
 class WorkChanged(Event):
-    """One of the recipient's works was created, started, paused, resumed or ended; this is its new state."""
+    """One of the recipient's work items was created, started, paused, resumed or ended; this is its new state."""
 
     name = "work.changed"
     work: WorkInfo

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.model import times
 from chatnode.model.folding import is_blank
 from chatnode.model.records import record
@@ -52,9 +53,9 @@ class Text:
         if self.hint and self.least == self.most and not self._matches(text):
             return self.hint  # such as an id, of which the length alone says little
         if len(text) > self.most:
-            return f"has {len(text)} characters; the maximum is {self.most}"
+            return f"has {counted(len(text), 'character')}; the maximum is {self.most}"
         if len(text) < self.least:
-            return f"has {len(text)} characters; the minimum is {self.least}"
+            return f"has {counted(len(text), 'character')}; the minimum is {self.least}"
         if self.form is not None and not self._matches(text):
             return self.hint or f"must have the form {self.form}"
         if "\0" in text:
@@ -66,14 +67,20 @@ class Text:
         return None
 
 
+_MOST_WHOLE = 2**53 - 1
+"""What every JSON reader keeps exactly."""
+
+
 @record(frozen=True)
 class Whole:
     """Bounds of an integer, both included."""
 
     least: int
-    most: int = 2**53 - 1  # what every JSON reader keeps exactly
+    most: int = _MOST_WHOLE
 
     def fault(self, number: int) -> str | None:
+        if number < self.least and self.most == _MOST_WHOLE:
+            return f"is {number}; the minimum is {self.least}"
         if not self.least <= number <= self.most:
             return f"is {number}; expected {self.least} to {self.most}"
         return None
@@ -86,7 +93,7 @@ class Items:
     most: int
 
     def fault(self, items: list[object]) -> str | None:
-        return f"has {len(items)} items; the maximum is {self.most}" if len(items) > self.most else None
+        return f"has {counted(len(items), 'item')}; the maximum is {self.most}" if len(items) > self.most else None
 
 
 @record(frozen=True)
@@ -99,12 +106,12 @@ class Entries:
 
     def fault(self, entries: dict[str, str]) -> str | None:
         if len(entries) > self.most:
-            return f"has {len(entries)} entries; the maximum is {self.most}"
+            return f"has {counted(len(entries), 'entry', 'entries')}; the maximum is {self.most}"
         for name, value in entries.items():
             if not 0 < len(name) <= self.most_name or _CONTROL.search(name) or is_blank(name):
                 return f"has the name {name[:80]!r}; names have 1 to {self.most_name} visible characters"
             if len(value) > self.most_value or "\0" in value:
-                return f"has {len(value)} characters at {name!r}; the maximum is {self.most_value}"
+                return f"has {counted(len(value), 'character')} at {name!r}; the maximum is {self.most_value}"
         return None
 
 
@@ -168,9 +175,9 @@ Seq = Annotated[int, Whole(0)]
 Gid = Annotated[int, Whole(0)]
 Limit = Annotated[int, Whole(1)]
 IdleDays = Annotated[int, Whole(0, 36_500)]
-Time = Annotated[
-    str,
-    Text(40, form=f"({times.FORM})?", hint="expected a time with its offset, such as 2026-11-21T10:17:06Z"),
-    Moment(),
-]
+_TIME_HINT = "expected a time with its offset, such as 2026-11-21T10:17:06Z"
+Time = Annotated[str, Text(40, form=times.FORM, hint=_TIME_HINT), Moment()]
+"""`times.milliseconds` reads it."""
+TimeOrEmpty = Annotated[str, Text(40, form=f"({times.FORM})?", hint=f"{_TIME_HINT}, or an empty string"), Moment()]
+"""For a time that an empty string removes."""
 Days = Annotated[int, Whole(1, 36_500)]  # a hundred years

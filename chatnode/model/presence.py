@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 from chatnode.model.events import Event
 from chatnode.model.people import PersonRef
 from chatnode.model.records import record
-from chatnode.model.times import rfc3339
+from chatnode.model.times import rfc3339_or_none
 
 Change = Literal["online", "offline", "status"]
 
@@ -76,10 +76,10 @@ def presence_for_others(
     person: PersonRef, online: bool, active_at: int | None, status: PresenceStatus, now: int
 ) -> Presence:
     """A user's presence as others see it. Times are in milliseconds; a status that has ended by `now` is left out."""
-    last = rfc3339(active_at) if active_at is not None else None
+    last = rfc3339_or_none(active_at)
     if not status.holds(now):
         return Presence(person, online, last)
-    until = rfc3339(status.until) if status.until is not None else None
+    until = rfc3339_or_none(status.until)
     return Presence(person, online, last, status.text, status.emoji, until)
 
 

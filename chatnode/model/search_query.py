@@ -7,6 +7,7 @@ from unicodedata import category, normalize
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model import words
 from chatnode.model.folding import DASHES, QUOTES
@@ -81,7 +82,7 @@ def parse(text: str, most_terms: int = 0) -> SearchQuery:
         at = max(found.end(), at + 1)
     asked = len(query.terms) + len(query.without) + len(query.senders) + len(query.places) + len(query.has)
     if most_terms and asked > most_terms:
-        raise _invalid(f"has {asked} parts; the maximum is {most_terms}")
+        raise _invalid(f"has {counted(asked, 'part')}; the maximum is {most_terms}")
     if not asked and query.since is None and query.until is None:
         raise _invalid("has no word to search for; emoji and punctuation cannot be searched")
     if query.since is not None and query.until is not None and query.since >= query.until:

@@ -6,8 +6,10 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 FIRST_MS = -62_135_596_800_000
 LAST_MS = 253_402_300_799_999
 """The first and the last millisecond that RFC 3339 can name: of the years 1 and 9999, in UTC."""
@@ -33,6 +35,11 @@ def rfc3339(ms: int) -> str:
     return f"{_day(days)}{_MINUTES[minute]}{_SECONDS[second]}{_MILLISECONDS[rest]}"
 
 
+def rfc3339_or_none(ms: int | None) -> str | None:
+    """A time as on the wire, if there is one."""
+    return None if ms is None else rfc3339(ms)
+
+
 def milliseconds(text: str) -> int:
     """Parse a time that a client sent, in RFC 3339 with an offset.
 
@@ -54,6 +61,15 @@ def milliseconds(text: str) -> int:
 def day(text: str) -> int:
     """When a day such as `2026-01-31` begins in UTC. Raises `ValueError` for an invalid day."""
     return milliseconds(f"{text}T00:00:00Z")
+
+
+@lru_cache(1_024)  # bounded: users may send any text
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone with this IANA name, such as Europe/Paris; None if this machine knows no such zone."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return None
 
 
 _MILLISECOND = timedelta(milliseconds=1)

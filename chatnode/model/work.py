@@ -14,11 +14,11 @@ ENDED: tuple[WorkStatus, ...] = ("done", "failed", "cancelled")
 
 @record
 class WorkInfo:
-    """A piece of work. `kind` is `<plugin>.<name>`; without `owner`, it is the plugin's own.
+    """A work item. `kind` is `<plugin>.<name>`; without `owner`, it belongs to the plugin.
 
-    `done` of `total` is its progress, in what the plugin counts, and `rate` how much of that it did per second of late.
-    Without `total`, the whole is not known yet. `failures` counts attempts that failed, `error` says why the last did.
-    A waiting work starts at `not_before` at the earliest, if given. `result` is what a work that is done has returned.
+    `done` of `total` is its progress, in units of the plugin, and `rate` its recent progress per second. `total` is
+    absent until it is known. `failures` counts failed attempts, `error` says why the last one failed. A waiting item
+    starts no earlier than `not_before`. `result` is what a finished item returned.
     """
 
     work: str

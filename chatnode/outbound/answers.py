@@ -58,7 +58,7 @@ def _why_unwanted(headers: Mapping[str, str], purpose: Purpose) -> str:
     if purpose.types is None:
         return ""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return "" if media_type in purpose.types else "another type than is taken here"
+    return "" if media_type in purpose.types else "a type that is not accepted here"
 
 
 async def _read(answer: Incoming, most: int, origin: str, *, cut: bool) -> bytes:

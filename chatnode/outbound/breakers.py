@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import trio
@@ -63,7 +64,7 @@ class Breakers:
         """Raises `Paused` while the origin is left alone."""
         state = self._states.get((purpose, origin))
         if state is not None and (left := state.until - trio.current_time()) > 0:
-            raise Paused(f"{origin} is left alone for {left:.0f} s, because it failed or asked for it", left)
+            raise Paused(f"{origin} gets no requests for {left:.0f} s, because it failed or requested a pause", left)
 
     @contextmanager
     def attempt(self, purpose: str, origin: str, *, slowness_counts: bool = True) -> Generator[None]:
@@ -125,13 +126,17 @@ class Breakers:
         return state
 
 
-def read_retry_after(text: str) -> float | None:
-    """The seconds of a Retry-After, at most an hour; None if it cannot be understood (RFC 9110, section 10.2.3)."""
+def read_retry_after(text: str, most: float = MOST_RETRY_AFTER_SECONDS) -> float | None:
+    """The seconds that the header `Retry-After` asks to wait, up to `most`, given in seconds or as a date.
+
+    None without the header, and for one that cannot be understood (RFC 9110, section 10.2.3).
+    """
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), MOST_RETRY_AFTER_SECONDS)
+        return min(float(text[:9]), most)
     try:
-        wait = parsedate_to_datetime(text).timestamp() - time.time()
+        at = parsedate_to_datetime(text)
+        wait = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(wait, 0.0), MOST_RETRY_AFTER_SECONDS)
+    return min(max(wait, 0.0), most)

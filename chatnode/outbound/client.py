@@ -168,7 +168,7 @@ class Outbound:
         self, network: Network, purpose: Purpose, hop: Hop, addresses: list[IPAddress], follow: bool
     ) -> OutboundAnswer | Hop:
         origin = hop.target.origin
-        connection = self._idle.take(origin, addresses[0])
+        connection = self._idle.reuse(origin, addresses[0])
         if connection is None:
             self._idle.shrink(self._connections - self._turns.running)
             connection = await network.connect(hop.target, addresses)
@@ -183,7 +183,7 @@ class Outbound:
                 body = b""
         finally:
             if keep:
-                self._idle.give(connection)
+                self._idle.keep(connection)
             else:
                 connection.close()
         status, headers = incoming.status, incoming.headers

@@ -97,7 +97,7 @@ class _Http(httpcore2.AsyncHTTP11Connection):
         if isinstance(event, h11.InformationalResponse | h11.Response):
             self._heads, self._fields = self._heads + 1, self._fields + len(event.headers)
             if self._heads > 1 + MOST_INFORMATIONAL or self._fields > MOST_FIELDS:
-                raise httpcore2.RemoteProtocolError("heads without end")
+                raise httpcore2.RemoteProtocolError("endless response headers")
             if isinstance(event, h11.Response):
                 self._heads, self._fields = 0, 0
         return event
@@ -242,7 +242,7 @@ async def _dial(addresses: Sequence[IPAddress], port: int, to: str) -> tuple[IPA
         except trio.TooSlowError:
             failure = TimedOut(f"{to} did not accept a connection within {CONNECT_SECONDS:.0f} s")
         except OSError:
-            failure = Failed(f"{to} does not accept connections")
+            failure = Failed(f"{to} refuses connections")
     raise failure
 
 
@@ -253,7 +253,7 @@ async def _dial_one(address: IPAddress, port: int, to: str) -> trio.SocketStream
         with trio.fail_after(CONNECT_SECONDS):
             await sock.connect((str(address), port))
         if ip_address(sock.getpeername()[0]) != address:
-            raise Failed(f"{to} was reached at another address than the one that was judged")
+            raise Failed(f"{to} was reached at another address than the one that was checked")
         return trio.SocketStream(sock)
     except BaseException:
         sock.close()

@@ -30,14 +30,14 @@ class IdleConnections:
         connection = self._find(origin)
         return connection.address if connection is not None else None
 
-    def take(self, origin: str, address: IPAddress) -> OutboundConnection | None:
+    def reuse(self, origin: str, address: IPAddress) -> OutboundConnection | None:
         """A usable connection to the origin at this address, if there is one; the last that was used."""
         connection = self._find(origin, address)
         if connection is not None:
             self._idle.remove(connection)
         return connection
 
-    def give(self, connection: OutboundConnection) -> None:
+    def keep(self, connection: OutboundConnection) -> None:
         """Keep a connection for a few seconds."""
         self._idle.append(connection)
         if self._sweeping is None:

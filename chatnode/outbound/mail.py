@@ -34,7 +34,7 @@ CLOSING_SECONDS = 2.0
 
 
 class Mailer:
-    """One per node. Use on the trio thread: SMTP is spoken in a thread, one mail at a time."""
+    """One per node. Use on the trio thread: SMTP is spoken in a thread, one email at a time."""
 
     def __init__(self, settings: MailSettings, metrics: Metrics) -> None:
         """Raises `StartError` for settings that contradict each other."""
@@ -54,7 +54,7 @@ class Mailer:
 
     @property
     def sender(self) -> str:
-        """The address that mails come from."""
+        """The address that emails come from."""
         return self._settings.sender
 
     @property
@@ -63,7 +63,7 @@ class Mailer:
         return self._problem
 
     async def send(self, message: EmailMessage, to: str) -> MailResult:
-        """Send a mail to one recipient; `From`, `To` and `Date` are added if they are missing.
+        """Send an email to one recipient; `From`, `To` and `Date` are added if they are missing.
 
         Raises nothing of SMTP. If it is cancelled, the mail may be sent all the same.
         """
@@ -81,7 +81,7 @@ class Mailer:
                 self._break_off()
         self._metrics.mails[result.outcome] += 1
         self._look_at_problem()
-        self._used.give()
+        self._used.notify()
         return result
 
     async def run(self) -> None:
@@ -125,9 +125,9 @@ class Mailer:
         if problem != self._problem:
             self._problem = problem
             if problem is not None:
-                logger.warning("no mail can be sent: %s", problem)
+                logger.warning("email cannot be sent: %s", problem)
             else:
-                logger.info("mail can be sent again")
+                logger.info("email can be sent again")
 
 
 def check_mail_settings(settings: MailSettings) -> None:
@@ -135,7 +135,7 @@ def check_mail_settings(settings: MailSettings) -> None:
     if not settings.host:
         return
     if not settings.sender:
-        raise StartError("mail.host is set, but mail.sender is empty; set the address that mails come from")
+        raise StartError("mail.host is set, but mail.sender is empty; set the address that emails come from")
     if bool(settings.user) != bool(settings.password_file):
         missing, given = ("mail.user", "mail.password_file")[:: -1 if settings.user else 1]
         raise StartError(f"{given} is set, but {missing} is empty; set both, or none to send without signing in")

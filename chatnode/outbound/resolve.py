@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
+from typing import cast
 
 import trio
 
@@ -80,7 +81,9 @@ class Resolver:
 
             try:
                 # A thread that takes too long is left alone, and keeps its turn until it ends.
-                found = await trio.to_thread.run_sync(run, limiter=turn, abandon_on_cancel=True)
+                found = await trio.to_thread.run_sync(
+                    run, limiter=cast("trio.CapacityLimiter", turn), abandon_on_cancel=True
+                )
                 addresses = list(dict.fromkeys(ip_address(text) for text in found))
             except (OSError, ValueError):
                 pass

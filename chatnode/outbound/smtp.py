@@ -29,10 +29,12 @@ from chatnode.outbound.mail_result import MailResult, Outcome
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _DOT = re.compile(rb"^\.", re.MULTILINE)
 TAKING_SECONDS = 600.0
-"""For the reply to a mail's text. Some servers judge it before they reply; whoever gives up earlier sends it again
+"""For the reply to an email's text. Some servers judge it before they reply; whoever gives up earlier sends it again
 (RFC 5321, section 4.5.3.2.6; RFC 1047)."""
 _OF_THE_NODE = frozenset((500, 501, 502, 503, 504, 521, 530, 534, 535, 538))
 """Replies with 5xx that blame the command, the session or signing in, not the recipient (RFC 5321, 4954, 7504)."""
+_OF_THE_ADDRESS = re.compile(r"501|5\d\d 5\.1\.(?!7|8)\d+")
+"""Replies to RCPT that blame its parameter, the address, whatever their number is (RFC 3463, 3.2)."""
 
 
 class ServerFault(Exception):
@@ -66,7 +68,7 @@ class SmtpConnection:
     def send(self, message: EmailMessage, to: str) -> MailResult:
         """Hand one mail over. Raises nothing of SMTP."""
         if not is_mail_address(to):
-            return MailResult("never", why="this is not an address that mail can be sent to")
+            return MailResult("never", why="email cannot be sent to this address")
         data = self._bytes_of(message, to)
         try:
             return self._hand_over(self._ready(), data, to)
@@ -118,12 +120,12 @@ class SmtpConnection:
         reply = smtp.rcpt(to)
         refused = "the recipient"
         if _is_good(reply[0]):
-            refused = "the mail"
+            refused = "the email"
             reply = smtp.docmd("DATA")
             if reply[0] == 354:
                 reply = self._send_text(smtp, data)
             elif _is_good(reply[0]):
-                raise ServerFault(f"{self._place} said that it took a mail before it got the text", _code_of(*reply))
+                raise ServerFault(f"{self._place} said that it took an email before it got the text", _code_of(*reply))
         return self._result(refused, *reply)
 
     def _send_text(self, smtp: smtplib.SMTP, data: bytes) -> tuple[int, bytes]:
@@ -137,7 +139,8 @@ class SmtpConnection:
 
     def _result(self, refused: str, number: int, text: bytes) -> MailResult:
         code = _code_of(number, text)
-        if number in (421, -1) or number in _OF_THE_NODE:
+        of_address = refused == "the recipient" and _OF_THE_ADDRESS.fullmatch(code) is not None
+        if number in (421, -1) or (number in _OF_THE_NODE and not of_address):
             raise ServerFault(f"{self._place} ended the conversation", code)
         self.problem = None
         outcome: Outcome = "sent" if _is_good(number) else "never" if 500 <= number < 600 else "later"
@@ -192,7 +195,7 @@ class SmtpConnection:
                 smtp.starttls(context=_tls())
                 smtp.ehlo_or_helo_if_needed()
         except smtplib.SMTPNotSupportedError:
-            raise ServerFault(f"{self._place} does not offer STARTTLS, and mail.security wants it") from None
+            raise ServerFault(f"{self._place} does not offer STARTTLS, which mail.security requires") from None
         except OSError as error:
             raise ServerFault(f"cannot begin with {self._place}: {_words(error)}", _code_in(error)) from None
 
@@ -200,7 +203,7 @@ class SmtpConnection:
         try:
             smtp.login(self._settings.user, password)
         except smtplib.SMTPNotSupportedError:
-            raise ServerFault(f"{self._place} does not offer signing in, and mail.user is set") from None
+            raise ServerFault(f"{self._place} does not offer sign-in, but mail.user is set") from None
         except UnicodeError:
             raise ServerFault("mail.user and its password must consist of ASCII characters") from None
         except OSError as error:
@@ -268,7 +271,7 @@ def _as_bytes(text: bytes | str) -> bytes:
 def _words(error: Exception) -> str:
     """What happened, without the server's own words: they may repeat an address."""
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"it answered {_code_in(error) or 'nothing that is SMTP'}"
+        return f"it answered {_code_in(error) or 'something other than SMTP'}"
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return "it closed the connection, or did not answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):

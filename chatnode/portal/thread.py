@@ -236,7 +236,7 @@ class Portal:
                 try:
                     run(function, *args)
                 except Exception:
-                    logger.exception("what was to be done in the thread of %s failed", self.name)
+                    logger.exception("a task in the thread of %s failed", self.name)
         finally:
             if self.batches is not None:
                 self.batches.hand_over()

@@ -27,6 +27,7 @@ DECLARED = (
 WORKED_WITH = (
     "Context",
     "PageContext",
+    "FileLinks",
     "Request",
     "Transaction",
     "Work",
@@ -86,17 +87,17 @@ _FURTHER = {
         "- `errors: Mapping[str, str]`: What is wrong with it, by the names of its fields",
     ),
     "Work": (
-        "- `id: str`: The work's id, which `ctx.start_work` returned",
+        "- `id: str`: The id of the work item, as returned by `ctx.start_work`",
         "- `kind: str`: `<plugin>.<name>`",
         "- `title: str`: What its owner sees",
-        "- `owner: int | None`: The key of the user whose work it is; None for the plugin's own",
-        "- `resource: str | None`: What it has for itself while it runs",
+        "- `owner: int | None`: The key of its owner; None if it belongs to the plugin",
+        "- `resource: str | None`: What no other work item may use while it runs",
         "- `arguments: Mapping[str, Any]`: What it was started with",
-        "- `state: dict[str, Any] | None`: The checkpoint that was stored last; None before the first",
+        "- `state: dict[str, Any] | None`: The last checkpoint; None before the first",
         "- `attempt: int`: 1, and one more after each failure",
-        "- `done: int`: How much is done, as it was stored last",
-        "- `total: int | None`: Of how much, if that is known",
-        "- `rate: float | None`: How much per second of late",
+        "- `done: int`: How much is done, as last stored",
+        "- `total: int | None`: The total, if known",
+        "- `rate: float | None`: Its recent progress per second",
     ),
     "Transaction": (
         "- `now: int`: Milliseconds since 1970, the same for the whole transaction",
@@ -129,6 +130,8 @@ CONSTANTS = {
         "SQL to put after FROM: with the condition `TAKES_PART`, `messages item` are those that `:me` may see, deleted "
         "ones too, in `conversations conv`; you may join more tables",
     ),
+    "HOUR_MS": ("int", "milliseconds in an hour"),
+    "DAY_MS": ("int", "milliseconds in a day"),
     "Verdict": ("Allow | Deny", "what `check_command` returns"),
     "Write": ("Callable[[Transaction], T]", "a sync function that takes a transaction"),
     "Read": ("Callable[[Reader], T]", "a sync function that takes a reader"),
@@ -276,7 +279,7 @@ def _default(field: Any) -> str:
 
 def _typed(name: str) -> str:
     """A name with what it takes and gives, or is."""
-    value = getattr(api, name)
+    value = inspect.unwrap(getattr(api, name))
     if name in CONSTANTS:
         return f"{name}: {CONSTANTS[name][0]}" + (
             f" = {value!r}" if isinstance(value, str) and " " not in value else ""

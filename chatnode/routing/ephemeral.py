@@ -8,7 +8,6 @@ from typing import Literal
 from chatnode.model.records import record
 from chatnode.protocol.envelopes import Push
 from chatnode.routing.sessions import OpenSession, SessionRegistry
-from chatnode.routing.telling import its_own_fault
 
 
 @record(frozen=True)
@@ -53,7 +52,7 @@ def push(registry: SessionRegistry, push: Push, people: Iterable[int], sessions:
     for session in found:
         if session.behind:
             continue
-        with its_own_fault(session):
+        with registry.contained(session):
             if session.push(push):
                 session.flush()
                 count += 1

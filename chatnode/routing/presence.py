@@ -25,8 +25,8 @@ from chatnode.model.presence import NO_STATUS, Badge, Change, Presence, Presence
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Push
+from chatnode.routing.broadcast import PUSHES_A_STEP, Broadcaster
 from chatnode.routing.sessions import LivePerson, OpenSession, SessionRegistry
-from chatnode.routing.telling import PUSHES_A_STEP, Broadcaster, its_own_fault
 from chatnode.routing.typing import TypingBoard
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
@@ -90,7 +90,7 @@ class PresenceBoard:
 
     # ---- what handlers ask and tell
 
-    def active(self, person: int) -> None:
+    def mark_active(self, person: int) -> None:
         self._active[person] = self.clock()
 
     def is_online(self, person: int) -> bool:
@@ -157,14 +157,14 @@ class PresenceBoard:
     def attached(self, session: OpenSession) -> None:
         live = self._registry.person(session.account.key)
         assert live is not None
-        self.active(live.key)
+        self.mark_active(live.key)
         self._leaving.pop(live.key, None)
         card = self._cards.setdefault(live.key, Card(live.ref))
         if not card.online:
             self._turn(live.key, card, True)
         if session.wants_presence and self._running:
             self._telling.behind[session] = None
-            self._wake.give()
+            self._wake.notify()
 
     def detached(self, session: OpenSession) -> None:
         self._telling.behind.pop(session, None)
@@ -173,7 +173,7 @@ class PresenceBoard:
         self._leaving.pop(live.key, None)  # to be the last in order
         if self._running:
             self._leaving[live.key] = trio.current_time() + self._settings.grace_seconds
-            self._wake.give()
+            self._wake.notify()
         elif (card := self._cards.get(live.key)) is not None:
             self._turn(live.key, card, False)
         return self._running
@@ -225,7 +225,7 @@ class PresenceBoard:
         for session in live.sessions:
             if session.wants_presence:
                 self._telling.behind[session] = None
-        self._wake.give()
+        self._wake.notify()
 
     def _turn(self, person: int, card: Card, online: bool) -> None:
         card.online = online
@@ -238,7 +238,7 @@ class PresenceBoard:
     def _mark_due(self, person: int, circle: PresenceAudience | None = None) -> None:
         if self._running:
             self._due[person] = circle or self._due.get(person)
-            self._wake.give()
+            self._wake.notify()
 
     # ---- telling
 
@@ -346,7 +346,7 @@ class PresenceBoard:
             offline = await self._offline_with_status(session.account.key)
             live = self._registry.person(session.account.key)
             if live is not None and session in live.sessions:
-                with its_own_fault(session):
+                with self._registry.contained(session):
                     session.push(self._state(live, offline))
                     session.flush()
             await trio.lowlevel.checkpoint()

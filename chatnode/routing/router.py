@@ -43,7 +43,7 @@ class Router:
             try:
                 session.flush()
             except Exception:
-                self._give_up(session)
+                self.sessions.give_up(session)
 
     def _publish(self, each: Recorded, due: dict[OpenSession, None]) -> None:
         event = each.event
@@ -57,11 +57,11 @@ class Router:
                     if session.push(push):
                         due[session] = None
                 except Exception:
-                    self._give_up(session)
+                    self.sessions.give_up(session)
         if isinstance(event, MessagePosted) and each.conversation is not None:  # first: most are
-            self.presence.typing.stops(event.message.sender.id, each.conversation, tell=False)
+            self.presence.typing.stop(event.message.sender.id, each.conversation, push=False)
         elif isinstance(event, MemberLeft) and each.conversation is not None:
-            self.presence.typing.stops(event.person.id, each.conversation)
+            self.presence.typing.stop(event.person.id, each.conversation)
             self.sessions.left(each.gid, each.conversation, each.people[0])
         elif isinstance(event, ConversationUpdated) and each.conversation is not None:
             if event.details.closed_at is not None:
@@ -94,16 +94,7 @@ class Router:
                     session.end(resume=resume, reason=reason)
                     self.sessions.detach(session)  # nothing more for a reader who takes their time to go
                 except Exception:
-                    self._give_up(session)
-
-    def _give_up(self, session: OpenSession) -> None:
-        """A live session has no gaps: if it could not get an event, it ends and resumes."""
-        logger.exception("a session of %s failed and was closed", session.account.handle)
-        self.sessions.detach(session)
-        try:
-            session.end(resume=True, reason="try again")
-        except Exception:
-            logger.exception("and could not be closed cleanly")
+                    self.sessions.give_up(session)
 
 
 def _push_of(each: Recorded) -> Push | None:

@@ -6,13 +6,15 @@ Everything here runs on the trio thread and none of it awaits, except loading wh
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from math import inf
 from types import MappingProxyType
 from typing import ClassVar, Literal, Protocol
 
 import trio
 
+from chatnode.logs import get_logger
 from chatnode.model.people import Account
 from chatnode.model.times import now_ms
 from chatnode.protocol.envelopes import Push
@@ -21,6 +23,8 @@ from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.database import Database
 from chatnode.storage.log import log
 from chatnode.storage.presence import presence
+
+logger = get_logger("routing")
 
 MOST_HELD = 1_000
 """Pushes kept for a session that is catching up; past that it reads the log once more instead."""
@@ -240,6 +244,33 @@ class SessionRegistry:
             self.watcher.detached(session)
         if not live.sessions and not (live.ready.is_set() and self.watcher is not None and self.watcher.gone(live)):
             self.forget(live)
+
+    def give_up(self, session: OpenSession) -> None:
+        """End a session that failed, from its `except`. Live sessions have no gaps: its client resumes."""
+        logger.exception("a session of %s failed and was closed", session.account.handle)
+        self.detach(session)
+        try:
+            session.end(resume=True, reason="try again")
+        except Exception:
+            logger.exception("and could not be closed cleanly")
+
+    @contextmanager
+    def contained(self, session: OpenSession) -> Generator[None]:
+        """If the session fails, only it ends."""
+        try:
+            yield
+        except Exception:
+            self.give_up(session)
+
+    def end_of_role(self, role: str) -> None:
+        """End the sessions of users with a role, whose permissions have changed: those that come back are checked.
+
+        The router ends those of users with tokens, as the log tells it. A program has sessions of users without any.
+        """
+        for session in self.all():
+            if session.account.role == role:
+                session.end(resume=True, reason="your role changed")
+                self.detach(session)
 
     def forget(self, live: LivePerson) -> None:
         """Remove a user without sessions. Does nothing if they are back or already removed."""

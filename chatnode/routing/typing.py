@@ -12,7 +12,7 @@ from chatnode.model.presence import Typing
 from chatnode.model.records import record
 from chatnode.model.times import now_ms, rfc3339
 from chatnode.protocol.envelopes import ephemeral_frame
-from chatnode.routing.telling import Broadcaster
+from chatnode.routing.broadcast import Broadcaster
 from chatnode.storage.presence.presence import PresenceAudience
 
 
@@ -52,13 +52,13 @@ class TypingBoard:
         """When a typing indicator set now will expire."""
         return self._clock() + self._milliseconds
 
-    def types(self, person: PersonRef, key: int, id: str, blocked: set[str], until: int) -> None:
+    def start(self, person: PersonRef, key: int, id: str, blocked: set[str], until: int) -> None:
         """A user types; users in `blocked` are not notified."""
         typed = Typed(person, until, blocked)
         self._conversations.setdefault(key, _Conversation(id)).people[person.id] = typed
         self._push_typing(key, id, typed, rfc3339(until))
 
-    def stops(self, person: str, key: int, *, tell: bool = True) -> None:
+    def stop(self, person: str, key: int, *, push: bool = True) -> None:
         """A user stopped typing. If a message shows it, no push is needed."""
         conversation = self._conversations.get(key)
         if conversation is None:
@@ -66,7 +66,7 @@ class TypingBoard:
         typed = conversation.people.pop(person, None)
         if not conversation.people:
             del self._conversations[key]
-        if typed is not None and tell:
+        if typed is not None and push:
             self._push_typing(key, conversation.id, typed, None)
 
     def forget(self, key: int) -> None:

@@ -1,14 +1,13 @@
 """The node's commands: one module per subject, each of which ends in a `SUBJECT` that declares what it adds.
 
 `SUBJECTS` is what a node is opened with. `COMMANDS` is the core's part of the command table, `TABLES` are the core's
-tables, `JOBS` are the core's scheduled jobs.
+tables.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from chatnode.dispatch.jobs import Job
 from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command
 from chatnode.services import (
@@ -42,7 +41,6 @@ from chatnode.services import (
     work,
 )
 from chatnode.storage.engine.additions import Additions, CoreTable
-from chatnode.storage.filters.collection import Collection
 
 SUBJECTS: tuple[Subject, ...] = (
     sign_in.SUBJECT,
@@ -76,8 +74,6 @@ SUBJECTS: tuple[Subject, ...] = (
 )
 TABLES: tuple[CoreTable, ...] = tuple(table for each in SUBJECTS for table in each.tables)
 COMMANDS: tuple[Command[Any, Any], ...] = tuple(command for each in SUBJECTS for command in each.commands)
-JOBS: tuple[Job, ...] = tuple(job for each in SUBJECTS for job in each.jobs)
-COLLECTIONS: tuple[Collection, ...] = tuple(collection for each in SUBJECTS for collection in each.collections)
 
 
 def declared() -> Additions:

@@ -20,7 +20,7 @@ from chatnode.model.commands.administration import (
 from chatnode.model.commands.shared import PersonReply
 from chatnode.model.commands.sign_in import Revoked, SessionList
 from chatnode.model.people import Account
-from chatnode.model.times import now_ms, rfc3339
+from chatnode.model.times import HOUR_MS, now_ms, rfc3339
 from chatnode.services.passwords import check_own_password, hash_password
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage.engine.connection import Reader
@@ -126,7 +126,7 @@ async def create_reset(ctx: Caller, asked: CreateReset) -> ResetReply:
     """Create a one-time link for a user to set a new password. It replaces an earlier link."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("reset", code)
-    expires_at = now_ms() + ctx.core.config.accounts.reset_hours * 3_600_000
+    expires_at = now_ms() + ctx.core.config.accounts.reset_hours * HOUR_MS
 
     def write(tx: Transaction) -> None:
         account = people.find(tx, asked.person)

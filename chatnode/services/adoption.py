@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
@@ -76,7 +77,7 @@ async def finish_adoptions(core: Core) -> str:
     begun = await core.db.read(adoption.unfinished)
     for author, person in begun:
         await _adopt_rest(core, author, person)
-    return f"{len(begun)} authors handed over"
+    return f"handed over {counted(len(begun), 'author')}"
 
 
 SUBJECT = Subject(

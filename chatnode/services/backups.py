@@ -7,6 +7,7 @@ from functools import partial
 import trio
 
 from chatnode.config import Config
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed, JobRunner
@@ -80,8 +81,8 @@ async def copy_to_bucket(core: Core) -> str | None:
     if not sent.backups and not sent.removed:
         return None
     return (
-        f"{len(sent.backups)} backups and {sent.files} files copied, {sent.bytes >> 20} MiB, "
-        f"{len(sent.removed)} older ones removed"
+        f"{counted(len(sent.backups), 'backup')} and {counted(sent.files, 'file')} copied, {sent.bytes >> 20} MiB, "
+        f"{counted(len(sent.removed), 'old backup')} removed"
     )
 
 
@@ -91,7 +92,7 @@ async def backup(core: Core) -> str:
     if made.manifest["problems"]:
         wrong = "; ".join(f"{name}: {found[0]}" for name, found in made.manifest["problems"].items())
         raise JobFailed(f"{made.path.name} was made, but checks of it failed ({wrong}); run chatnode check")
-    return f"{made.path.name} was made, {len(made.removed)} older ones removed"
+    return f"{made.path.name} was made, {counted(len(made.removed), 'old backup')} removed"
 
 
 def _period(config: Config) -> float:

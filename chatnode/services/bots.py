@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
@@ -115,7 +116,7 @@ async def set_commands(ctx: Caller, asked: SetBotCommands) -> BotCommandList:
     if not ctx.me.bot:
         raise Refusal("forbidden", "only a bot can offer commands")
     if len(asked.commands) > most:
-        raise Refusal("too_large", f"a bot has up to {most} commands", path="commands")
+        raise Refusal("too_large", f"a bot has up to {counted(most, 'command')}", path="commands")
     names: set[str] = set()
     for place, each in enumerate(asked.commands):
         if each.name in names:

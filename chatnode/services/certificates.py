@@ -47,7 +47,7 @@ async def status(ctx: Caller, asked: Nothing) -> CertificateStatus:
 
 @command("certificate.issue", permission=permissions.OPERATE)
 async def issue(ctx: Caller, asked: IssueCertificate) -> CertificateReply:
-    """Obtain a certificate now, also if the one in use is not due; new connections get it at once.
+    """Obtain a certificate now, even if the current one is not due; new connections get it at once.
 
     The authority connects to the node's port, so the node must serve.
     """

@@ -9,7 +9,7 @@ import trio
 from chatnode.dispatch.core import Core
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Manager
-from chatnode.hooks.passing import cannot_check, may_pass
+from chatnode.hooks.transient_errors import cannot_check, is_transient
 from chatnode.model.commands.operations import Check, Checked
 from chatnode.storage.engine.stored_files import Lister
 from chatnode.storage.upkeep import file_checks
@@ -32,7 +32,7 @@ async def _check_files(core: Core, plugin: str, lister: Lister, deep: bool) -> C
             partial(file_checks.wrong, directory, lister, read, deep, trio.from_thread.check_cancelled)
         )
     except (Exception, SystemExit) as error:
-        if may_pass(error):
+        if is_transient(error):
             raise cannot_check(plugin, error) from error
         core.part(Manager).report(plugin, "stored_files", describe_error(error), error)
         problems = [f"the plugin cannot list its files: {type(error).__name__}"]

@@ -90,15 +90,16 @@ async def find_or_create(ctx: Caller, asked: FindOrOpen) -> FoundConversation:
 
 @command("conversations.support", permission=permissions.CHAT)
 async def support(ctx: Caller, asked: OpenSupport) -> ConversationReply:
-    """Create a support conversation with all users who answer support; they are its admins, you own it."""
-    roles = [role for role, held in ctx.core.roles.items() if permissions.SUPPORT in held]
+    """Create a support conversation with all users who have the permission `support`; they are its admins, you own
+    it."""
+    roles = [role for role, held in ctx.core.roles.items() if held >= {permissions.SUPPORT, permissions.CHAT}]
     most = ctx.core.config.limits.group_members
 
     def write(tx: Transaction) -> str:
         found = blocks.without_blocked(tx, ctx.me, people.with_roles(tx, roles))
         agents = [agent for agent in found if agent.key != ctx.me.key]
         if not agents:
-            raise Refusal("not_found", "no account on this node answers support")
+            raise Refusal("not_found", "no user of this node has the permission support")
         if most:
             agents = agents[: most - 1]  # too many agents for one group must not mean no support
         return opening.open_group(

@@ -71,19 +71,19 @@ async def forget(core: Core) -> Cleaned:
     The result says if reads of an older state prevented that for half a minute.
     """
     async with core.db.file.alone:
-        upto = await core.db.read(traces.owed)
+        upto = await core.db.read(traces.pending_traces)
         settling = Settling(core.config.search)
         while not await core.db.write(settling.go_on):
             await core.db.checkpoint()
         cleaned = await _sweep(core)
     if cleaned.complete and upto is not None:
-        await core.db.write(partial(traces.forgotten, upto=upto))
+        await core.db.write(partial(traces.clear_pending_traces, upto=upto))
     return cleaned
 
 
 async def forget_what_is_owed(core: Core) -> Cleaned | None:
     """Run `forget` if it is due or was not completed since the last removal; None if not."""
-    return await forget(core) if await core.db.read(traces.owed) is not None else None
+    return await forget(core) if await core.db.read(traces.pending_traces) is not None else None
 
 
 async def _sweep(core: Core) -> Cleaned:

@@ -27,6 +27,8 @@ PROBE_SECONDS = 5.0
 LONGEST_JOB_SECONDS = 6 * 3600.0
 CLOCK_SECONDS = 60.0
 """How far the clock may be behind the newest row of the log."""
+BACKUP_CLOCK_SECONDS = 3_600.0
+"""How far a backup may be dated ahead of the clock, which is corrected from time to time."""
 SERVING = ("writing", "reading")
 """The parts without which the node cannot serve."""
 
@@ -171,14 +173,21 @@ async def _search(core: Core) -> Part:
 
 
 async def _backup(core: Core) -> Part:
-    """Fails when the newest backup (or the node's start, if there is none) is older than twice the interval."""
+    """Fails when the newest backup (or the node's start, if there is none) is older than twice the interval, and when
+    one is dated ahead of the clock, as then either of them is wrong."""
     settings = core.config.backup
     directory = backups.directory_of(core.directory, settings)
-    newest = await trio.to_thread.run_sync(rotation.newest, directory)
-    age = time.time() - newest.timestamp() if newest else trio.current_time() - core.started_at
+    times = await trio.to_thread.run_sync(rotation.times, directory)
+    ages = [time.time() - each.timestamp() for each in times]
+    if ages and ages[-1] < -BACKUP_CLOCK_SECONDS:
+        raise Unwell(
+            f"a backup in {directory} is dated {-ages[-1] / 3600:.0f} hours ahead of the clock: set the clock, or move "
+            "that backup away"
+        )
+    age = ages[-1] if ages else trio.current_time() - core.started_at
     if age > 2 * settings.every_hours * 3600:
         raise Unwell(f"the newest backup is {age / 3600:.0f} hours old")
-    return {"age_hours": round(age / 3600, 1)} if newest else {}
+    return {"age_hours": round(max(age, 0.0) / 3600, 1)} if ages else {}
 
 
 async def _certificate(core: Core) -> Part:

@@ -14,7 +14,7 @@ from chatnode.dispatch.limits import KeyedLocks
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
-from chatnode.model.times import now_ms
+from chatnode.model.times import HOUR_MS, now_ms
 from chatnode.storage.bots import invocations, notices
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.steps import Steps
@@ -23,7 +23,6 @@ from chatnode.storage.engine.transaction import Transaction
 logger = get_logger("bots")
 
 HOUR = 3_600
-HOUR_MS = 3_600_000
 STEP = 500
 MOST_TOLD = 100
 """Maximum number of users who are told in one transaction that there is no answer."""
@@ -53,7 +52,7 @@ class Invocations:
             try:
                 wait = await self.tell_overdue()
             except (Refusal, DatabaseError) as error:
-                logger.warning("users were not told of missing answers: %s", error)
+                logger.warning("users were not notified of missing answers: %s", error)
                 wait = HELD_UP_SECONDS
             with trio.move_on_after(wait):
                 await self._woken.wait()

@@ -6,6 +6,7 @@ from functools import partial
 
 import trio
 
+from chatnode.counting import counted
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
 from chatnode.dispatch.signing import Signer
@@ -24,13 +25,13 @@ LEAST_FREE_BYTES = 16 << 20
 async def remove_expired(core: Core) -> str:
     """Remove sessions and invites that ended a while ago."""
     sessions, invites = await core.db.write(maintenance.remove_expired)
-    return f"{sessions} sessions and {invites} invites removed"
+    return f"{counted(sessions, 'session')} and {counted(invites, 'invite')} removed"
 
 
-async def settle_owners(core: Core) -> str | None:
+async def ensure_owners(core: Core) -> str | None:
     """Give an owner to groups that an earlier version left without one who can act."""
-    settled = await core.db.write(owners.settle_everywhere)
-    return f"{settled} groups have a new owner" if settled else None
+    settled = await core.db.write(owners.ensure_all_owners)
+    return f"new owners for {counted(settled, 'group')}" if settled else None
 
 
 async def rotate_signing_keys(core: Core) -> str | None:
@@ -54,7 +55,7 @@ async def check_integrity(core: Core) -> str:
     if not checked.clean:
         failed = ", ".join(check.name for check in checked.checks if check.problems)
         raise JobFailed(f"the database is not sound ({failed}); run chatnode check")
-    return f"{len(checked.checks)} checks found no problem"
+    return f"{counted(len(checked.checks), 'check')} passed"
 
 
 async def shrink(core: Core) -> str:
@@ -77,7 +78,7 @@ async def shrink(core: Core) -> str:
 SUBJECT = Subject(
     jobs=(
         Job("expired", DAY / 4, remove_expired),
-        Job("owners", DAY, settle_owners),
+        Job("owners", DAY, ensure_owners),
         Job("signing keys", DAY, rotate_signing_keys),
         Job("optimize", DAY, optimize),
         Job("shrink", DAY, shrink),

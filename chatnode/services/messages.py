@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestHooks
 from chatnode.dispatch.subject import Subject
@@ -163,7 +164,7 @@ def _files(ctx: Caller, command: PostMessage) -> list[FileRef | Media]:
 def _check_number_of_files(ctx: Caller, number: int) -> None:
     most = ctx.core.config.limits.files_per_message
     if most and number > most:
-        raise Refusal("too_large", f"a message has at most {most} files", path="files")
+        raise Refusal("too_large", f"a message has at most {counted(most, 'file')}", path="files")
 
 
 @plain_command("messages.list", permission=permissions.CHAT, reads=True)
@@ -299,7 +300,7 @@ def thread(ctx: Caller, asked: ListThread) -> HandlerResult[MessagePage | Encode
 def _check_length(ctx: Caller, text: str) -> None:
     most = ctx.core.config.limits.message_chars
     if most and len(text) > most:
-        raise Refusal("too_large", f"a message has at most {most} characters", path="text")
+        raise Refusal("too_large", f"a message has at most {counted(most, 'character')}", path="text")
 
 
 SUBJECT = Subject(

@@ -45,7 +45,7 @@ async def repair(ctx: Caller, asked: Nothing) -> Repaired:
 
     def write(tx: Transaction) -> dict[str, int]:
         changed = derived.repair(tx)
-        if handed_over := owners.settle_everywhere(tx):
+        if handed_over := owners.ensure_all_owners(tx):
             changed["owners"] = handed_over
         audit.record(tx, ctx.account, "node.repair", "", **changed)
         return changed

@@ -13,6 +13,7 @@ from unicodedata import category, normalize
 import argon2
 import trio
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
@@ -28,7 +29,7 @@ async def hash_password(core: Core, password: str, path: str = "password") -> st
     prepared = opaque(password)
     least = core.config.accounts.password_min_chars
     if len(prepared) < least:
-        raise Refusal("invalid", f"a password has at least {least} characters", path=path)
+        raise Refusal("invalid", f"a password has at least {counted(least, 'character')}", path=path)
     if any(category(char) == "Cc" for char in prepared):
         raise Refusal("invalid", "a password has no line breaks or other control characters", path=path)
     return await trio.to_thread.run_sync(_hasher.hash, prepared, limiter=core.hashers)
@@ -59,7 +60,7 @@ async def check_own_password(ctx: Caller, account: Account, password: str | None
     found = await ctx.read(lambda reader: people.password_hash(reader, account.handle))
     hashed = found and found[1]
     if hashed is not None and not await is_password(ctx.core, account.handle, hashed, password or ""):
-        raise Refusal("wrong_password", "this is not your password", path="password")
+        raise Refusal("wrong_password", "the password is incorrect", path="password")
 
 
 def opaque(password: str) -> str:

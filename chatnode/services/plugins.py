@@ -124,7 +124,7 @@ async def dismiss(ctx: Caller, asked: OfSetAside) -> Nothing:
         audit.record(tx, ctx.account, "plugins.dismiss", f"{entry.plugin}.{entry.consumer}", gid=entry.gid)
         return entry
 
-    await _write_and_tell(ctx, write, ctx.core.part(Consumers).forgotten)
+    await _write_and_tell(ctx, write, ctx.core.part(Consumers).row_removed)
     return Nothing()
 
 
@@ -214,7 +214,7 @@ async def export(ctx: Caller, asked: ExportPlugin) -> PluginRows:
     def read(reader: Reader) -> PluginRows:
         tables = plugins.own_tables(reader, asked.plugin)
         if not tables and asked.plugin not in plugins.known(reader):
-            raise Refusal("not_found", f"no data of a plugin {asked.plugin} here", path="plugin")
+            raise Refusal("not_found", f"there is no data of a plugin {asked.plugin}", path="plugin")
         if asked.table is None:
             return PluginRows(tables, [])
         if asked.table not in tables:

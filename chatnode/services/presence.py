@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import HandlerResult, command, plain_command
@@ -43,7 +44,7 @@ async def get(ctx: Caller, asked: GetPresence) -> PresenceList:
     see, are left out."""
     most = ctx.core.config.limits.page_items
     if len(asked.people) > most:
-        raise Refusal("too_large", f"has at most {most} users at a time", path="people")
+        raise Refusal("too_large", f"has at most {counted(most, 'user')} at a time", path="people")
     found = await ctx.query(lambda reader: presence.seen(reader, ctx.me.key, asked.people))
     board = ctx.core.part(PresenceBoard)
     return PresenceList([board.as_known(each) for each in found])
@@ -73,7 +74,7 @@ def _status(ctx: Caller, command: SetStatus) -> PresenceStatus:
     emoji = as_emoji(command.emoji, "emoji") if command.emoji else None
     most = ctx.core.config.presence.status_chars
     if text is not None and most and len(text) > most:
-        raise Refusal("too_large", f"a status has at most {most} characters", path="text")
+        raise Refusal("too_large", f"a status has at most {counted(most, 'character')}", path="text")
     if text is None and emoji is None:
         return PresenceStatus()
     return PresenceStatus(text, emoji, now_ms() + command.seconds * 1000 if command.seconds is not None else None)
@@ -135,11 +136,11 @@ def say_typing(ctx: Caller, asked: SayTyping) -> HandlerResult[TypingSaid]:
     def reply(found: tuple[Place, set[str]]) -> TypingSaid:
         place, blocked = found
         if asked.stop:
-            board.typing.stops(me.id, place.key)
+            board.typing.stop(me.id, place.key)
             return TypingSaid()
         until = board.typing.until()
         if not board.is_hidden(me.key):
-            board.typing.types(me.ref, place.key, place.id, blocked, until)
+            board.typing.start(me.ref, place.key, place.id, blocked, until)
         return TypingSaid(rfc3339(until))
 
     return PlannedRead(read).then(reply)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job, JobFailed
@@ -102,7 +103,7 @@ async def finish_erasures(core: Core) -> str | None:
     cleaned = await forget_what_is_owed(core)
     if cleaned is not None and not cleaned.complete:
         raise JobFailed("removed data may have left traces in the files; see Erasing in docs/operating.md")
-    return f"{len(begun)} erasures finished" if begun or cleaned else None
+    return f"{counted(len(begun), 'erasure')} finished" if begun or cleaned else None
 
 
 # ---- exporting

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
@@ -48,7 +49,8 @@ async def remove_old(core: Core) -> str:
         await _prove(core, removals)
     days = settings.closed_days
     retired = await _in_steps(core, lambda tx, most: retention.retire(tx, days, most), days)
-    return f"{messages} messages of {len(removals)} conversations removed, {retired} conversations retired"
+    removed = f"{counted(messages, 'message')} of {counted(len(removals), 'conversation')} removed"
+    return f"{removed}, {counted(retired, 'conversation')} retired"
 
 
 async def _remove(core: Core, due: Due) -> tuple[int, int, list[str]] | None:
@@ -82,20 +84,20 @@ async def _prove(core: Core, removals: list[tuple[int, list[str]]]) -> None:
     texts = list(dict.fromkeys(text for _, each in removals for text in each))[: traces.PROBES * 4]
     looked = await prove_gone(core, texts, retention.texts_of_others)
     if not looked.cleaned.complete:
-        logger.warning("%d receipts stay without a proof: %s", len(removals), looked.advice)
+        logger.warning("%s without a proof: %s", counted(len(removals), "receipt"), looked.advice)
         return
-    counted = set(texts) - set(looked.elsewhere)
+    own = set(texts) - set(looked.elsewhere)
     for number, each in removals:
-        probes = [text for text in each if text in counted]
+        probes = [text for text in each if text in own]
         found = sum(text in looked.found for text in probes)
         if found:
-            logger.error("receipt %d: %d of %d removed texts are still in the files", number, found, len(probes))
+            logger.error("receipt %d: the files still contain %d of %d removed texts", number, found, len(probes))
         await core.db.write(partial(retention.prove, removal=number, probes=len(probes), traces=found))
 
 
 async def close_idle(core: Core) -> str:
     """Close conversations that have been idle for longer than they allow."""
-    return f"{await _in_steps(core, conversations.close_idle, 1)} conversations closed"
+    return f"{counted(await _in_steps(core, conversations.close_idle, 1), 'conversation')} closed"
 
 
 async def _in_steps(core: Core, function: Callable[[Transaction, int], int], days: int) -> int:

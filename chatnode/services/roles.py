@@ -21,6 +21,7 @@ from chatnode.model.commands.roles import (
     RoleList,
 )
 from chatnode.model.commands.shared import Nothing, PersonReply
+from chatnode.routing.sessions import SessionRegistry
 from chatnode.services.ranks import check_may_give, check_may_manage
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
@@ -54,6 +55,7 @@ async def set_permissions(ctx: Caller, asked: PutRole) -> Nothing:
         return changed
 
     await _change(ctx, write)
+    ctx.core.part(SessionRegistry).end_of_role(asked.role)
     return Nothing()
 
 

@@ -32,7 +32,7 @@ from chatnode.model.commands.sign_in import (
     TokenReply,
 )
 from chatnode.model.people import Account
-from chatnode.model.times import DAY_MS, now_ms
+from chatnode.model.times import DAY_MS, HOUR_MS, now_ms
 from chatnode.services.passwords import hash_password, is_password, renewed
 from chatnode.services.ranks import check_may_manage
 from chatnode.storage.conversations import invites
@@ -234,7 +234,7 @@ async def create_setup(ctx: Caller, asked: CreateSetup) -> SetupReply:
     """Create a link for the first administrator; it replaces earlier links."""
     code, code_hash = sessions.new_secret()
     link = ctx.core.link("setup", code)
-    expires_at = now_ms() + ctx.core.config.accounts.setup_hours * 3_600_000
+    expires_at = now_ms() + ctx.core.config.accounts.setup_hours * HOUR_MS
 
     def write(tx: Transaction) -> None:
         if people.has_admin(tx):

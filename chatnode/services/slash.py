@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.dispatch import acting
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.subject import Subject
@@ -122,7 +123,7 @@ def _refuse_bot(ctx: Caller) -> None:
 def _parsed(ctx: Caller, text: str) -> SlashText:
     most = ctx.core.config.limits.message_chars
     if most and len(text) > most:
-        raise Refusal("too_large", f"a command has at most {most} characters", path="text")
+        raise Refusal("too_large", f"a command has at most {counted(most, 'character')}", path="text")
     spoken = parse_slash(text)
     if spoken is None:
         raise Refusal("invalid", "expected a slash command, such as /name or /name@bot", path="text")
@@ -227,7 +228,7 @@ async def reply(ctx: Caller, asked: ReplySlash) -> SlashReplied:
 def _check_reply(ctx: Caller, asked: ReplySlash) -> None:
     most = ctx.core.config.limits.message_chars
     if most and len(asked.text) > most:
-        raise Refusal("too_large", f"an answer has at most {most} characters", path="text")
+        raise Refusal("too_large", f"an answer has at most {counted(most, 'character')}", path="text")
     if asked.actions and asked.visible != "all":
         raise Refusal("invalid", "only an answer that is visible to all can have buttons", path="actions")
 

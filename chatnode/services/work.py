@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatnode.counting import counted
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import Job
@@ -15,7 +16,7 @@ from chatnode.dispatch.table import command
 from chatnode.model import permissions
 from chatnode.model.commands.work import ListWork, OfWork, WorkPage, WorkReply
 from chatnode.model.ephemeral import WorkProgress
-from chatnode.model.times import now_ms
+from chatnode.model.times import DAY_MS, now_ms
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.steps import Steps
 from chatnode.storage.engine.transaction import Transaction
@@ -24,13 +25,12 @@ from chatnode.storage.people import audit
 from chatnode.storage.work import work
 
 HOUR = 3_600
-DAY_MS = 86_400_000
 STEP = 500
 
 
 @command("work.list", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
 async def list_work(ctx: Caller, asked: ListWork) -> WorkPage:
-    """Your works, newest first; those who may operate the node see all works.
+    """Your work items, newest first; users who may operate the node see all of them.
 
     To filter and sort: `items.query` of `work`.
     """
@@ -45,25 +45,25 @@ async def list_work(ctx: Caller, asked: ListWork) -> WorkPage:
 
 @command("work.get", permission=permissions.CHAT, or_permission=permissions.OPERATE, reads=True)
 async def get(ctx: Caller, asked: OfWork) -> WorkReply:
-    """One of your works, or with the permission to operate the node, any work: its status, progress and result."""
+    """One of your work items, or with the permission to operate the node, any one: its status, progress and result."""
     return await ctx.read(lambda reader: WorkReply(work.info(reader, _find(ctx, reader, asked, reads=True))))
 
 
 @command("work.pause", permission=permissions.CHAT, or_permission=permissions.OPERATE)
 async def pause(ctx: Caller, asked: OfWork) -> WorkReply:
-    """Pause a work; nothing more of it is written after that. `work.resume` lets it go on from there."""
+    """Pause a work item; nothing more of it is written after that. `work.resume` continues where it stopped."""
     return await _steer(ctx, asked, "work.pause", work.pause)
 
 
 @command("work.resume", permission=permissions.CHAT, or_permission=permissions.OPERATE)
 async def resume(ctx: Caller, asked: OfWork) -> WorkReply:
-    """Let a paused work go on, or a failed one try again, from its last checkpoint."""
+    """Resume a paused work item, or retry a failed one, from its last checkpoint."""
     return await _steer(ctx, asked, "work.resume", work.resume)
 
 
 @command("work.cancel", permission=permissions.CHAT, or_permission=permissions.OPERATE)
 async def cancel(ctx: Caller, asked: OfWork) -> WorkReply:
-    """End a work. What it has written stays, and nothing more is written."""
+    """Cancel a work item. What it has written is kept, and nothing more is written."""
     return await _steer(ctx, asked, "work.cancel", work.cancel)
 
 
@@ -94,7 +94,7 @@ async def remove_ended(core: Core) -> str | None:
     before, removed, steps = now_ms() - core.config.work.keep_days * DAY_MS, 0, Steps(core.db, STEP)
     while count := await steps.write(lambda tx, most: work.remove_ended(tx, before, most), int):
         removed += count
-    return f"{removed} works removed" if removed else None
+    return f"{counted(removed, 'work item')} removed" if removed else None
 
 
 SUBJECT = Subject(

@@ -7,6 +7,7 @@ from pathlib import Path
 from chatnode.errors import Refusal
 from chatnode.terminal.changes import here
 from chatnode.terminal.lines import ShownFiles
+from chatnode.terminal.naming import read_number
 from chatnode.terminal.paths import split_path
 from chatnode.terminal.session import ChatSession
 from chatnode.terminal.transfers import TransferQueue
@@ -35,4 +36,5 @@ class FileCommands:
 
 def _numbered(text: str) -> tuple[int | None, str]:
     first, _, rest = text.partition(" ")
-    return (int(first), rest.strip()) if first.isascii() and first.isdecimal() else (None, text)
+    number = read_number(first)
+    return (None, text) if number is None else (number, rest.strip())

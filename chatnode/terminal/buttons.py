@@ -8,10 +8,10 @@ from chatnode.client import Client
 from chatnode.errors import Refusal
 from chatnode.model.actions import Action
 from chatnode.model.messages import Message
+from chatnode.terminal.naming import read_number
 from chatnode.terminal.printable import one_line
 
 _LABEL_CHARS = 80
-_NUMBER_CHARS = 9
 
 
 class ShownButtons:
@@ -56,10 +56,11 @@ class ButtonCommands:
 
     async def press(self, rest: str) -> None:
         """Press the button with a number; one that asks first needs a yes. Raises `Refusal`."""
-        number, _, answer = rest.partition(" ")
-        if not (number.isascii() and number.isdecimal() and len(number) <= _NUMBER_CHARS):
+        first, _, answer = rest.partition(" ")
+        number = read_number(first)
+        if number is None:
             raise Refusal("invalid", "/press N, the number before the button's label")
-        found = self._buttons.get(int(number))
+        found = self._buttons.get(number)
         if found is None:
             raise Refusal("not_found", f"no button {number} is on the screen")
         message, action = found
@@ -67,4 +68,4 @@ class ButtonCommands:
             self._note(f"{action.confirm} — /press {number} yes")
             return
         pressed = await self._client.press(message, action.id)
-        self._note(f"told {pressed.bot.handle}")
+        self._note(f"sent to {pressed.bot.handle}")

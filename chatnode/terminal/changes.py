@@ -52,7 +52,7 @@ class Changes:
 
     async def delete(self, rest: str) -> None:
         if rest:
-            raise Refusal("invalid", "/delete takes no arguments; it deletes your last message here")
+            raise Refusal("invalid", "/delete has no arguments; it deletes your last message here")
         await self._client.delete(last_of_mine(self._session).message)
 
     async def react(self, rest: str) -> None:

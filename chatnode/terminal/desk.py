@@ -9,6 +9,7 @@ import attrs
 from chatnode.model.conversations import ConversationSettings, InboxEntry
 from chatnode.model.messages import EVERYONE, Message
 from chatnode.terminal.lines import marked_title, title_of
+from chatnode.terminal.naming import read_number
 
 
 class Desk:
@@ -42,7 +43,8 @@ class Desk:
 
     def numbered(self, text: str) -> str | None:
         """The conversation that was listed under a number."""
-        return self._numbered[int(text) - 1] if text.isdecimal() and 0 < int(text) <= len(self._numbered) else None
+        number = read_number(text)
+        return self._numbered[number - 1] if number is not None and 0 < number <= len(self._numbered) else None
 
     def names(self) -> tuple[str, ...]:
         """How each is written for /open: `@ann`, `#tea`."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+from chatnode.counting import counted
 from chatnode.model.bots import OfferedCommand, PrivateNotice
 from chatnode.model.conversations import InboxEntry, Member
 from chatnode.model.mentions import mentions
@@ -160,9 +161,8 @@ class Lines:
         return self.style.bold(line) if how or entry.kind == "direct" else self.style.dim(line)
 
     def heading(self, entry: InboxEntry) -> str:
-        about = (
-            "direct conversation" if entry.kind == "direct" else f"{entry.visibility} group, {_members(entry.members)}"
-        )
+        group = f"{entry.visibility} group, {counted(entry.members, 'member')}"
+        about = "direct conversation" if entry.kind == "direct" else group
         return f"{self.style.bold('━━ ' + title_of(entry))}  {self.style.dim(about)}"
 
     def inbox(self, entries: Sequence[InboxEntry], width: int) -> list[str]:
@@ -269,7 +269,7 @@ def summary(message: Message) -> str:
 
 def file_size(count: int) -> str:
     if count < 1024:
-        return f"{count} bytes"
+        return f"{counted(count, 'byte')}"
     unit = min((count.bit_length() - 1) // 10, 4)
     return f"{count / 1024**unit:.1f} {('KiB', 'MiB', 'GiB', 'TiB')[unit - 1]}"
 
@@ -285,7 +285,3 @@ def local_time(at: str) -> datetime | None:
 def clock(at: str) -> str:
     time = local_time(at)
     return f"{time:%H:%M}" if time else "--:--"
-
-
-def _members(count: int) -> str:
-    return "1 member" if count == 1 else f"{count} members"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from chatnode.client import Client
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.fields import HANDLE_FORM
@@ -19,6 +20,12 @@ from chatnode.terminal.printable import one_line
 
 _PAGE = 500
 _ID = re.compile(r"[0-9a-f]{32}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+def read_number(text: str) -> int | None:
+    """The number by which a line of the screen is picked; None for any other text."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 async def find(client: Client, text: str) -> InboxEntry:
@@ -96,8 +103,7 @@ def _only(groups: Sequence[InboxEntry], name: str) -> InboxEntry:
 
 
 def _told_apart(entry: InboxEntry) -> str:
-    members = "1 member" if entry.members == 1 else f"{entry.members} members"
-    parts = [entry.conversation, entry.visibility, members, f"you are {entry.role}"]
+    parts = [entry.conversation, entry.visibility, counted(entry.members, "member"), f"you are {entry.role}"]
     if entry.last is not None:
         parts.append(f"last message by {entry.last.sender.handle}, {entry.last.at[:16].replace('T', ' ')} UTC")
     return ", ".join(parts)

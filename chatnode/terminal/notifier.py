@@ -72,7 +72,7 @@ class Notifier:
     def notify(self, title: str, body: str) -> None:
         """Show this soon. Never waits."""
         self._waiting.append((one_line(title, _TITLE_CHARS), one_line(body, _BODY_CHARS)))
-        self._changed.give()
+        self._changed.notify()
 
     def notify_of_message(self, title: str, body: str) -> None:
         """Show what the terminal thinks is for the user, unless the node decides that."""

@@ -22,7 +22,7 @@ async def places(target: Path, name: str) -> Iterator[Path]:
     if await trio.Path(target).is_dir():
         return (target / each for each in free_names(safe_name(name)))
     if await trio.Path(target).exists():
-        raise Refusal("conflict", f"{one_line(str(target), 200)} exists already; give another name, or a directory")
+        raise Refusal("conflict", f"{one_line(str(target), 200)} already exists; give another name, or a directory")
     if not await trio.Path(target.parent).is_dir():
         raise Refusal("not_found", f"no such directory: {one_line(str(target.parent), 200)}")
     return iter((target,))
@@ -35,4 +35,4 @@ async def save(
     for path in paths:
         with suppress(FileExistsError):
             return await client.download(file, path, variant=variant, progress=progress)
-    raise Refusal("conflict", "there is such a file already")
+    raise Refusal("conflict", "the file already exists")

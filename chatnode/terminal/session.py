@@ -358,7 +358,7 @@ class ChatSession:
         self._note_change()
 
     def _note_change(self) -> None:
-        self._changed.give()
+        self._changed.notify()
 
 
 def _is_command(line: str) -> bool:

@@ -9,11 +9,12 @@ from shutil import get_terminal_size
 import attrs
 
 from chatnode.client import Client
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.terminal.attaching import FileCommands
 from chatnode.terminal.buttons import ButtonCommands
 from chatnode.terminal.changes import Changes, here, last_of_mine, last_of_others
-from chatnode.terminal.naming import find, has_title
+from chatnode.terminal.naming import find, has_title, read_number
 from chatnode.terminal.printable import one_line
 from chatnode.terminal.room import PAGE
 from chatnode.terminal.session import ChatSession
@@ -158,7 +159,7 @@ class TerminalCommands:
         self._public = [conversation.conversation for conversation in found]
         for number, conversation in enumerate(found, 1):
             about = f"  {one_line(conversation.description, 60)}" if conversation.description else ""
-            members = f"  {conversation.members} members"
+            members = f"  {counted(conversation.members, 'member')}"
             self._session.write(
                 f"{number:>3}  {one_line(conversation.title, 60)}{self._session.lines.style.dim(members + about)}"
             )
@@ -171,8 +172,8 @@ class TerminalCommands:
             await self._session.open(await self._session.entry_of(conversation))
 
     async def _public_group(self, text: str) -> str:
-        if text.isdecimal() and 0 < int(text) <= len(self._public):
-            return self._public[int(text) - 1]
+        if (number := read_number(text)) is not None and 0 < number <= len(self._public):
+            return self._public[number - 1]
         title = text.removeprefix("#")
         pages = [await self._client.public(title)]
         while pages[-1]:

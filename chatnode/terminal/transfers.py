@@ -123,7 +123,7 @@ class TransferQueue:
 
     def _add(self, transfer: _Transfer) -> None:
         self._waiting.append(transfer)
-        self._changed.give()
+        self._changed.notify()
 
     # ---- the task
 

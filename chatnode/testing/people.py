@@ -135,7 +135,7 @@ class LiveSession(OpenSession):
 
     def send(self, push: Push) -> None:
         self.pushes.append(orjson.loads(push.json))
-        self._more.give()
+        self._more.notify()
 
     def flush(self) -> None:
         """Nothing is queued."""

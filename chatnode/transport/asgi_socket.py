@@ -122,18 +122,18 @@ class AsgiSocket(Dialogue):
                 return
             self._texts.append(data)
             self._held += len(data) + _TEXT_BYTES
-            self._changed.give()
+            self._changed.notify()
             while self._held > MOST_HELD:
                 await self._changed.wait()
         self._at_end = self._wire.gone = True
-        self._changed.give()
+        self._changed.notify()
 
     async def _next(self) -> list[bytes]:
         """All requests that are there, at least one; none at the end."""
         while not self._texts and not self._at_end:
             await self._changed.wait()
         texts, self._texts, self._held = self._texts, [], 0
-        self._changed.give()
+        self._changed.notify()
         return texts
 
     # ---- the end

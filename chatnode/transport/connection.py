@@ -119,9 +119,11 @@ class Connection:
             self._hub = None
 
     async def end(self) -> None:
-        """Linger, then close."""
+        """Linger, then close. Raises nothing: it is called outside of the connection's barrier."""
         try:
             await self.linger()
+        except Exception as error:
+            self.log_fault(error)
         finally:
             self.close_now()
             self.ended(self)
@@ -135,8 +137,13 @@ class Connection:
 
     def log_fault(self, error: BaseException) -> None:
         """Log why the connection failed, unless the peer went away."""
-        fault: BaseException | None = None if isinstance(error, GONE) else error
-        if isinstance(error, BaseExceptionGroup):
-            _, fault = cast("BaseExceptionGroup[BaseException]", error).split(GONE)
-        if fault is not None:
-            logger.warning("a connection from %s failed: %s", self.address, kinds_of(fault))
+        log_fault(self.address, error)
+
+
+def log_fault(address: str, error: BaseException) -> None:
+    """Log why a connection failed, unless the peer went away."""
+    fault: BaseException | None = None if isinstance(error, GONE) else error
+    if isinstance(error, BaseExceptionGroup):
+        _, fault = cast("BaseExceptionGroup[BaseException]", error).split(GONE)
+    if fault is not None:
+        logger.warning("a connection from %s failed: %s", address, kinds_of(fault))

@@ -7,7 +7,6 @@ directory and the socket are only the node's own user's.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import stat
@@ -27,6 +26,7 @@ from chatnode.dispatch.table import CommandTable
 from chatnode.errors import Refusal, StartError
 from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import RequestFrame, RequestId, ok_reply, parse_request
+from chatnode.storage.engine.file_owners import fault
 from chatnode.transport.failures import failed_reply
 from chatnode.transport.lines import LineReader, send_lines
 
@@ -93,6 +93,8 @@ def _listen(path: Path) -> socket.socket:
         path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         _bind(listening, address(directory, path.parent))
+    except OSError as error:
+        raise StartError(f"{path}: cannot be made: {fault(path.parent) or error.strerror}") from None
     finally:
         os.close(directory)
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
@@ -128,9 +130,9 @@ class _Server:
         forking.keep_from_children(descriptor)
         async with stream:
             try:
-                # What is suppressed is that the other end went away.
-                with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                    await self._serve(stream)
+                error = await behind_barrier(partial(self._serve, stream))
+                if error is not None and not _is_gone(error):
+                    logger.error("a connection to the control socket failed", exc_info=error)
             finally:
                 forking.forget(descriptor)
 
@@ -175,7 +177,7 @@ class _Server:
             )
         finally:
             self._attached[mounted] -= 1
-            self._detached.give()
+            self._detached.notify()
         if error is not None and not _is_gone(error):
             logger.error("a connection of an attached process failed", exc_info=error)
 

@@ -83,11 +83,11 @@ class StreamSession(OpenSession):
             self._cut()  # it is in the middle of a send that the reader does not take
 
     def flush(self) -> None:
-        self._changed.give()
+        self._changed.notify()
 
     def end(self, *, resume: bool, reason: str) -> None:
         self._ended = True
-        self._changed.give()
+        self._changed.notify()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """What was sent, as it comes; ends when the session is ended, or its token expires."""

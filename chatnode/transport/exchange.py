@@ -86,7 +86,7 @@ class Exchange:
             await self.refuse(self._malformed.status, self._malformed.reason)
         elif not self._response.begun and not self._gone:
             logger.error("the application returned no response")  # the path may have a token
-            await self.refuse(500, "the node gave no answer")
+            await self.refuse(500, "the node did not answer")
         return self._response.complete and self._response.keep_alive and await self._drain()
 
     def _scope(self) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class Exchange:
         """Raises `ClientGone`, or `ValueError` for a message that has no place here."""
         await trio.lowlevel.checkpoint()
         if self._sending:
-            raise RuntimeError("a send before was cancelled, or is under way: nothing can follow it")
+            raise RuntimeError("a previous send was cancelled or is in progress; nothing can follow it")
         if not self._response.begun:
             self._response.keep_alive &= self._can_stay()
         data = self._response.write(message)
@@ -241,7 +241,7 @@ class HttpServer:
         finally:
             self._answering -= 1
             if not self._answering:
-                self._idle.give()
+                self._idle.notify()
 
     async def application(self) -> Application | None:
         """The application; None if it cannot be made. Making it is not cancellable once begun: if the request is
@@ -252,7 +252,7 @@ class HttpServer:
                     self._app = await trio.to_thread.run_sync(self._make_app)
                 except Exception as error:
                     # The log leaves out what exceptions say, which may be users' words; this one's are not.
-                    logger.exception("HTTP requests cannot be answered: the application cannot be made: %s", error)
+                    logger.exception("HTTP requests cannot be answered: the application cannot be created: %s", error)
                 await trio.lowlevel.checkpoint_if_cancelled()  # the node may have stopped, and closed the connection
             return self._app
 

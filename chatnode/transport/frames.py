@@ -1,18 +1,23 @@
 """From a client's bytes to its text messages.
 
 RFC 6455 is left to the sans-I/O protocol of `websockets`. Nearly all traffic consists of one kind of frame, a whole
-text message in one masked frame: it is recognised here and unmasked at once, at a tenth of the cost. All other frames
+text message in one masked frame: it is recognized here and unmasked at once, at a tenth of the cost. All other frames
 are handed to the protocol, a few at a time, because each takes about 30 µs. Most connections never need the protocol
 after the upgrade, so its object, some 3 KiB, exists only while it has work.
 """
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN, State
 from websockets.server import ServerProtocol
 from websockets.speedups import apply_mask
+
+from chatnode.errors import Refusal
+from chatnode.protocol import codec
 
 _WHOLE_TEXT = 0x81  # FIN and opcode 1, no reserved bits
 _CLOSE = 0x88
@@ -87,6 +92,8 @@ class MessageReader:
         if not requests or not isinstance(requests[0], Request):
             return False
         response = protocol.accept(requests[0])
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            _put_in_json(response)
         if cookie:
             response.headers["Set-Cookie"] = cookie
         protocol.send_response(response)
@@ -166,3 +173,12 @@ class MessageReader:
         """The last text was not UTF-8: fail the connection, as RFC 6455 section 8.1 says."""
         self.untouched = False
         self.protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
+
+
+def _put_in_json(response: Response) -> None:
+    """A refusal in the form of the node's others."""
+    reason = response.body.decode(errors="replace").strip()
+    response.body = codec.encode({"error": Refusal("bad_request", reason).as_json()})
+    for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(response.body)))):
+        del response.headers[name]
+        response.headers[name] = value

@@ -19,14 +19,15 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
-from chatnode.dispatch.table import Command, CommandTable, unknown_command
+from chatnode.dispatch.table import CommandTable, unknown_command
 from chatnode.errors import Refusal
 from chatnode.hooks.manager import Loaded
 from chatnode.model import permissions
+from chatnode.model.records import record
 from chatnode.protocol import codec
 from chatnode.protocol.envelopes import Encoded
 from chatnode.routing.sessions import SessionRegistry
-from chatnode.transport import monitoring, openapi, plugin_pages
+from chatnode.transport import monitoring, openapi
 from chatnode.transport.callers import caller_of, check_signed_in
 from chatnode.transport.event_stream import EVENT_STREAM, event_stream
 from chatnode.transport.failures import unexpected_refusal
@@ -34,6 +35,7 @@ from chatnode.transport.monitoring import JSON, Health
 from chatnode.transport.origins import Credentials, clear_cookie, set_cookie
 from chatnode.transport.outgoing import HARDENING
 from chatnode.transport.personal_export import export_stream
+from chatnode.transport.plugin_pages import PluginPages
 
 _SIGN_IN_COMMANDS = ("sessions.create", "invites.accept")
 _SIGN_OUT = "sessions.revoke"
@@ -54,7 +56,7 @@ def make_app(
     loaded = list(plugins)
     answers = _Answers(core, table, registry, loaded)
     answers.add_routes(app)
-    plugin_pages.add_routes(app, core, loaded, answers.credentials, answers.context_of)
+    PluginPages(core, loaded, answers.credentials, answers.context_of).add_routes(app)
     monitoring.add_routes(app, core, registry, health, answers.context)
     app.register_error_handler(Refusal, answers.refused)
     app.register_error_handler(HTTPException, answers.http_error)
@@ -115,7 +117,7 @@ class _Answers:
         reading = request.method in ("GET", "HEAD")
         credentials = self.credentials()
         context = await self.context_of(credentials, required=found.permission is not None)
-        fields = _query_fields(self._core, found) if reading else await _body_fields(self._core, credentials)
+        fields = _query_fields(self._core, found.takes) if reading else await _body_fields(self._core, credentials)
         reply = await self._table.run(context, name, fields)
         if isinstance(reply, Encoded):
             return Response(reply.json, content_type=JSON)
@@ -139,19 +141,19 @@ class _Answers:
         context.check(permissions.CHAT, reads=True)
         if request.method == "HEAD":
             return Response(b"", content_type=EVENT_STREAM)
-        cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
+        asked = codec.structure(_query_fields(self._core, _Events), _Events)
+        cursor = request.headers.get("Last-Event-ID") or asked.cursor
         close = request.scope["state"]["close_connection"]
-        presence = request.args.get("presence") != "false"
-        return await event_stream(self._core, self._registry, context, cursor, close, presence=presence)
+        return await event_stream(self._core, self._registry, context, cursor, close, presence=asked.presence)
 
     async def export(self) -> ResponseReturnValue:
         credentials = self.credentials()
-        fields = _query_fields(self._core, self._table.find("people.export"))
+        fields = _query_fields(self._core, self._table.find("people.export").takes)
         return await export_stream(self._table, partial(self.context_of, credentials, required=True), fields)
 
     async def items(self, collection: str) -> ResponseReturnValue:
         context = await self.context()
-        fields = _query_fields(self._core, self._table.find(_ITEMS)) | {"collection": collection}
+        fields = _query_fields(self._core, self._table.find(_ITEMS).takes) | {"collection": collection}
         result = codec.to_plain(await self._table.run(context, _ITEMS, fields))
         return Response(codec.encode(result), content_type=JSON)
 
@@ -205,9 +207,17 @@ def _not_json() -> Refusal:
     return Refusal("bad_request", f"the body must be JSON, with Content-Type: {JSON}")
 
 
-def _query_fields(core: Core, found: Command[Any, Any]) -> dict[str, Any]:
-    """The query's texts as what the command's fields take; what does not fit is refused by the codec."""
-    kinds = {codec.wire_name(name): kind for name, kind in get_type_hints(found.takes).items()}
+@record(frozen=True)
+class _Events:
+    """What the query of an event stream may say."""
+
+    cursor: str | None = None
+    presence: bool = True
+
+
+def _query_fields(core: Core, takes: type[Any]) -> dict[str, Any]:
+    """The query's texts as what the fields of a command take; what does not fit is refused by the codec."""
+    kinds = {codec.wire_name(name): kind for name, kind in get_type_hints(takes).items()}
     depth = core.config.limits.json_depth
     fields: dict[str, Any] = {}
     for name, values in request.args.lists():

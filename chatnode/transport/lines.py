@@ -73,7 +73,7 @@ class LineSender:
         if not self._ended:
             self._waiting.append(line)
             self._bytes += len(line)
-            self._changed.give()
+            self._changed.notify()
 
     async def wait_room(self) -> None:
         """Until no more than `UNSENT_BYTES` wait."""
@@ -94,13 +94,13 @@ class LineSender:
                 lines, self._waiting = self._waiting, []
                 await send_lines(self._stream, lines)
                 self._bytes -= sum(map(len, lines))
-                self._changed.give()
+                self._changed.notify()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the reading side sees the end
         finally:
             self._ended = True
             self._waiting, self._bytes = [], 0
-            self._changed.give()
+            self._changed.notify()
 
 
 async def send_lines(stream: trio.abc.SendStream, lines: Sequence[bytes]) -> None:

@@ -3,7 +3,7 @@
 An upgrade at `/v1/socket` takes the connection to the client socket; every other request is answered by HTTP, and the
 connection comes back for the next one. What is promised:
 
-- Whatever a peer sends, only its own connection ends: each has a barrier of its own.
+- Whatever a peer sends, only its own connection ends: each has a barrier of its own, from when it is accepted.
 - Every request of a connection is read by the same rules (`head.py`), the first and the hundredth.
 - Connections are limited in all and per address; heads in size and in time; idle ones in time.
 - A peer that acknowledges nothing is dropped by the kernel (TCP_USER_TIMEOUT), also while a send to it is shielded.
@@ -28,7 +28,7 @@ from chatnode.config import Config
 from chatnode.dispatch.core import base_path_of
 from chatnode.errors import StartError
 from chatnode.logs import get_logger
-from chatnode.transport.connection import LINGER_SECONDS, Connection
+from chatnode.transport.connection import LINGER_SECONDS, Connection, log_fault
 from chatnode.transport.head import BadRequest, Head, end_of_head, parse_head, refusal_response
 from chatnode.transport.tls import PortTls
 
@@ -39,6 +39,8 @@ _BACKLOG = 2_048
 _TLS_HANDSHAKE = b"\x16"
 _NO_TLS = bytes.fromhex("15 0301 0002 02 46")
 """A TLS record: the fatal alert protocol_version."""
+_FAULTS = (Exception, SystemExit)
+"""What ends one connection. Not `behind_barrier`: every coroutine in between makes each wake-up of the task slower."""
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -118,8 +120,9 @@ class Listener:
                     continue  # else the peer is gone already
                 try:
                     self._take(accepted, str(address), int(port), nursery)
-                except OSError:
+                except _FAULTS as error:
                     accepted.close()
+                    log_fault(str(address), error)
 
     def _log_exhaustion(self, error: OSError) -> None:
         if not self._exhaustion_logged:
@@ -154,10 +157,10 @@ class Listener:
         """The barrier: whatever goes wrong in here ends this connection and nothing else."""
         try:
             await self._serve_requests(connection)
-        except Exception as error:
+        except _FAULTS as error:
             connection.log_fault(error)
         except BaseExceptionGroup as group:
-            faults, rest = group.split(Exception)
+            faults, rest = group.split(_FAULTS)
             if faults is not None:
                 connection.log_fault(faults)
             if rest is not None:

@@ -73,13 +73,13 @@ def _requests(page: MetricsPage, core: Core) -> None:
 
 def _mails(page: MetricsPage, core: Core) -> None:
     counts = {(("outcome", outcome),): count for outcome, count in core.metrics.mails.items()}
-    page.metric("chatnode_mails_total", "counter", "Attempts to send a mail, by outcome.", counts)
+    page.metric("chatnode_mails_total", "counter", "Attempts to send an email, by outcome.", counts)
 
 
 def _sessions(page: MetricsPage, core: Core, registry: SessionRegistry) -> None:
     page.value("chatnode_deliveries_total", "counter", "Events handed to live sessions.", core.metrics.deliveries)
     page.value(
-        "chatnode_outbox_overflows_total", "counter", "Sessions told to resume because they read too slowly.",
+        "chatnode_outbox_overflows_total", "counter", "Sessions that had to resume because they read too slowly.",
         core.metrics.overflows,
     )  # fmt: skip
     page.value("chatnode_live_sessions", "gauge", "Sessions that receive events now.", len(registry))
@@ -115,11 +115,11 @@ def _jobs(page: MetricsPage, core: Core) -> None:
 
 def _work(page: MetricsPage, core: Core, works: dict[str, int]) -> None:
     counts = {(("status", status),): works.get(status, 0) for status in STATUSES}
-    page.metric("chatnode_work", "gauge", "Durable works of plugins that are stored, by status.", counts)
+    page.metric("chatnode_work", "gauge", "Stored work items of plugins, by status.", counts)
     lane = core.db.lane
-    page.value("chatnode_low_writes_total", "counter", "Writes of bulk work, in the low-priority lane.", lane.slices)
+    page.value("chatnode_low_writes_total", "counter", "Slices of background work that were written.", lane.slices)
     page.value("chatnode_low_write_seconds_total", "counter", "How long they took.", round(lane.seconds, 6))
-    page.value("chatnode_low_writes_waiting", "gauge", "Those that wait for their turn.", len(lane))
+    page.value("chatnode_low_writes_waiting", "gauge", "Slices that wait for their turn.", len(lane))
 
 
 def _outbound(page: MetricsPage, core: Core) -> None:
@@ -127,8 +127,8 @@ def _outbound(page: MetricsPage, core: Core) -> None:
     counts = {(("purpose", purpose), ("outcome", outcome)): n for (purpose, outcome), n in requests.items()}
     page.metric("chatnode_outbound_requests_total", "counter", "Requests to other hosts.", counts)
     now = core.part(Outbound)
-    page.value("chatnode_outbound_running", "gauge", "Requests to other hosts that are under way.", now.running)
-    page.value("chatnode_outbound_paused_origins", "gauge", "Other hosts that are left alone for now.", now.paused)
+    page.value("chatnode_outbound_running", "gauge", "Requests to other hosts in progress.", now.running)
+    page.value("chatnode_outbound_paused_origins", "gauge", "Other hosts that get no requests for now.", now.paused)
 
 
 async def _certificate(page: MetricsPage, core: Core) -> None:

@@ -88,7 +88,7 @@ class OpenedPart:
         except OSError as error:
             piece, fault = b"", error
         else:
-            fault = OSError(errno.EIO, "the file has become shorter")
+            fault = OSError(errno.EIO, "the file was truncated")
         self.start = self.start + len(piece) if piece else self.stop
         return piece or fault
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from html import escape
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from quart import Response as HttpResponse
 from quart import request
@@ -17,6 +17,7 @@ from quart_trio import QuartTrio
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.errors import Refusal
+from chatnode.hooks.forms import FORM, parse_form
 from chatnode.hooks.manager import Loaded
 from chatnode.hooks.pages import TOKEN_FIELD, PageContext
 from chatnode.hooks.plugin import Page
@@ -29,40 +30,52 @@ SignIn = Callable[[Credentials, bool], Awaitable[Caller]]
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-FORM = "application/x-www-form-urlencoded"
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action {}; "
     "frame-ancestors 'none'"
 )
-_MOST_FIELDS = 1_000
 
 
-def add_routes(
-    app: QuartTrio, core: Core, plugins: Iterable[Loaded], credentials: Callable[[], Credentials], sign_in: SignIn
-) -> None:
-    """Add every page of the plugins, and `/plugins`, which lists the pages."""
-    loaded = list(plugins)
+class PluginPages:
+    """Every page of the plugins, and `/plugins`, which lists the pages."""
 
-    async def asked_by(permission: str, form_of: str | None = None) -> Caller:
+    def __init__(
+        self, core: Core, plugins: Iterable[Loaded], credentials: Callable[[], Credentials], sign_in: SignIn
+    ) -> None:
+        self._core = core
+        self._plugins = list(plugins)
+        self._credentials = credentials
+        self._sign_in = sign_in
+
+    def add_routes(self, app: QuartTrio) -> None:
+        """Let the application answer with them."""
+        app.add_url_rule("/plugins", "plugins", self._show_all, methods=["GET"])
+        for each in self._plugins:
+            for page in each.plugin.pages:
+                address = f"/plugins/{each.plugin.name}/{page.path}"
+                methods = ["GET"] if page.submit is None else ["GET", "POST"]
+                app.add_url_rule(address, f"page {address}", _alone(partial(self._show, each, page)), methods=methods)
+
+    async def _asked_by(self, permission: str, form_of: str | None = None) -> Caller:
         """The requester, if they have the permission; the request counts against limits. `form_of`: the plugin whose
         form token is required.
         """
-        given = credentials()
-        context = await sign_in(given, True)
-        context.check(permission, reads=request.method in READING_METHODS)
-        core.requests.take(context.payer)
+        given = self._credentials()
+        caller = await self._sign_in(given, True)
+        caller.check(permission, reads=request.method in READING_METHODS)
+        self._core.requests.take(caller.payer)
         if form_of is not None:
             _check_form(given, form_of, await _fields())
-        return context
+        return caller
 
-    async def show(owner: Loaded, page: Page, path: dict[str, str]) -> ResponseReturnValue:
+    async def _show(self, owner: Loaded, page: Page, path: dict[str, str]) -> ResponseReturnValue:
         submit, name = page.submit if request.method == "POST" else None, owner.plugin.name
         try:
-            caller = await asked_by(page.permission, name if submit is not None else None)
+            caller = await self._asked_by(page.permission, name if submit is not None else None)
         except Refusal as refusal:
             return _refused(page.title, refusal)
         query = {**request.args, **path}
-        make = partial(PageContext, caller, owner.scope, _root(), _form_token(credentials(), name))
+        make = partial(PageContext, caller, owner.scope, _root(), _form_token(self._credentials(), name))
         if submit is None:
             return _html(page.title, await page.render(make(), query), form=page.submit is not None)
         sent = {field: value for field, value in (await _fields()).items() if field != TOKEN_FIELD}
@@ -78,33 +91,29 @@ def add_routes(
         content = await page.render(make(sent, answer), query)
         return _html(page.title, notice + content, status, form=True)
 
-    async def show_all() -> ResponseReturnValue:
+    async def _show_all(self) -> ResponseReturnValue:
         as_json = request.accept_mimetypes.best_match(["text/html", JSON]) == JSON
         try:
-            context = await asked_by("chat")
+            caller = await self._asked_by("chat")
         except Refusal as refusal:
             if as_json:
                 raise
             return _refused("Plugins", refusal)
-        pages = [
-            (page.title, f"plugins/{each.plugin.name}/{page.path}")
-            for each in loaded
-            for page in each.plugin.pages
-            if "<" not in page.path and context.may(page.permission, reads=True)
-        ]
+        pages = self._offered_to(caller)
         if as_json:
             listed = [{"title": title, "path": path} for title, path in pages]
             return HttpResponse(codec.encode({"pages": listed}), content_type=JSON, headers={"Vary": "Accept"})
         links = "".join(f'<li><a href="{_root()}{escape(path)}">{escape(title)}</a></li>' for title, path in pages)
         return _html("Plugins", f"<ul>{links}</ul>" if links else "<p>No plugin offers you a page.</p>")
 
-    app.add_url_rule("/plugins", "plugins", show_all, methods=["GET"])
-    for each in loaded:
-        name = each.plugin.name
-        for page in each.plugin.pages:
-            address = f"/plugins/{name}/{page.path}"
-            methods = ["GET"] if page.submit is None else ["GET", "POST"]
-            app.add_url_rule(address, f"page {address}", _alone(partial(show, each, page)), methods=methods)
+    def _offered_to(self, caller: Caller) -> list[tuple[str, str]]:
+        """The titles and the paths of those that are no part of another page."""
+        return [
+            (page.title, f"plugins/{each.plugin.name}/{page.path}")
+            for each in self._plugins
+            for page in each.plugin.pages
+            if "<" not in page.path and caller.may(page.permission, reads=True)
+        ]
 
 
 def _alone(serve: Callable[[dict[str, str]], Awaitable[ResponseReturnValue]]) -> Any:
@@ -131,26 +140,17 @@ def _check_form(given: Credentials, plugin: str, fields: Mapping[str, str]) -> N
     if not hmac.compare_digest(sent.encode(errors="replace"), wanted.encode()):
         raise Refusal(
             "forbidden",
-            "This form was not sent from a page that you opened in this session, and nothing was changed: open the "
-            "page again, and send the form from there",
+            "This form was not sent from a page that you opened in this session; nothing was changed. Open the page "
+            "again, and send the form from there",
         )
 
 
 async def _fields() -> dict[str, str]:
-    """The fields of a form. Raises `Refusal("bad_request")` if the body is not a form."""
+    """The fields of a form. Raises `Refusal("bad_request")` if the body is not a form that can be read."""
     if request.mimetype != FORM:
         raise Refusal("bad_request", f"This page accepts forms as {FORM}")
     body: bytes = await request.get_data(as_text=False)  # pyright: ignore[reportUnknownMemberType, reportAssignmentType]
-    try:
-        found = parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise Refusal("bad_request", f"The form is not UTF-8, or has more than {_MOST_FIELDS} fields") from None
-    fields: dict[str, str] = {}
-    for name, value in found:
-        if name in fields:
-            raise Refusal("bad_request", f"The form has the field {name[:80]} more than once")
-        fields[name] = value
-    return fields
+    return parse_form(body)
 
 
 def _notice(refusal: Refusal) -> str:

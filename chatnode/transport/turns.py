@@ -59,7 +59,7 @@ class BatchTurn:
     def write_ends(self) -> None:
         self._batch.writes -= 1
         if not self._batch.writes:
-            self._batch.done.give()
+            self._batch.done.notify()
 
     async def wait_for_writes(self) -> None:
         while self._batch.writes:

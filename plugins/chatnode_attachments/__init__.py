@@ -32,7 +32,7 @@ from chatnode_attachments.messages.shown import enrich_messages as enrich_messag
 from chatnode_attachments.model import AttachmentsChanged, FileInfected
 from chatnode_attachments.permissions import PERMISSIONS
 from chatnode_attachments.reducing import picture_reducer as picture_reducer
-from chatnode_attachments.scanning import telling
+from chatnode_attachments.scanning import notifying
 from chatnode_attachments.serving.downloads import ROUTES as DOWNLOADS
 from chatnode_attachments.serving.tasks import COUNTING
 from chatnode_attachments.settings import AttachmentsSettings
@@ -67,8 +67,8 @@ def chatnode_plugin() -> Plugin:
         permissions=PERMISSIONS,
         commands=COMMANDS,
         events=(
-            EventKind(AttachmentsChanged, telling.make_changed, of_message=True),
-            EventKind(FileInfected, telling.make_infected),
+            EventKind(AttachmentsChanged, notifying.make_changed, of_message=True),
+            EventKind(FileInfected, notifying.make_infected),
         ),
         limits=LIMITS,
         routes=(*UPLOADS, *DOWNLOADS, *AVATARS),

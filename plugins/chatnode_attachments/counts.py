@@ -7,9 +7,7 @@ from collections import Counter
 import attrs
 import trio
 
-from chatnode.api import Context, Transaction, now_ms, record, rfc3339
-
-_HOUR_MS = 3_600_000
+from chatnode.api import HOUR_MS, Context, Transaction, now_ms, record, rfc3339
 
 
 @record
@@ -37,7 +35,7 @@ class DownloadCounts:
     def downloaded(self, file: int, person: int) -> None:
         """A user was sent the end of a file: one download, however often within an hour."""
         now = now_ms()
-        if now - self._counted.get((file, person), 0) < _HOUR_MS:
+        if now - self._counted.get((file, person), 0) < HOUR_MS:
             return
         self._counted[file, person] = now
         self._sums.files[file] += 1
@@ -59,7 +57,7 @@ class DownloadCounts:
 
     def _forget(self, now: int) -> None:
         for pair, at in list(self._counted.items()):
-            if now - at >= _HOUR_MS:
+            if now - at >= HOUR_MS:
                 del self._counted[pair]
 
     def _add_again(self, sums: _Sums) -> None:

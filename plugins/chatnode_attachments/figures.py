@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatnode.api import Context, Metric, Reader, now_ms
+from chatnode.api import Context, Metric, Reader, counted, now_ms
 from chatnode_attachments.scanning import contents
 from chatnode_attachments.settings import MIB
 from chatnode_attachments.state import Attachments
@@ -57,7 +57,7 @@ async def _scanner_health(ctx: Context) -> dict[str, Any]:
         return {"scanner": "off"}
     found = await ctx.read(contents.backlog)
     if scanner.state != "ok":
-        raise NoVerdicts(f"scanner {scanner.state}: {scanner.why}; {found.waiting} files wait for a scan")
+        raise NoVerdicts(f"scanner {scanner.state}: {scanner.why}; {counted(found.waiting, 'file')} waiting for a scan")
     return {
         "scanner": "ok",
         "scans_waiting": found.waiting,
@@ -122,7 +122,7 @@ async def health(ctx: Context) -> Mapping[str, Any]:
     not_found = json.dumps(list(here.missing))
     missing = await ctx.read(lambda reader: reader.execute(_MISSING, (not_found,)).fetchone()[0])
     if missing:
-        raise RuntimeError(f"{missing} contents are missing from the disk; see `chatnode attachments check`")
+        raise RuntimeError(f"{counted(missing, 'content')} missing from the disk; see `chatnode attachments check`")
     free = await here.store.run(ctx.free_bytes)
     figures = {"contents": blobs, "mib": bytes // MIB, "receiving": here.store.receiving, "free_mib": free // MIB}
     return figures | here.images.status() | await _scanner_health(ctx)

@@ -24,7 +24,12 @@ def stored_files(reader: Reader) -> Iterable[StoredFile]:
 
 
 def after_restore(tx: Transaction, note: RestoreNote) -> None:
-    """Uploads in progress are over, and the files that could not be restored are missing."""
+    """Uploads in progress are over, and the files that could not be restored are missing. Nothing that the backup does
+    not know, or did not know to be posted, is removed for a day."""
+    tx.execute("DELETE FROM attachments_strays")
+    tx.execute(
+        "INSERT INTO attachments_restored (key, at) VALUES (1, ?) ON CONFLICT DO UPDATE SET at = ?", (tx.now,) * 2
+    )
     tx.execute(
         "INSERT INTO attachments_trash (name, tree, at) SELECT id, 'incoming', ? FROM attachments_uploads "
         "WHERE state IN ('open', 'finishing') ON CONFLICT (name) DO NOTHING",

@@ -11,7 +11,7 @@ from chatnode.api import Event, Id, Message, PersonRef, Text, ThumbnailSize, Who
 
 @record
 class UploadInfo:
-    """An upload in progress: `bytes` of `length` are on disk; without `length`, the client has not said it yet."""
+    """An upload in progress: `bytes` of `length` are on disk; without `length`, it is not known yet."""
 
     upload: str
     name: str
@@ -116,7 +116,7 @@ class AttachmentsChecked:
 
 @record
 class CollectAttachments:
-    """`sweep`: also remove stray files that are older than a day."""
+    """`sweep`: also remove files that no row has known of for a day."""
 
     sweep: bool = False
 

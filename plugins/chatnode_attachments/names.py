@@ -25,8 +25,8 @@ def clean_name(name: str) -> str:
     is.
     """
     cleaned = unicodedata.normalize("NFC", _SEPARATOR.sub("_", _REMOVED.sub("", name)))
-    shortened = _shortened(_trimmed(cleaned))
-    return NAMELESS if is_blank(shortened) else shortened
+    cut = shortened(_trimmed(cleaned))
+    return NAMELESS if is_blank(cut) else cut
 
 
 def _trimmed(name: str) -> str:
@@ -34,12 +34,13 @@ def _trimmed(name: str) -> str:
     return name.lstrip().rstrip(" .\u00a0\u3000\t")
 
 
-def _shortened(name: str) -> str:
-    if len(name.encode()) <= MOST_BYTES:
+def shortened(name: str, most: int = MOST_BYTES) -> str:
+    """A name cut to so many bytes of UTF-8; it keeps its extension."""
+    if len(name.encode()) <= most:
         return name
     stem, dot, extension = name.rpartition(".")
     ending = dot + extension
     if is_blank(stem) or len(ending.encode()) > _LONGEST_EXTENSION:
         stem, ending = name, ""
-    cut = stem.encode()[: MOST_BYTES - len(ending.encode())].decode(errors="ignore")
+    cut = stem.encode()[: most - len(ending.encode())].decode(errors="ignore")
     return cut + ending if ending else _trimmed(cut)

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import trio
 
-from chatnode.api import Refusal
+from chatnode.api import Refusal, counted
 
 PATIENCE_SECONDS = 20.0
 
@@ -31,7 +31,8 @@ class DownloadSlots:
         with trio.move_on_after(PATIENCE_SECONDS):
             await limiter.acquire_on_behalf_of(slot)
             return slot
-        raise Refusal("unavailable", f"you have {self._most} downloads at a time already", retry_after=5)
+        running = counted(int(self._most), "download")
+        raise Refusal("unavailable", f"you already have {running} in progress", retry_after=5)
 
 
 class Slot:

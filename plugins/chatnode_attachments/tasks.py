@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Consumer, Context, Row, Task, now_ms
+from chatnode.api import Consumer, Context, Row, Task, counted, now_ms
 from chatnode_attachments.scanning.scans import scan_all_again
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments
@@ -20,14 +20,15 @@ async def collect(ctx: Context) -> str | None:
 async def finish(ctx: Context) -> str | None:
     """Finish what has all its bytes, where the node was killed before it could."""
     done = await ctx.state(Attachments).store.finish_waiting(ctx)
-    return f"finished {done} uploads" if done else None
+    return f"finished {counted(done, 'upload')}" if done else None
 
 
 async def remove_strays(ctx: Context) -> str | None:
     """Remove files that no row knows of."""
     here = ctx.state(Attachments)
     swept = await sweep(ctx, here.layout, here.store.run)
-    return f"removed {len(swept)} stray files of {sum(each.bytes for each in swept)} bytes" if swept else None
+    size = sum(each.bytes for each in swept)
+    return f"removed {counted(len(swept), 'stray file')} of {counted(size, 'byte')}" if swept else None
 
 
 async def wake_collector(ctx: Context, rows: Sequence[Row]) -> None:
@@ -52,7 +53,7 @@ async def rescan(ctx: Context) -> str | None:
     days = ctx.settings(AttachmentsSettings).rescan_days
     count = await scan_all_again(ctx, now_ms() - int(days * DAY_SECONDS * 1_000))
     scans.wake()
-    return f"{count} contents are scanned again" if count else None
+    return f"scanning {counted(count, 'content')} again" if count else None
 
 
 def _rescan_every(settings: AttachmentsSettings) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, EventKind, Plugin, Table, Task, hookimpl, steps_in
+from chatnode.api import Context, EventKind, Plugin, Table, Task, counted, hookimpl, steps_in
 from chatnode_contacts import entries, following, labels, requests
 from chatnode_contacts.checks import check
 from chatnode_contacts.commands import COMMANDS
@@ -59,7 +59,7 @@ TABLES = (
 async def forget(ctx: Context) -> str:
     """Remove declined requests that may be repeated."""
     gone = await ctx.write(lambda tx: requests.forget_declined(tx, ctx.settings(ContactsSettings)))
-    return f"{gone} declined requests forgotten"
+    return f"removed {counted(gone, 'declined request')}"
 
 
 @hookimpl

@@ -33,7 +33,7 @@ def _words(reader: Reader) -> Iterator[str]:
     for key, name, handle, nickname, number, *found in rows:
         derived = [words.sort_name(nickname, name), words.called(name, handle), words.own_words(nickname, number)]
         if found != derived:
-            yield f"entry {key} is sorted or found by other words than its person and its owner gave it"
+            yield f"entry {key} has sort or search words that are out of date"
 
 
 def _labels(reader: Reader) -> Iterator[str]:
@@ -48,7 +48,7 @@ def _labels(reader: Reader) -> Iterator[str]:
         held = [("group", name) for name in _names(groups)] + [("tag", name) for name in _names(tags)]
         wanted = sorted([kind, name, folded] for kind, name in held for folded in words.listed([name]))
         if sorted(orjson.loads(labels)) != wanted:
-            yield f"entry {key} has other groups or tags than are kept one by one"
+            yield f"entry {key} has groups or tags that differ from the stored labels"
 
 
 def _names(held: str | None) -> list[str]:
@@ -61,4 +61,4 @@ def _removed(reader: Reader) -> Iterator[str]:
         "OR interacted_at <> 0 OR coalesce(nickname, number, note, groups, tags) IS NOT NULL)"
     )
     for (key,) in rows:
-        yield f"entry {key} was removed and still says something of its person"
+        yield f"entry {key} was removed, but still has data about its person"

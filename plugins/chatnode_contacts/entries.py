@@ -16,6 +16,7 @@ from chatnode.api import (
     Refusal,
     Row,
     Transaction,
+    counted,
     direct_id,
     last_message_at,
     not_blocked,
@@ -166,9 +167,8 @@ def _check_room(tx: Transaction, owner: Account, most: int) -> None:
         "SELECT count(*) FROM contacts_entries WHERE owner = ? AND removed_at IS NULL", (owner.key,)
     ).fetchone()
     if most and kept >= most:
-        raise Refusal(
-            "too_large", f"the list of {owner.handle} has {most} contacts, which is the maximum", path="person"
-        )
+        why = f"the list of {owner.handle} has {counted(most, 'contact')}, which is the maximum"
+        raise Refusal("too_large", why, path="person")
 
 
 def _newest_message(tx: Transaction, owner: Account, contact: Account) -> int:

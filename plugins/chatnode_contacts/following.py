@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
-import orjson
-
 from chatnode.api import (
     Account,
     Change,
@@ -20,6 +18,7 @@ from chatnode.api import (
     Transaction,
     has_blocked,
     hookimpl,
+    json_array,
     only_for,
     person_by_key,
 )
@@ -78,7 +77,7 @@ def rename(tx: Transaction, person: int, name: str, handle: str, after: int) -> 
         "sort_name = CASE WHEN nickname IS NULL THEN :sort_name ELSE sort_name END "
         "WHERE key IN (SELECT value FROM json_each(:keys)) AND called <> :called",
         {
-            "keys": orjson.dumps(keys).decode(), "called": words.called(name, handle),
+            "keys": json_array(keys), "called": words.called(name, handle),
             "sort_name": words.sort_name(None, name),
         },
     )  # fmt: skip

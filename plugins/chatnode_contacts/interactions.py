@@ -32,8 +32,9 @@ def rank_after(rank: int, times: Sequence[int], half_life: float) -> int:
 
 
 def weight_of(rank: int, now: int, half_life: float) -> float:
-    """How many messages, sent now, are as much; a thousandth is the least that is told."""
-    return round(2.0 ** ((rank - now) / half_life), 3)
+    """How many messages, sent now, are as much; a thousandth is the least that is told, and 2⁴⁰ the most: a rank may
+    be far ahead, if the clock was, or if the half-life was longer."""
+    return round(2.0 ** min((rank - now) / half_life, 40.0), 3)
 
 
 async def consume(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:

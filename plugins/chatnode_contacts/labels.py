@@ -6,7 +6,7 @@ from functools import cache
 
 import orjson
 
-from chatnode.api import Account, Reader, Refusal, Transaction, is_blank
+from chatnode.api import Account, Reader, Refusal, Transaction, counted, is_blank, json_array
 from chatnode_contacts import words
 from chatnode_contacts.model import Label, LabelKind, Relabelled
 from chatnode_contacts.seen import seen
@@ -35,7 +35,7 @@ def put(
     )
     if None in known.values():
         _check_room(tx, owner, kind, settings)
-    return orjson.dumps(list(wanted.values())).decode() if wanted else None
+    return json_array(wanted.values()) if wanted else None
 
 
 def _checked(kind: LabelKind, names: list[str], settings: ContactsSettings) -> dict[str, str]:
@@ -44,7 +44,7 @@ def _checked(kind: LabelKind, names: list[str], settings: ContactsSettings) -> d
             raise Refusal("invalid", "a name cannot be blank", path=f"{COLUMNS[kind]}.{place}")
     wanted, most = words.listed(names), settings.labels_per_contact
     if most and len(wanted) > most:
-        raise Refusal("too_large", f"a contact has at most {most} {COLUMNS[kind]}", path=COLUMNS[kind])
+        raise Refusal("too_large", f"a contact has at most {counted(most, kind)}", path=COLUMNS[kind])
     return wanted
 
 
@@ -73,7 +73,7 @@ def _known(tx: Transaction, owner: Account, kind: LabelKind, folded: str) -> str
     return row[0] if row is not None else None
 
 
-def counted(reader: Reader, owner: Account, kind: LabelKind | None) -> list[Label]:
+def with_counts(reader: Reader, owner: Account, kind: LabelKind | None) -> list[Label]:
     """In the order of names, with how many of the contacts that the owner sees have each."""
     rows = reader.execute(
         "SELECT l.kind, min(l.name), count(*) FROM contacts_labels l WHERE l.owner = :me "  # noqa: S608 -- constants
@@ -92,7 +92,7 @@ def rename(tx: Transaction, owner: Account, kind: LabelKind, name: str, to: str)
         raise Refusal("invalid", "a name cannot be blank", path="to")
     ((new_folded, new_name),) = new.items()
     if new_folded != folded and _known(tx, owner, kind, new_folded) is not None:
-        raise Refusal("conflict", f"you already have a {kind} {new_name}", path="to")
+        raise Refusal("conflict", f"the {kind} {new_name} already exists", path="to")
     renamed = tx.execute(
         "UPDATE contacts_labels SET name = :name, folded = :new WHERE owner = :owner AND kind = :kind "
         "AND folded = :folded AND (name <> :name OR folded <> :new)",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
-import orjson
-
-from chatnode.api import Account, Reader, Refusal, record
+from chatnode.api import Account, Reader, invalid_cursor, read_cursor, record, write_cursor
 from chatnode_contacts import words
 from chatnode_contacts.entries import KEPT, SHOWN, Shown
 from chatnode_contacts.model import ListContacts, Sort
@@ -34,8 +31,9 @@ def page(reader: Reader, owner: Account, asked: ListContacts, limit: int) -> tup
     order = ORDERS[asked.sort]
     values: dict[str, Any] = {"me": owner.key, "limit": limit + 1}
     conditions = [KEPT, *_filters(asked, values)]
-    if asked.after is not None:
-        values["value"], values["key"] = _read_cursor(reader, asked)
+    last = read_cursor(asked.after, str, str if asked.sort == "name" else int, str)
+    if last is not None:
+        values["value"], values["key"] = _place_of(reader, asked.sort, last)
         conditions.append(f"({order.column}, e.contact) {'<' if order.descending else '>'} (:value, :key)")
     way = "DESC" if order.descending else "ASC"
     found = reader.execute(
@@ -45,7 +43,7 @@ def page(reader: Reader, owner: Account, asked: ListContacts, limit: int) -> tup
     if len(rows) <= limit:
         return rows, None
     del rows[limit:]
-    return rows, _write_cursor(reader, owner, asked.sort, rows[-1])
+    return rows, _cursor_of(reader, owner, asked.sort, rows[-1])
 
 
 _HAVING = "SELECT contact FROM contacts_labels WHERE owner = :me AND kind ="
@@ -70,33 +68,18 @@ def _filters(asked: ListContacts, values: dict[str, Any]) -> list[str]:
 # ---- cursors: the sort, its value in the last row, and that row's person
 
 
-def _write_cursor(reader: Reader, owner: Account, sort: Sort, row: Shown) -> str:
+def _cursor_of(reader: Reader, owner: Account, sort: Sort, row: Shown) -> str:
     (value,) = reader.execute(
         f"SELECT {ORDERS[sort].column} FROM contacts_entries e WHERE e.owner = ? AND e.contact = ?",  # noqa: S608
         (owner.key, row.key),
     ).fetchone()
-    return base64.urlsafe_b64encode(orjson.dumps([sort, value, row.id])).decode().rstrip("=")
+    return write_cursor(sort, value, row.id)
 
 
-def _read_cursor(reader: Reader, asked: ListContacts) -> tuple[Any, int]:
-    """Value and key of the last row of the page before.
-
-    Raises `Refusal("invalid")` for what is no cursor of this list.
-    """
-    assert asked.after is not None
-    try:
-        padded = asked.after.encode("ascii") + b"=" * (-len(asked.after) % 4)
-        sort, value, id = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, TypeError):
-        raise _no_cursor() from None
-    is_value = isinstance(value, str) if asked.sort == "name" else isinstance(value, int) and 0 <= value < 2**63
-    if sort != asked.sort or not is_value or not isinstance(id, str):
-        raise _no_cursor()
+def _place_of(reader: Reader, asked_sort: Sort, last: list[int | str]) -> tuple[int | str, int]:
+    """Value and key of the last row of the page before. Raises `Refusal("invalid")` for a cursor of another sort."""
+    sort, value, id = last
     row = reader.execute("SELECT key FROM people WHERE id = ?", (id,)).fetchone()
-    if row is None:
-        raise _no_cursor()
+    if sort != asked_sort or row is None:
+        raise invalid_cursor()
     return value, row[0]
-
-
-def _no_cursor() -> Refusal:
-    return Refusal("invalid", "after must be the `next` of the previous page, with the same sort", path="after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict
 
-from chatnode.api import Badge, Event, Items, Person, PersonRef, Text, Who, Whole, record
+from chatnode.api import After, Badge, Event, Items, Person, PersonRef, Text, Who, Whole, record
 
 Nickname = Annotated[str, Text(100)]
 Number = Annotated[str, Text(40)]
@@ -16,7 +16,6 @@ LabelKind = Literal["group", "tag"]
 Sort = Literal["recent", "most_used", "name", "added"]
 Direction = Literal["incoming", "outgoing"]
 Limit = Annotated[int, Whole(1)]
-Cursor = Annotated[str, Text(1_000, 1)]
 
 
 # ---- what is shown
@@ -159,7 +158,7 @@ class ListContacts:
     tag: LabelName | None = None
     query: Annotated[str, Text(200)] = ""
     limit: Limit = 50
-    after: Cursor | None = None
+    after: After | None = None
 
 
 @record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from chatnode.api import (
+    DAY_MS,
     Account,
     PersonRef,
     Querying,
@@ -12,6 +13,7 @@ from chatnode.api import (
     Refusal,
     Row,
     Transaction,
+    counted,
     person_by_key,
     public_person,
     rfc3339,
@@ -25,7 +27,7 @@ from chatnode_contacts.model import (
     Requested,
 )
 from chatnode_contacts.seen import seen
-from chatnode_contacts.settings import DAY_MS, ContactsSettings
+from chatnode_contacts.settings import ContactsSettings
 
 Closing = type[RequestAccepted] | type[RequestDeclined] | type[RequestCancelled]
 
@@ -80,8 +82,8 @@ def ask(tx: Transaction, sender: Account, receiver: Account, note: str, settings
     if is_pending(tx, sender.key, receiver.key):
         return
     _refuse_soon_after_decline(tx, sender, receiver, settings)
-    _check_room(tx, "sender", sender.key, settings, "you have {} unanswered requests")
-    _check_room(tx, "receiver", receiver.key, settings, f"{receiver.handle} has {{}} unanswered requests")
+    _check_room(tx, "sender", sender.key, settings, "you have {}")
+    _check_room(tx, "receiver", receiver.key, settings, f"{receiver.handle} has {{}}")
     tx.execute("DELETE FROM contacts_requests WHERE sender = ? AND receiver = ?", (sender.key, receiver.key))
     tx.execute(
         "INSERT INTO contacts_requests (sender, receiver, note, at) VALUES (?, ?, ?, ?)",
@@ -110,7 +112,7 @@ def _check_room(tx: Transaction, column: str, person: int, settings: ContactsSet
     most = settings.pending_requests
     sql = f"SELECT count(*) FROM contacts_requests WHERE {column} = ? AND {PENDING}"  # noqa: S608
     if most and tx.execute(sql, (person,)).fetchone()[0] >= most:
-        raise Refusal("too_large", words.format(most), path="person")
+        raise Refusal("too_large", words.format(counted(most, "unanswered request")), path="person")
 
 
 def decline(tx: Transaction, sender: Account, receiver: Account) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import record, setting
-
-DAY_MS = 86_400_000
+from chatnode.api import DAY_MS, record, setting
 
 
 @record(frozen=True)

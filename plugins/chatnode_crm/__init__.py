@@ -1,4 +1,4 @@
-"""Contacts of an organisation: lists, tags, segments, imports, exports, and how they are reached in chat."""
+"""Contacts of an organization: lists, tags, segments, imports, exports, and how they are reached in chat."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from chatnode_crm import (
 from chatnode_crm.cli import cli
 from chatnode_crm.contacts import checking as contacts_checking
 from chatnode_crm.contacts import hookspecs
+from chatnode_crm.contacts.consenting import consent_by
 from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.contacts.identified import identified_by
 from chatnode_crm.contacts.timeline import also_in_timeline
@@ -32,6 +33,7 @@ from chatnode_crm.lists import membership
 from chatnode_crm.lists import timeline as lists_timeline
 from chatnode_crm.people import erasing
 from chatnode_crm.people.identities import has_identity
+from chatnode_crm.people.opting import opt_in_accounts_of
 from chatnode_crm.people.suppression import is_suppressed_many
 from chatnode_crm.permissions import PERMISSIONS, ROLES
 from chatnode_crm.settings import CrmSettings
@@ -57,6 +59,7 @@ also_forget(
 )
 also_in_timeline((lists_timeline.entries, tags_timeline.entries, removals.entries))
 identified_by(has_identity)
+consent_by(opt_in_accounts_of, is_suppressed_many)
 suppress_by((is_suppressed_many,))
 
 
@@ -96,7 +99,7 @@ def chatnode_plugin() -> Plugin:
         name="crm",
         version="0.1.0",
         api="2.0",
-        about="Contacts of an organisation, with lists, tags, imports and exports.",
+        about="Contacts of an organization, with lists, tags, imports and exports.",
         settings=CrmSettings,
         steps=steps_in(__name__),
         permissions=PERMISSIONS,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.api import Reader, record
+from chatnode.api import Reader, read_cursor, record, write_cursor
 from chatnode_crm.contacts import finding, shown
-from chatnode_crm.cursors import read_numbers, write_cursor
 from chatnode_crm.pivots import GroupFilter, Pivot, count_matching, keys_page
 
 
@@ -23,7 +22,7 @@ def page_of_matching(
     reader: Reader, pivot: Pivot, wanted: GroupFilter, after: str | None, limit: int
 ) -> MatchingContacts:
     """Contacts by their lists or tags, in the order in which they were created."""
-    (key,) = read_numbers(after, 1) or (0,)
+    (key,) = read_cursor(after, int) or (0,)
     keys = keys_page(reader, pivot, wanted, key, limit + 1)
     contacts = shown.plain(reader, finding.rows(reader, keys[:limit]))
     count = count_matching(reader, pivot, wanted) if after is None else None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
-from chatnode.api import Querying, Transaction, rfc3339
+from chatnode.api import Querying, Transaction, json_array, rfc3339
 from chatnode_crm.contacts.timeline import TimelineEntry
-from chatnode_crm.jsons import json_array
 from chatnode_crm.tombstones import GroupKind
 
 _SHOWN: dict[GroupKind, str] = {"list": "removed_from_list", "tag": "untagged"}

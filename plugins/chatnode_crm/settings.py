@@ -9,10 +9,10 @@ MIB = 1 << 20
 
 @record(frozen=True)
 class CrmSettings:
-    """Contacts of an organisation, with lists, tags, imports and exports. For maximum numbers, 0 means no limit."""
+    """Contacts of an organization, with lists, tags, imports and exports. For maximum numbers, 0 means no limit."""
 
     changes_days: int = setting(
-        30, "Days for which the journal of contacts keeps what changed, and what deleted contacts were.", minimum=1
+        30, "Days to keep changes of contacts, and deleted contacts, in the journal.", minimum=1
     )
     custom_fields: int = setting(100, "Maximum number of custom fields of contacts.", minimum=0)
     notes_per_contact: int = setting(1_000, "Maximum number of notes about a contact.", minimum=0)
@@ -22,50 +22,66 @@ class CrmSettings:
 
     # ---- people
 
-    chat_accounts: bool = setting(False, "Whether a contact is made for every account of this node that is created.")
+    chat_accounts: bool = setting(False, "Whether to create a contact for every new account of this node.")
     chat_erased: str = setting(
         "delete",
-        "What becomes of the contact of an account that is erased: `delete` it, or `detach` the account.",
+        "What to do with the contact of an erased account: `delete` it, or `detach` the account.",
         choices=("delete", "detach"),
     )
-    merge_undo_days: int = setting(30, "Days in which a merge of two contacts can be undone.", minimum=0)
+    merge_undo_days: int = setting(30, "Days for which a merge of two contacts can be undone.", minimum=0)
     form_posts_per_minute: int = setting(
-        5, "Maximum number of times per minute that a visitor may send public forms, by address.", minimum=0
+        5, "Maximum number of public forms that one IP address may send per minute.", minimum=0
     )
     form_least_seconds: float = setting(
-        3.0, "Seconds that a public form must have been open before it is sent: programs are quicker.", minimum=0
+        3.0, "Minimum seconds between opening and sending a public form; programs are quicker.", minimum=0
     )
 
     # ---- broadcasts
 
     time_zone: str = setting("UTC", "Time zone of sending windows that name none, such as Europe/Paris.")
     broadcasts_per_minute: int = setting(
-        600, "Maximum number of messages per minute of a broadcast, and the default.", minimum=1
+        600, "Maximum, and default, number of messages per minute of a broadcast.", minimum=1
     )
     broadcast_bot: str = setting("news", "Name of the bot that posts broadcasts; its handle, unless that is taken.")
-    broadcast_bot_name: str = setting("News", "How that bot is shown.")
-    broadcast_footer: str = setting(
-        "Answer STOP to get no more of these messages.", "What is put below every broadcast; empty for nothing."
-    )
+    broadcast_bot_name: str = setting("News", "Display name of that bot.")
+    broadcast_footer: str = setting("Reply STOP to unsubscribe.", "Footer of every broadcast; empty: none.")
     stop_words: tuple[str, ...] = setting(
         (
-            "STOP", "UNSUBSCRIBE", "STOPP", "ABMELDEN", "ARRET", "DESABONNER", "BAJA", "PARAR", "SAIR", "ANNULLA",
-            "AFMELDEN", "СТОП", "停止", "退订",
+            "STOP", "UNSUBSCRIBE", "CANCEL", "QUIT", "END", "OPT OUT", "OPTOUT", "STOP ALL", "STOPALL",
+            "STOPP", "ABMELDEN", "ABBESTELLEN", "AUSTRAGEN",
+            "ARRET", "ARRETER", "ARRETEZ", "DESABONNER", "SE DESABONNER", "DESINSCRIRE", "DESINSCRIPTION",
+            "BAJA", "DARSE DE BAJA", "PARAR", "CANCELAR", "SAIR", "DESCADASTRAR",
+            "ANNULLA", "BASTA", "DISISCRIVI", "DISISCRIVIMI", "CANCELLAMI",
+            "AFMELDEN", "UITSCHRIJVEN", "STOPPEN", "WYPISZ", "REZYGNUJE", "ZATRZYMAJ",
+            "СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "ОТПИШИТЕ", "ОТМЕНА",
+            "停止", "退订", "退訂", "取消", "取消订阅", "TD",
         ),
-        "Answers to a broadcast that stop them; case and accents do not matter. A list's name after the word stops "
-        "only broadcasts to that list.",
+        "Replies that opt out of broadcasts: the first line, or its beginning. Case, accents, punctuation and emoji do "
+        "not matter. With a list's name after the word, only of broadcasts to that list.",
     )  # fmt: skip
     start_words: tuple[str, ...] = setting(
-        ("START", "SUBSCRIBE", "ANMELDEN", "ABONNER", "ALTA", "INICIAR", "ISCRIVI", "СТАРТ", "开始", "订阅"),
-        "Answers that undo that.",
-    )
+        (
+            "START", "SUBSCRIBE", "UNSTOP", "ANMELDEN", "ABONNER", "ALTA", "INICIAR", "ISCRIVI", "AANMELDEN", "ZAPISZ",
+            "СТАРТ", "ПОДПИСАТЬСЯ", "开始", "订阅",
+        ),
+        "Replies that opt back in.",
+    )  # fmt: skip
     stop_reply: str = setting(
-        "You will get no more of these messages. Answer START to get them again.",
-        "What the bot answers to who stops broadcasts; empty for nothing.",
+        "You have been unsubscribed. Reply START to subscribe again.",
+        "Reply to users who opt out; empty: none.",
+    )
+    stop_unknown_reply: str = setting(
+        "You have been unsubscribed from everything, because there is no list with the name that you wrote. To "
+        "unsubscribe from one list only, reply START, then STOP and the name of the list.",
+        "Reply to users whose opt-out names no list: they get no broadcasts at all; empty: none.",
     )
     start_reply: str = setting(
-        "You will get these messages again. Answer STOP to stop them.",
-        "What the bot answers to who starts them again; empty for nothing.",
+        "You are subscribed again. Reply STOP to unsubscribe.",
+        "Reply to users who opt back in; empty: none.",
+    )
+    start_unknown_reply: str = setting(
+        "You are still unsubscribed from everything. To subscribe again, reply only START.",
+        "Reply to users who opted out of everything and ask for one list only; empty: none.",
     )
 
     # ---- imports, lists, segments
@@ -74,7 +90,7 @@ class CrmSettings:
     import_mib: int = setting(100, "Maximum size of a file to import, in MiB.", minimum=0)
     imports_per_day: int = setting(50, "Maximum number of imports that a user may begin in 24 hours.", minimum=0)
     import_undo_days: int = setting(
-        30, "Days after which an import can no longer be undone, and its file and rows are removed.", minimum=1
+        30, "Days after which the file and rows of an import are removed, and it can no longer be undone.", minimum=1
     )
     count_seconds: float = setting(
         10.0,
@@ -83,14 +99,14 @@ class CrmSettings:
     )
     bulk_contacts: int = setting(
         200,
-        "Number of contacts from which a change of their lists or tags runs in the background, as a work.",
+        "Number of contacts from which a change of their lists or tags runs in the background.",
         minimum=1,
     )
     idle_list_days: int = setting(
         365, "Days without a change after which a list is archived; 0 means never.", minimum=0
     )
     campaign_days: int = setting(
-        90, "Days after which a campaign list is archived, unless it is being carried out; 0 means never.", minimum=0
+        90, "Days after which a campaign list is archived, unless it is in execution; 0 means never.", minimum=0
     )
     segment_depth: int = setting(
         6, "Maximum nesting depth of the filter of a segment, with those of the lists that it refers to.", minimum=0
@@ -103,6 +119,4 @@ class CrmSettings:
     segment_minutes: int = setting(
         60, "Minutes between checks of who has entered and left dynamic lists; 0 means never.", minimum=0
     )
-    segment_seconds: float = setting(
-        30.0, "Maximum seconds to find out who has entered or left a dynamic list.", minimum=0
-    )
+    segment_seconds: float = setting(30.0, "Maximum seconds for such a check of one list.", minimum=0)

@@ -74,7 +74,7 @@ def chatnode_plugin() -> Plugin:
         name="notifications",
         version="0.1.0",
         api="2.0",
-        about="Notifications by push, mail and webhook.",
+        about="Notifications by push, email and webhook.",
         settings=NotificationsSettings,
         steps=steps_in(__name__),
         state=open_notifications,

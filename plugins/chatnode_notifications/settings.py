@@ -31,8 +31,8 @@ class NotificationsSettings:
 
     contact: str = setting(
         "",
-        "Your address for the operators of push services, mailto: or https:, in case your node's pushes trouble them. "
-        "Web Push and UnifiedPush need it.",
+        "Your address for the operators of push services, mailto: or https:, so that they can reach you about problems."
+        " Web Push and UnifiedPush need it.",
         read=check_contact,
     )
     transports: tuple[str, ...] = setting(
@@ -40,7 +40,7 @@ class NotificationsSettings:
     )
     max_content: str = setting(
         "full",
-        "The most that an alert may say: full (with the text), sender (who wrote where) or nothing. Users may choose "
+        "Maximum content of an alert: full (with the text), sender (who wrote where) or nothing. Users may choose "
         "less.",
         choices=("full", "sender", "nothing"),
     )
@@ -48,7 +48,7 @@ class NotificationsSettings:
     # ---- who is notified, and when
 
     settle_seconds: float = setting(
-        2.0, "Seconds after which a message is judged: users who have it open have read it by then.", minimum=0
+        2.0, "Seconds before deciding which users to notify; meanwhile some read the message.", minimum=0
     )
     online_delay_seconds: float = setting(
         30.0, "Seconds before notifying users who were active in the last minute on a connected device.", minimum=0

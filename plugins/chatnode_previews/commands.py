@@ -41,7 +41,7 @@ async def remove_previews(ctx: Context, asked: RemovePreviews) -> MessagePreview
             link for link in _links(tx, key, message.text, ctx.base_url) if asked.url is None or link.url == asked.url
         ]
         if storage.remove(tx, key, links):
-            storage.record(tx, place.key, message.seq, PreviewRemoved)
+            storage.record_preview_event(tx, place.key, message.seq, PreviewRemoved)
             if message.sender.id != me.id:
                 ctx.audit(tx, "remove", asked.message)
         return MessagePreviews(storage.shown_of(tx, key))

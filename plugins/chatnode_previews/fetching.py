@@ -6,7 +6,19 @@ from urllib.parse import urldefrag, urlsplit
 
 import trio
 
-from chatnode.api import Context, Metric, OutboundAnswer, OutboundError, Paused, Purpose, Task, Transaction, now_ms
+from chatnode.api import (
+    HOUR_MS,
+    Context,
+    Metric,
+    OutboundAnswer,
+    OutboundError,
+    Paused,
+    Purpose,
+    Task,
+    Transaction,
+    counted,
+    now_ms,
+)
 from chatnode_previews import storage
 from chatnode_previews.encodings import page_text
 from chatnode_previews.pages import MOST_SITE, PageHead, read_page, shortened
@@ -14,7 +26,7 @@ from chatnode_previews.pictures import fetch_picture
 from chatnode_previews.redirects import follow_redirects
 from chatnode_previews.settings import PreviewsSettings
 from chatnode_previews.state import Fetching
-from chatnode_previews.storage import HOUR_MS, NOTHING, PendingLink, StoredPage
+from chatnode_previews.storage import NOTHING, PendingLink, StoredPage
 
 AT_A_TIME = 4
 SECONDS = 10.0
@@ -53,7 +65,7 @@ async def _fetch_and_settle(ctx: Context, fetching: Fetching, link: PendingLink)
         keep_until = None if known is not None else now_ms() + _keep_ms(ctx, page)
 
         def write(tx: Transaction) -> None:
-            storage.settle(tx, link, page, keep_until)
+            storage.store_page(tx, link, page, keep_until)
 
         await ctx.write(write, repeatable=True)
     finally:
@@ -104,7 +116,7 @@ def _host(url: str) -> str:
 async def forget_pages(ctx: Context) -> str | None:
     """Delete pages that are too old to be used."""
     count = await ctx.write(storage.forget_pages, repeatable=True)
-    return f"forgot {count} pages" if count else None
+    return f"forgot {counted(count, 'page')}" if count else None
 
 
 TASKS = (Task("fetch", fetch_links), Task("forget", forget_pages, every=3_600))

@@ -7,14 +7,14 @@ from functools import partial
 
 import trio
 
-from chatnode.api import Consumer, Context, Row, Transaction, Write, now_ms
+from chatnode.api import HOUR_MS, Consumer, Context, Row, Transaction, Write, now_ms
 from chatnode_previews import storage
 from chatnode_previews.links import MessageLink, links_of
 from chatnode_previews.settings import PreviewsSettings
 from chatnode_previews.state import Fetching
 from chatnode_previews.storage import LinkedMessage
 
-_OLDEST_MS = 24 * storage.HOUR_MS
+_OLDEST_MS = 24 * HOUR_MS
 """Links of older messages are not fetched: the plugin was disabled, and nobody waits for them."""
 
 

@@ -27,8 +27,8 @@ class PreviewPicture:
 
 @record
 class LinkPreview:
-    """What a page says of itself. `url` is the link as the message has it; `site` is the name of the site, or its
-    host. Title and text are plain text by strangers."""
+    """The description that a page gives of itself. `url` is the link as the message has it; `site` is the name of the
+    site, or its host. Title and text are plain text by strangers."""
 
     url: str
     site: str

@@ -39,7 +39,7 @@ async def fetch_picture(ctx: Context, page: str, address: str) -> PagePicture | 
     except (OutboundError, Refusal):
         return None
     except Exception as error:  # as of a full disk: the page has a preview all the same
-        ctx.log.error("a picture cannot be made small: %s", type(error).__name__)
+        ctx.log.error("a picture could not be resized: %s", type(error).__name__)
         return None
 
 

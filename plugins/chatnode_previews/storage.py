@@ -8,15 +8,13 @@ from typing import Any, cast
 import attrs
 import orjson
 
-from chatnode.api import Querying, Reader, Row, Transaction, new_id, record_for_message
+from chatnode.api import Querying, Reader, Row, Transaction, json_array, new_id, record, record_for_message
 from chatnode_previews.links import MessageLink
 from chatnode_previews.model import LinkPreview, PreviewAdded, PreviewPicture, PreviewRemoved
 from chatnode_previews.pictures import PagePicture
 
-HOUR_MS = 3_600_000
 
-
-@attrs.frozen
+@record(frozen=True)
 class StoredPage:
     """What was found at an address. `site` is None if nothing was that could be shown."""
 
@@ -29,7 +27,7 @@ class StoredPage:
 NOTHING = StoredPage(None, None, None)
 
 
-@attrs.frozen
+@record(frozen=True)
 class PendingLink:
     """A link that waits to be fetched; `address` is the digest of what is fetched."""
 
@@ -39,7 +37,7 @@ class PendingLink:
     address: bytes
 
 
-@attrs.frozen
+@record(frozen=True)
 class LinkedMessage:
     """A message that has links, or had some. `enabled`: its sender and its conversation want previews."""
 
@@ -87,13 +85,13 @@ def set_links(tx: Transaction, message: int, links: Sequence[MessageLink]) -> No
     if row is None:
         return
     before = len(shown_of(tx, message))
-    kept = orjson.dumps([link.url for link in links]).decode()
+    kept = json_array(link.url for link in links)
     tx.execute(
         "DELETE FROM previews_links WHERE message = ? AND url NOT IN (SELECT value FROM json_each(?))", (message, kept)
     )
     _insert(tx, message, links, "pending", "position = excluded.position")
     if len(shown_of(tx, message)) < before:
-        record(tx, row[0], row[1], PreviewRemoved)
+        record_preview_event(tx, row[0], row[1], PreviewRemoved)
 
 
 def remove(tx: Transaction, message: int, links: Sequence[MessageLink]) -> bool:
@@ -146,7 +144,7 @@ def known_page(reader: Querying, address: bytes, now: int) -> StoredPage | None:
     return StoredPage(title, text, site, None if content is None else PagePicture(content, width, height))
 
 
-def settle(tx: Transaction, link: PendingLink, page: StoredPage, keep_until: int | None) -> None:
+def store_page(tx: Transaction, link: PendingLink, page: StoredPage, keep_until: int | None) -> None:
     """Show what was found, unless the link has gone since. `keep_until` is None for a page that is known already."""
     row = tx.execute(
         "SELECT m.conversation, m.seq FROM previews_links l JOIN messages m ON m.key = l.message "
@@ -178,7 +176,7 @@ def settle(tx: Transaction, link: PendingLink, page: StoredPage, keep_until: int
             (link.address, page.title, page.text, page.site, *picture, keep_until),
         )
     if page.site is not None:
-        record(tx, row[0], row[1], PreviewAdded)
+        record_preview_event(tx, row[0], row[1], PreviewAdded)
 
 
 def forget_pages(tx: Transaction) -> int:
@@ -213,7 +211,7 @@ def shown(reader: Querying, ids: Sequence[str]) -> Mapping[str, list[dict[str, A
     rows = reader.execute(
         f"SELECT m.id, {_COLUMNS} FROM json_each(?) i JOIN messages m ON m.id = i.value "  # noqa: S608
         f"JOIN previews_links l ON l.message = m.key {_WITH_PICTURE} {_ORDER}",
-        (orjson.dumps(list(ids)).decode(),),
+        (json_array(ids),),
     )
     found: dict[str, list[dict[str, Any]]] = {}
     for message, *preview in rows.fetchall():
@@ -222,7 +220,9 @@ def shown(reader: Querying, ids: Sequence[str]) -> Mapping[str, list[dict[str, A
     return found
 
 
-def record(tx: Transaction, conversation: int, seq: int, kind: type[PreviewAdded] | type[PreviewRemoved]) -> None:
+def record_preview_event(
+    tx: Transaction, conversation: int, seq: int, kind: type[PreviewAdded] | type[PreviewRemoved]
+) -> None:
     """Notify all who can see the message of its previews."""
     event = _event(tx, conversation, seq, kind)
     if event is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import CHAT, Context, Reader, Refusal, as_emoji, command
+from chatnode.api import CHAT, Context, Reader, Refusal, as_emoji, command, counted
 from chatnode_reactions import storage
 from chatnode_reactions.emoji import EMOJI_OF, ReactionType, type_of
 from chatnode_reactions.model import (
@@ -34,7 +34,7 @@ async def add(ctx: Context, asked: AddReaction) -> ReactionPage:
         if len(before) >= most:
             raise Refusal(
                 "too_large",
-                f"you have {len(before)} reactions here; the maximum is {most}, remove one first",
+                f"you have {counted(len(before), 'reaction')} here, which is the maximum; remove one first",
                 path="emoji",
             )
         return [*before, emoji]

@@ -20,6 +20,7 @@ from chatnode.api import (
     Transaction,
     access_message,
     access_to_post,
+    json_array,
     may_see_message,
     person_by_key,
     record_about_message,
@@ -142,7 +143,7 @@ def _people(reader: Querying, keys: Iterable[int]) -> dict[int, dict[str, str]]:
     """References to people by their keys, as JSON has them."""
     rows = reader.execute(
         "SELECT key, id, handle FROM people WHERE key IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(keys)).decode(),),
+        (json_array(keys),),
     )
     return {key: {"id": id, "handle": handle} for key, id, handle in rows.fetchall()}
 
@@ -181,7 +182,7 @@ def mine(reader: Reader, account: Account, ids: Sequence[str]) -> list[Mine]:
         "SELECT m.id, g.emoji FROM json_each(:ids) i "  # noqa: S608 -- constants
         f"JOIN messages m ON m.id = i.value AND {may_see_message('m')} "
         "JOIN reactions_given g ON g.message = m.key AND g.person = :me ORDER BY g.key",
-        {"ids": orjson.dumps(list(set(ids))).decode(), "me": account.key},
+        {"ids": json_array(set(ids)), "me": account.key},
     )
     found: dict[str, Mine] = {}
     for id, emoji in rows.fetchall():
@@ -201,26 +202,26 @@ _CHECKS = (
     (
         "SELECT count(*) FROM reactions_given g LEFT JOIN messages m ON m.key = g.message "
         "WHERE m.key IS NULL OR m.deleted_at IS NOT NULL",
-        "there are reactions to messages that are deleted or removed",
+        "some reactions belong to messages that were deleted or removed",
     ),
     (
         "SELECT count(*) FROM reactions_given g LEFT JOIN people p ON p.key = g.person WHERE p.key IS NULL",
-        "there are reactions of people who do not exist",
+        "some reactions belong to users who do not exist",
     ),
     (
         "SELECT count(*) FROM (SELECT message, emoji, min(key), count(*) FROM reactions_given GROUP BY message, emoji "
         "EXCEPT SELECT message, emoji, first, count FROM reactions_counted) d",
-        "some reactions are not counted as they are",
+        "some reactions are counted wrongly",
     ),
     (
         "SELECT count(*) FROM (SELECT message, emoji, first, count FROM reactions_counted "
         "EXCEPT SELECT message, emoji, min(key), count(*) FROM reactions_given GROUP BY message, emoji) d",
-        "some reactions are counted that are not there",
+        "some counted reactions do not exist",
     ),
     (
         "SELECT count(*) FROM reactions_counted c WHERE people <> (SELECT json_group_array(person) FROM "
         "(SELECT person FROM reactions_given g WHERE g.message = c.message AND g.emoji = c.emoji "
         "ORDER BY g.key LIMIT 3) d)",
-        "the first people who reacted are not those that are shown",
+        "the users shown with some reactions are not the first who reacted",
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatnode.api import Plugin, hookimpl, joined, steps_in
 from chatnode_webhooks import incoming, outgoing
 from chatnode_webhooks.incoming.converting import open_converting
+from chatnode_webhooks.outgoing.upkeep import after_removal
 from chatnode_webhooks.permissions import PERMISSIONS
 from chatnode_webhooks.settings import WebhooksSettings
 
@@ -23,5 +24,6 @@ def chatnode_plugin() -> Plugin:
         steps=steps_in(__name__),
         permissions=PERMISSIONS,
         state=open_converting,
+        after_removal=after_removal,
         **joined(PARTS),
     )

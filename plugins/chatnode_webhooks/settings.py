@@ -20,7 +20,7 @@ class WebhooksSettings:
         False, "Whether endpoints of the node may get the messages of all conversations, direct ones included."
     )
     keep_days: int = setting(
-        30, "Days to keep events that were given up, so that they can still be recovered.", minimum=1
+        30, "Days to keep events that could not be delivered, so that they can be sent again.", minimum=1
     )
     incoming_per_minute: int = setting(
         60, "Maximum number of posts per minute by one incoming webhook; 0 means no limit.", minimum=0

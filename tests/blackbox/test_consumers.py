@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from .dying import DIE_HERE
+from .dying import DIE_HERE, install
 from .node_process import Address, NodeProcess
 
 pytestmark = pytest.mark.slow
@@ -80,15 +80,6 @@ KILLS = 16
 POSTERS = 3
 POSTS = (20, 120)
 """Acknowledged between one kill and the next."""
-
-
-def install(site: Path) -> None:
-    """Put the plugin where Python finds it, as an installer would."""
-    about = site / "counting-1.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[chatnode]\ncounting = counting_plugin\n")
-    (site / "counting_plugin.py").write_text(PLUGIN)
 
 
 class Posters:
@@ -151,10 +142,7 @@ def test_each_row_takes_effect_once_however_often_the_node_is_killed(
     seed = int(os.environ.get("CHATNODE_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"CHATNODE_TEST_SEED={seed}")
     chance = random.Random(seed)
-    site, die = tmp_path / "site", tmp_path / "die"
-    install(site)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep))
-    monkeypatch.setenv("COUNTING_DIE", str(die))
+    die = install(monkeypatch, tmp_path, PLUGIN)
     process = NodeProcess(tmp_path / "data")
     process.add_user("ann", admin=True)
     token = process.token("ann")

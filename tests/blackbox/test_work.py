@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from .dying import DIE_HERE
+from .dying import DIE_HERE, install
 from .node_process import NodeProcess
 from .test_consumers import call, wait_until
 
@@ -97,23 +97,11 @@ WORKS = 5
 UPTO = (2_000, 6_000)
 
 
-def install(site: Path) -> None:
-    """Put the plugin where Python finds it, as an installer would."""
-    about = site / "counting-1.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[chatnode]\ncounting = counting_plugin\n")
-    (site / "counting_plugin.py").write_text(PLUGIN)
-
-
 def test_works_go_on_from_the_row_where_they_were_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seed = int(os.environ.get("CHATNODE_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     print(f"CHATNODE_TEST_SEED={seed}")
     chance = random.Random(seed)
-    site, die = tmp_path / "site", tmp_path / "die"
-    install(site)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep))
-    monkeypatch.setenv("COUNTING_DIE", str(die))
+    die = install(monkeypatch, tmp_path, PLUGIN)
     process = NodeProcess(tmp_path / "data")
     process.add_user("ann", admin=True)
     token = process.token("ann")

@@ -236,7 +236,7 @@ async def test_an_authority_that_is_away_at_the_start_stops_nothing(
     monkeypatch.setenv("SSL_CERT_FILE", str(place.trust))
     async with served(tmp_path / "data", settings(place)) as (node, address):
         found = await failed(node)
-        assert "does not accept connections" in found["problem"]
+        assert "refuses connections" in found["problem"]
         assert (await shown(address)).names == ("a.example",)
         ann = await User.new(node, "ann")
         async with await ChatSocket.signed_in(

@@ -65,7 +65,7 @@ def test_what_contradicts_itself_is_refused(server: dict[str, Any], acme: dict[s
 @pytest.mark.parametrize(
     ("server", "bind", "said"),
     [
-        ({"public_url": URL, "trusted_proxies": ["10.0.0.1"]}, "*:443", "behind a proxy that ends TLS"),
+        ({"public_url": URL, "trusted_proxies": ["10.0.0.1"]}, "*:443", "behind a proxy that terminates TLS"),
         ({"public_url": URL}, "127.0.0.1:8443", "this machine only"),
         ({"public_url": URL}, "*:443", ""),
     ],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from .command import Serving, chatnode, run
+from tests import needs
+
+from .command import Serving, chatnode, command_line, run
 
 
 @pytest.fixture
@@ -20,12 +23,12 @@ def test_there_and_back(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     secret = tmp_path / "secret"
     secret.write_text("open sesame\n")
     done = chatnode(data, "backup", str(tmp_path / "b"), "--passphrase-file", str(secret))
-    assert (done.status, done.out) == (0, f"{tmp_path / 'b'}: 0 messages, 1 people, encrypted\n")
+    assert (done.status, done.out) == (0, f"{tmp_path / 'b'}: 0 messages, 1 person, encrypted\n")
     done = chatnode(data, "restore", str(tmp_path / "b"))
     assert (done.status, "is encrypted" in done.err) == (1, True)
     monkeypatch.setenv("CHATNODE_BACKUP_PASSPHRASE", "open sesame")
     done = chatnode(data, "restore", "--verify", str(tmp_path / "b"))
-    assert (done.status, "1 people" in done.out) == (0, True)
+    assert (done.status, "1 person" in done.out) == (0, True)
     done = chatnode(data, "restore", str(tmp_path / "b"))
     assert (done.status, f"the previous database is in {data}/before-restore-" in done.out) == (0, True)
     assert chatnode(data, "check").status == 0
@@ -41,6 +44,20 @@ def test_beside_a_running_node(data: Path, tmp_path: Path) -> None:
         assert (done.status, "in use by another chatnode" in done.err) == (1, True)
     finally:
         assert serving.stop().status == 0
+
+
+def test_a_restore_that_finds_no_space_says_so(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    mounting = 'mount -t tmpfs -o size=200k tmpfs "$1" && echo mounted && shift && exec "$@"'
+    command = [needs.program("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", mounting, "sh"]
+    restoring = command_line(tmp_path / "small" / "data", "restore", str(data / "chatnode.sqlite3"))
+    ran = subprocess.run(
+        [*command, str(tmp_path / "small"), *restoring], capture_output=True, text=True, timeout=60, check=False
+    )
+    if "mounted" not in ran.stdout:
+        needs.missing(f"this machine lets nobody mount a file system: {ran.stderr.strip()[-200:]}")
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1), ran.stderr
+    assert "restore.partial: cannot be written: the disk is full; make room" in ran.stderr
 
 
 def test_what_makes_no_sense_is_said(data: Path, tmp_path: Path) -> None:

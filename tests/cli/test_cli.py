@@ -93,7 +93,7 @@ def test_a_new_password_signs_out_and_a_role_is_given(anywhere: Path) -> None:
     ok(chatnode(anywhere, "user", "add", "eli", "--admin", "--no-password"))
     ok(chatnode(anywhere, "token", "create", "eli"))
     printed = ok(chatnode(anywhere, "user", "password", "eli", "--password-stdin", stdin=SECRET + "\n"))
-    assert printed == "password set, 1 sessions signed out\n"
+    assert printed == "password set, 1 session signed out\n"
     ok(chatnode(anywhere, "user", "add", "fay", "--no-password"))
     assert ok(chatnode(anywhere, "user", "role", "fay", "admin")) == "fay now has the role admin\n"
     wrong = chatnode(anywhere, "user", "role", "fay", "emperor")

@@ -80,7 +80,7 @@ async def test_a_message_of_two_streams_is_named_and_is_in_one(
     assert str(tally) == "imported 26, already present 25 (25 in another conversation), failed 0"
     said = capsys.readouterr().err.splitlines()
     assert len(said) == MOST_LINES
-    assert said[0] == "zulip message zulip:1: is in 'garden' already; not moved"
+    assert said[0] == "zulip message zulip:1: is already in 'garden'; not moved"
     texts = await shown(ann)
     assert (len(texts["garden"]), texts["kitchen"]) == (25, [("message 99", None)])
 

@@ -59,6 +59,53 @@ def test_a_command_that_asks_makes_no_node(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("arguments", [*READING, ("setup",), ("user", "add", "ann", "--no-password")], ids=" ".join)
+def test_no_command_takes_an_empty_file_for_a_database(
+    arguments: tuple[str, ...], nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nowhere.mkdir()
+    (nowhere / "chatnode.sqlite3").touch()
+    done = chatnode(nowhere, *arguments, stdin="a password that is long\n")
+    assert (done.status, done.out) == (1, "")
+    assert "chatnode.sqlite3 has 0 bytes" in done.err
+    assert (nowhere / "chatnode.sqlite3").stat().st_size == 0
+
+
+@pytest.mark.parametrize(
+    "remains",
+    [
+        "plugins/attachments/blobs/ab/abc", "signing.keys", "chatnode.sqlite3-wal",
+        "before-restore-20261130T081925Z/chatnode.sqlite3", "backups/chatnode-20261130T081925Z.backup",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("empty", [False, True])
+def test_no_new_node_takes_the_place_of_one_whose_database_is_lost(remains: str, empty: bool, nowhere: Path) -> None:
+    (nowhere / remains).parent.mkdir(parents=True)
+    (nowhere / remains).write_text("x")
+    if empty:
+        (nowhere / "chatnode.sqlite3").touch()
+    for arguments in (("serve", "--bind", "127.0.0.1:0"), ("setup",), ("user", "list")):
+        done = chatnode(nowhere, *arguments)
+        assert (done.status, done.out) == (1, "")
+        assert ("has 0 bytes" if empty else f"{remains} of an earlier node: restore a backup") in done.err
+    assert (nowhere / remains).read_text() == "x"
+
+
+def test_a_lost_database_comes_back_by_a_restore(data: Path, tmp_path: Path) -> None:
+    assert chatnode(data, "backup", str(tmp_path / "b")).status == 0
+    (data / "chatnode.sqlite3").write_bytes(b"")
+    assert chatnode(data, "check").status == 1
+    assert chatnode(data, "restore", str(tmp_path / "b")).status == 0
+    assert chatnode(data, "check").status == 0
+
+
+def test_a_directory_that_was_only_made_ready_takes_a_new_node(nowhere: Path) -> None:
+    (nowhere / "plugins" / "attachments" / "lost+found").mkdir(parents=True)
+    (nowhere / "config.toml").touch()
+    assert chatnode(nowhere, "setup").status == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -152,7 +199,7 @@ def test_nobody_but_root_gives_files_away(data: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(file_owners.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(file_owners.os, "chown", chown)
-    file_owners.give(data)
+    file_owners.chown_like_parent(data)
 
 
 def test_a_lock_is_no_way_to_other_files(data: Path, tmp_path: Path) -> None:
@@ -180,7 +227,7 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr(file_owners.os, "access", access)
-    monkeypatch.setattr("chatnode.storage.upkeep.upgrading.initialise", fail)
+    monkeypatch.setattr("chatnode.storage.upkeep.upgrading.initialize", fail)
     done = chatnode(data, "user", "list")
     assert done.status == 1
     assert f"{database} is not writable: its permissions are 0600, chmod u+rw it" in done.err
@@ -188,6 +235,33 @@ def test_a_database_that_may_not_be_written_names_the_owner(data: Path, monkeypa
     assert "and is not writable by user 54321: run as " in chatnode(data, "user", "list").err
     assert "(attempt to write a readonly database)" in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_where_the_control_socket_cannot_be_made_is_said(data: Path) -> None:
+    (data / "control.sock").mkdir()
+    done = chatnode(data, "serve", "--bind", "127.0.0.1:0")
+    assert (done.status, done.err.splitlines()[-1]) == (
+        1, f"chatnode: {data / 'control.sock'}: cannot be made: Is a directory"
+    )  # fmt: skip
+
+
+def test_a_database_that_cannot_be_copied_is_named(data: Path, tmp_path: Path) -> None:
+    (data / "chatnode.sqlite3").unlink()
+    (data / "chatnode.sqlite3").mkdir()
+    done = chatnode(data, "backup", str(tmp_path / "b"))
+    assert done.status == 1
+    assert done.err.startswith(
+        f"chatnode: {data / 'chatnode.sqlite3'}: cannot be copied to {data / 'backup.partial'}: "
+    )
+
+
+def test_a_word_that_is_no_text_is_named_and_not_the_request(data: Path) -> None:
+    serving = Serving(data)
+    try:
+        done = chatnode(data, "user", "add", "\udcffx", "--no-password")
+    finally:
+        assert serving.stop().status == 0
+    assert (done.status, done.err) == (1, "chatnode: '\\udcffx' is not UTF-8\n")
 
 
 def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,8 +374,8 @@ def test_the_unit_is_printed_for_this_installation(data: Path) -> None:
     ("python", "started", "told"),
     [
         ("/srv/100% chat/bin/python", "'/srv/100%% chat/bin/chatnode'", ""),  # systemd expands %
-        ("/home/ann/env/bin/python", "/home/ann/env/bin/chatnode", "install chatnode outside of /home and /root"),
-        ("/root/env/bin/python", "/root/env/bin/chatnode", "install chatnode outside of /home and /root"),
+        ("/home/ann/env/bin/python", "/home/ann/env/bin/chatnode", "install chatnode outside /home and /root"),
+        ("/root/env/bin/python", "/root/env/bin/chatnode", "install chatnode outside /home and /root"),
         ("/srv/home/bin/python", "/srv/home/bin/chatnode", ""),
     ],
 )
@@ -369,7 +443,8 @@ def imported_by(*arguments: str) -> set[str]:
 
 SERVER = {"trio", "quart", "hypercorn", "sqlite3", "argon2", "attrs", "cattrs", "pluggy", "importlib.metadata"}
 OF_CHATNODE = {
-    "chatnode", "chatnode.__main__", "chatnode.bundle", "chatnode.cli", "chatnode.control_socket", "chatnode.errors",
+    "chatnode", "chatnode.__main__", "chatnode.bundle", "chatnode.cli", "chatnode.control_socket", "chatnode.counting",
+    "chatnode.errors",
     "chatnode.garbage",
     "chatnode.hooks", "chatnode.hooks.discovery", "chatnode.logs",
 }  # fmt: skip
@@ -457,7 +532,8 @@ def test_a_field_does_not_take_the_place_of_what_is_asked(served: Path, field: s
     done = chatnode(served, "call", "people.list", field)
     name = field.partition("=")[0]
     assert (done.status, done.out) == (1, "")
-    assert done.err == f"chatnode: {name} is no field of a command: requests have one of their own ({name}) [invalid]\n"
+    wanted = f"a command cannot have the field {name}: requests use it themselves"
+    assert done.err == f"chatnode: {wanted} ({name}) [invalid]\n"
 
 
 def test_a_node_that_stops_before_it_answers_is_named(data: Path) -> None:

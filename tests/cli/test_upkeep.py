@@ -318,7 +318,7 @@ def test_what_is_derived_is_repaired_beside_a_running_node_too(data: Path) -> No
             assert (done.status, "FAILED counts\n" in done.out) == (1, True)
             assert "conversation c says it has 5 messages, it has 0" in done.out
             done = command(data, "check", "--repair")
-            assert (done.status, "repaired counts: 1 rows" in done.out) == (0, True)
+            assert (done.status, "repaired counts: 1 row" in done.out) == (0, True)
             assert command(data, "check").status == 0
         finally:
             if serving is not None:

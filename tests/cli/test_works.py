@@ -37,7 +37,7 @@ def test_works_are_listed_and_steered_without_a_node(works: tuple[Path, str, str
     assert chatnode(data, "work", "resume", anns).out == "Import is waiting\n"
     assert chatnode(data, "work", "cancel", anns).out == "Import is cancelled\n"
     done = chatnode(data, "work", "cancel", "0" * 32)
-    assert (done.status, done.err) == (1, "chatnode: no such work (work) [not_found]\n")
+    assert (done.status, done.err) == (1, "chatnode: no such work item (work) [not_found]\n")
 
 
 def test_a_work_is_shown_and_its_end_is_the_status(works: tuple[Path, str, str]) -> None:
@@ -49,7 +49,7 @@ def test_a_work_is_shown_and_its_end_is_the_status(works: tuple[Path, str, str])
     assert chatnode(data, "work", "show", anns).status == 1
     watched = chatnode(data, "work", "show", anns, "--watch")
     assert watched.status == 1
-    assert "no node runs there" in watched.err
+    assert "no node is running there" in watched.err
 
 
 def test_a_work_is_watched_until_it_waits_no_more(works: tuple[Path, str, str]) -> None:

@@ -91,7 +91,7 @@ class Proxy:
                     await trio.sleep_forever()
                 else:
                     self.sent += len(data)
-                    self._moved.give()
+                    self._moved.notify()
                 passed += len(data)
                 await sink.send_all(data)
                 if self.cuts_after is not None and passed >= self.cuts_after:

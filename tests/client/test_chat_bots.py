@@ -103,7 +103,7 @@ async def test_a_user_deploys_from_the_terminal(node: Served, chat: Chat, ann: C
             await screen.type("/press 1")
             await screen.see("Sure? — /press 1 yes")
             await screen.type("/press 1 yes")
-            await screen.see("told ci")
+            await screen.see("sent to ci")
             pressed = await next_of(bot, "action.invoked")
             assert (pressed["action"], pressed["person"]["handle"]) == ("yes", "bob")
             await bot.call("messages.edit", message=pressed["message"], text="Deployed main.", actions=[])

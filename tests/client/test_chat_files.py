@@ -95,7 +95,7 @@ async def test_a_file_is_sent_and_saved(node: Served, chat: Chat, ann: Client) -
         await bob.type("/save 1 saved")
         await bob.see("saved as saved/my plan.txt")
         await bob.type("/save 1 my\\ plan.txt")
-        await bob.see("my plan.txt exists already; give another name, or a directory")
+        await bob.see("my plan.txt already exists; give another name, or a directory")
         await bob.type("/save 2")
         await bob.see("no file 2 is on the screen")
         await bob.type("/attach missing.txt")
@@ -211,7 +211,7 @@ async def test_mistakes_of_scripts_are_said_in_a_line(node: Served, chat: Chat) 
         (("upload", "missing"), "missing: No such file"),
         (("upload", "."), "is not a file [invalid]"),
         (("download", "0" * 32), "[not_found]"),
-        (("download", "0" * 32, "a.txt"), "a.txt exists already"),
+        (("download", "0" * 32, "a.txt"), "a.txt already exists"),
     ):
         done = await run(chat, node, "bob", *arguments)
         assert (done[0], message in done[2], "Traceback" in done[2]) == (1, True, False), done

@@ -618,6 +618,10 @@ async def test_messages_are_edited_deleted_and_found(node: Served, ann: Client, 
     assert (await ann.delete(message)).deleted_at is not None
     assert (await bob.search("roses", limit=5)).results == []
     assert (await bob.settings(group, notify="none")).notify == "none"
+    await ann.remove_member(group, "bob")
+    assert [member.person.handle for member in await ann.members(group)] == ["ann"]
+    await ann.add_member(group, "bob")
+    assert [member.person.handle for member in await ann.members(group)] == ["ann", "bob"]
     await bob.block("ann")
     assert [person.handle for person in await bob.blocked()] == ["ann"]
     await bob.unblock("ann")

@@ -306,7 +306,7 @@ async def test_a_node_without_the_plugin_says_so(tmp_path: Path) -> None:
     async with served(tmp_path / "without", config) as node:
         async with connect(node.url, await node.token("ann")) as ann:
             for size in (3, MIB):
-                with pytest.raises(Refusal, match="takes no files"):
+                with pytest.raises(Refusal, match="does not accept files"):
                     await ann.upload(io.BytesIO(b"x" * size), name="a")
 
 

@@ -11,13 +11,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from httpcore2 import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatnode.client import Unreachable
+from chatnode.client.files.download import Served
+from chatnode.client.files.http import HttpResponse, NodeHttp
 from chatnode.client.files.retrying import Retries, TryAgain, failure_of
 from chatnode.client.files.sources import WINDOW_BYTES, StreamSource
 from chatnode.client.files.tus import TusUpload
+from chatnode.client.wire import Address
 from chatnode.errors import Refusal
 from chatnode.terminal.paths import completions, free_names, safe_name, split_path
 from chatnode.terminal.unfinished import UnfinishedUploads
@@ -117,6 +121,22 @@ def test_a_proxy_with_a_smaller_limit_gets_smaller_requests() -> None:
 def test_an_answer_that_is_not_tus_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(Refusal, match="does not speak tus"):
         TusUpload("http://node").answered(201, headers, b"", 1)
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "9" * 5_000])
+def test_an_offset_that_is_none_is_refused(number: str) -> None:
+    with pytest.raises(Refusal, match="Upload-Offset is"):
+        TusUpload("http://node", "1").answered(200, {"upload-offset": number, "upload-length": "9"}, b"", 9)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Content-Length": "9" * 5_000}, {"Content-Range": f"bytes 0-{'9' * 5_000}/{'9' * 5_000}"}],
+)
+def test_a_file_without_a_credible_size_is_refused(headers: dict[str, str]) -> None:
+    node = NodeHttp(Address("http://node", "node", 80, secure=False, base=""), "", None)
+    with pytest.raises(Refusal, match="does not say how large"):
+        Served.of(HttpResponse(node, Response(200, headers=headers)))
 
 
 # ---- trying again

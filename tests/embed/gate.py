@@ -37,12 +37,12 @@ class Gate:
         async def wait(ctx: Context, asked: Named) -> Named:
             """Wait until the gate is open."""
             self.begun.append(asked.name)
-            self._changed.give()
+            self._changed.notify()
             try:
                 await self.open.wait()
             except trio.Cancelled:
                 self.cancelled.append(asked.name)
-                self._changed.give()
+                self._changed.notify()
                 raise
             return asked
 

@@ -19,6 +19,7 @@ from chatnode.config import Config, Limits, Server
 from chatnode.embed.attaching import SharedNode, open_shared
 from chatnode.embed.exchanges import scope_fields
 from chatnode.embed.frames import VERSION
+from chatnode.embed.owners import Owned
 from chatnode.errors import InUse, Refusal, StartError
 from chatnode.model.commands.messages import Posted
 from chatnode.node import Node
@@ -71,7 +72,7 @@ async def test_calls_as_the_operator_as_a_user_and_as_a_bot(owner: Node, attache
     assert (type(posted), type(here), here.seq) == (Posted, Posted, posted.seq + 1)
     await attached.bot("helper").call("people.me")
     assert (await owner.operator.call("people.get", person="helper"))["person"]["bot"] is True
-    assert attached.owns is False
+    assert not isinstance(await attached.owner(), Owned)
     assert (await attached.health())[0] is True
 
 
@@ -289,6 +290,6 @@ async def test_an_owner_that_stops_answers_what_it_has_begun_and_the_next_one_th
                 stop.set()
                 await trio.sleep(0.05)
                 gate.open.set()
-            assert attached.owns
+            assert isinstance(await attached.owner(), Owned)
             assert len(done) == 23
             assert sorted(gate.begun) == waiting

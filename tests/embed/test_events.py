@@ -304,6 +304,29 @@ async def test_another_role_interrupts_nothing(node: Node) -> None:
         assert await texts(events, 2) == ["one", "two"]
 
 
+async def test_it_ends_when_the_role_may_chat_no_more(node: Node) -> None:
+    """Also for a user without any token, as a program's users are."""
+    talk = await talk_of(node, "ann", "bob")
+    await node.operator.roles.set(role="guest", permissions=["chat"])
+    await node.operator.people.role(person="bob", role="guest")
+    async with node.person("bob").events(kinds=POSTED) as events:
+        await post(node, talk, "before")
+        assert await texts(events, 1) == ["before"]
+        await node.operator.roles.set(role="guest", permissions=["operate"])
+        await post(node, talk, "after")
+        with trio.fail_after(60):
+            assert [item async for item in events if isinstance(item, Pushed)] == []
+
+
+async def test_a_role_with_other_permissions_interrupts_nothing(node: Node) -> None:
+    talk = await talk_of(node, "ann", "bob")
+    async with node.person("bob").events(kinds=POSTED) as events:
+        await post(node, talk, "one")
+        await node.operator.roles.set(role="member", permissions=["chat"])
+        await post(node, talk, "two")
+        assert await texts(events, 2) == ["one", "two"]
+
+
 async def test_it_goes_on_when_the_node_stops_serving(node: Node) -> None:
     talk = await talk_of(node, "ann", "bob")
     async with trio.open_nursery() as nursery:

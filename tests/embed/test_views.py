@@ -54,7 +54,7 @@ async def room(node: Node, root: User, ann: User, bob: User, eve: User) -> str:
     await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET at = at - ?", (60 * DAY_MS,)).rowcount)
     await root.call("conversations.settings", conversation=room, receipts=False)
     first = await ann.says(room, "hello @bob and @everyone", metadata={"order": "7"})
-    assert (await node.call("jobs.run", job="retention"))["job"]["result"].startswith("1 messages")
+    assert (await node.call("jobs.run", job="retention"))["job"]["result"].startswith("1 message ")
     await ann.says(room, "an answer", reply_to=first, thread=first)
     edited = await ann.says(room, "frist")
     await ann.call("messages.edit", message=edited, text="first")

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from chatnode.config import Limits
 from chatnode.model.times import now_ms
 from chatnode.node import open_node
-from chatnode.services import COLLECTIONS
 from chatnode.storage.engine.connection import Reader, connect_reader
 from chatnode.storage.filters.collection import Asker, Collection
 from chatnode.storage.filters.query import COUNT, ItemsPage, Query, plan, run
+from tests.declared import COLLECTIONS
 from tests.filters.model import Model, Row
 from tests.filters.neighbourhood import settle
 from tests.filters.strategies import filters, leaves

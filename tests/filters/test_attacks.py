@@ -14,10 +14,10 @@ from chatnode.config import Limits
 from chatnode.errors import Refusal
 from chatnode.model.times import rfc3339
 from chatnode.node import Node
-from chatnode.services import COLLECTIONS
 from chatnode.storage.filters.kinds import Fault, Timestamp
 from chatnode.storage.filters.query import Plan, Query, plan
 from chatnode.testing import User
+from tests.declared import COLLECTIONS
 from tests.filters.neighbourhood import Neighbourhood, settle
 from tests.quick import examples
 from tests.services.dialogue import outcome

@@ -11,9 +11,10 @@ import attrs
 import pytest
 
 from chatnode.node import Node
-from chatnode.services import COLLECTIONS, COMMANDS
+from chatnode.services import COMMANDS
 from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Collections
+from tests.declared import COLLECTIONS
 from tests.filters.neighbourhood import settle
 from tests.transport.clients import Http, bearer, serving
 

@@ -12,10 +12,10 @@ from chatnode_notifications.items.collection import NOTIFICATIONS
 from chatnode.config import Limits
 from chatnode.model.times import now_ms
 from chatnode.node import open_node
-from chatnode.services import COLLECTIONS
 from chatnode.storage.engine.connection import connect_reader
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.query import Query, plan, run
+from tests.declared import COLLECTIONS
 from tests.filters.asking import MOST, questions
 from tests.filters.neighbourhood import SECRET, settle
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from chatnode.config import Limits
 from chatnode.errors import Refusal
 from chatnode.node import Node
-from chatnode.services import COLLECTIONS
 from chatnode.storage.filters.collection import Collection, Collections, Field
 from chatnode.storage.filters.kinds import Integer
 from chatnode.storage.filters.query import Query, plan
 from chatnode.testing import User, refused
+from tests.declared import COLLECTIONS
 from tests.filters.neighbourhood import settle
 from tests.quick import examples
 from tests.services.dialogue import outcome, with_limits

@@ -16,7 +16,7 @@ from chatnode.dispatch.subject import additions_of
 from chatnode.model.commands.importing import ImportConversation, ImportItem, ImportMessages
 from chatnode.model.people import Account
 from chatnode.model.times import DAY_MS, milliseconds
-from chatnode.services import COLLECTIONS, SUBJECTS
+from chatnode.services import SUBJECTS
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.filters.collection import Asker
 from chatnode.storage.filters.query import Query, plan, run
@@ -26,6 +26,7 @@ from chatnode.storage.people import people
 from chatnode.storage.privacy import retention
 from chatnode.storage.privacy.retention import Due
 from chatnode.storage.upkeep.checks import declared_problems
+from tests.declared import COLLECTIONS
 from tests.quick import examples
 from tests.storage.harness import Store
 

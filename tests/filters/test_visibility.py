@@ -9,12 +9,12 @@ import pytest
 
 from chatnode.errors import Refusal
 from chatnode.node import Node
-from chatnode.services import COLLECTIONS
 from chatnode.storage.filters import query
 from chatnode.storage.filters.collection import Collection
 from chatnode.storage.filters.cursor import write_cursor
 from chatnode.storage.people import people
 from chatnode.testing import User, refused
+from tests.declared import COLLECTIONS
 from tests.filters.neighbourhood import SECRET, Neighbourhood, settle
 from tests.services.dialogue import Visitor, outcome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from email.utils import formatdate
 from functools import partial
 
@@ -77,7 +77,7 @@ async def test_the_next_address_is_tried_if_the_first_does_not_answer() -> None:
         async with outbound(f"a.example:{there.port}", names=names) as client:
             assert (await client.request(purpose(), "GET", there.url(host="a.example"))).address == "127.0.0.1"
         async with outbound(f"a.example:{there.port}", names={"a.example": ["127.0.0.9"]}) as client:
-            with pytest.raises(Failed, match="does not accept connections"):
+            with pytest.raises(Failed, match="refuses connections"):
                 await client.request(purpose(), "GET", there.url(host="a.example"))
 
 
@@ -396,10 +396,33 @@ async def test_redirects_share_the_time(mock_clock: trio.testing.MockClock) -> N
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("7", 7.0), (" 120 ", 120.0), ("99999999999999999999", 3_600.0), ("", None), ("soon", None), ("-5", None),
-     ("1.5", None), ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0)],
+     ("1.5", None), ("٣", None), ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0), ("Fri, 01 Jan 2100 00:00:00 GMT", 3_600.0),
+     ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
+     ("Mon, 99999999999999999999 Jan 2024 00:00:00 GMT", None)],
 )  # fmt: skip
 def test_retry_after_is_read(text: str, seconds: float | None) -> None:
     assert read_retry_after(text) == seconds
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine with another time zone than UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_retry_after_may_be_a_date_without_a_zone() -> None:
+    wait = read_retry_after(formatdate(time.time() + 100, usegmt=False))
+    assert wait is not None
+    assert 90 < wait <= 100
+
+
+def test_retry_after_has_the_bound_of_its_reader() -> None:
+    assert read_retry_after("9" * 5_000, 86_400.0) == 86_400.0
 
 
 def test_retry_after_may_be_a_date() -> None:

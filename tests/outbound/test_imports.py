@@ -44,10 +44,18 @@ def test_httpcore2_is_imported_with_the_first_request(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-async def test_the_clients_first_requests_load_it_once() -> None:
+async def test_the_clients_first_requests_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, made = client_module._make_network, list[Any]()
+
+    def counted(proxy: Any) -> Any:
+        made.append(make(proxy))
+        return made[-1]
+
+    monkeypatch.setattr(client_module, "_make_network", counted)
     async with site() as there, outbound(there.place) as client, trio.open_nursery() as nursery:
         for _ in range(8):
             nursery.start_soon(client.request, purpose(), "GET", there.url())
+    assert len(made) == 1
 
 
 async def test_a_failed_import_is_tried_again(

@@ -136,6 +136,9 @@ FINAL = [
     ("RCPT", "550 5.1.1 <bob@example.net>: no such user", "never", "550 5.1.1"),
     ("RCPT", "550 no", "never", "550"),
     ("RCPT", "450 4.2.1 greylisted", "later", "450 4.2.1"),
+    ("RCPT", "501 5.1.3 Bad recipient address syntax", "never", "501 5.1.3"),
+    ("RCPT", "501 Syntax error in parameters", "never", "501"),
+    ("RCPT", "504 5.1.2 domain not found", "never", "504 5.1.2"),
     ("DATA", "554 5.7.1 spam", "never", "554 5.7.1"),
     ("DATA", "451 4.3.0 try again", "later", "451 4.3.0"),
     ("END", "552 5.3.4 too much", "never", "552 5.3.4"),
@@ -146,7 +149,9 @@ OF_THE_SERVER = [
     ("EHLO", "421 4.3.2 going down"), ("EHLO", "550 5.7.1 who are you"), ("EHLO", DROP),
     ("MAIL", "421 4.3.2 going down"), ("MAIL", "450 4.3.2 slow down"), ("MAIL", "550 5.7.1 not your address"),
     ("MAIL", DROP), ("RCPT", "421 4.3.2 going down"), ("RCPT", "530 5.7.0 sign in first"), ("RCPT", DROP),
-    ("DATA", "421 4.3.2 going down"), ("DATA", DROP), ("DATA", "250 2.0.0 taken"), ("END", "421 4.3.2 going down"), ("END", DROP),
+    ("RCPT", "501 5.1.7 bad sender"), ("RCPT", "501 5.5.4 no such parameter"), ("RCPT", "503 5.5.1 need MAIL"),
+    ("DATA", "421 4.3.2 going down"), ("DATA", DROP), ("DATA", "250 2.0.0 taken"),
+    ("END", "421 4.3.2 going down"), ("END", DROP),
     ("RCPT", "nonsense"),
 ]  # fmt: skip
 

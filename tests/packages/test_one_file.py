@@ -108,7 +108,7 @@ def test_what_a_bundle_cannot_do_it_says(built: Built, machine: Machine) -> None
     program = install_directory(built, machine)
     assert "no node here" in machine.run(*program, "plugin", "install", "chatnode-hello", status=1)
     machine.run(*program, "setup")
-    assert "--reload is for plugins that are being written" in machine.run(*program, "serve", "--reload", status=1)
+    assert "--reload needs a chatnode installed with pip" in machine.run(*program, "serve", "--reload", status=1)
     assert "is no wheel" in machine.run(*program, "plugin", "install", "/opt", status=1)
     assert "pip install failed; nothing was changed" in machine.run(*program, "plugin", "install", "absent", status=1)
     long = "/srv/" + "d" * 120

@@ -19,8 +19,8 @@ from trio.testing import MockClock
 from chatnode.config import Config, Limits, PresenceSettings
 from chatnode.errors import Refusal
 from chatnode.node import Node, open_node
+from chatnode.routing.broadcast import Broadcaster
 from chatnode.routing.presence import PresenceBoard
-from chatnode.routing.telling import Broadcaster
 from tests.properties.world import FrameSession, SignedIn, without_flushing
 from tests.quick import examples
 

@@ -191,9 +191,9 @@ async def test_one_that_was_interrupted_goes_on(node: Node, root: User, ann: Use
         await root.call("people.erase", person="bob", handle="bob")
     with refused("conflict", "author"):
         await root.call("people.adopt", author="grace.hopper", person="ann")
-    assert await finish_adoptions(node.core) == "1 authors handed over"
+    assert await finish_adoptions(node.core) == "handed over 1 author"
     assert await senders(ann, garden) == ["bob", "bob"]
-    assert await finish_adoptions(node.core) == "0 authors handed over"
+    assert await finish_adoptions(node.core) == "handed over 0 authors"
     await assert_sound(node)
 
 

@@ -96,7 +96,7 @@ async def test_what_nobody_spoke_in_for_30_days_is_closed_where_that_was_asked_f
     assert await close_idle(node) == "0 conversations closed"
     await days_pass(node, 2)
     live = await LiveSession.of(node, bob)
-    assert await close_idle(node) == "1 conversations closed"
+    assert await close_idle(node) == "1 conversation closed"
     assert [push["details"]["closed_reason"] for push in live.heard("conversation.updated")] == ["inactive"]
     assert (await details(bob, room))["closed_reason"] == "inactive"
     assert "closed_at" not in await details(bob, other)
@@ -141,6 +141,17 @@ async def test_support_is_a_conversation_with_all_who_answer_it(node: Node, ann:
     assert (row["conversation_id"], row["initiator_id"]) == (case, ann.id)
     with refused("not_found", "conversation"):
         await bob.call("conversations.get", conversation=case)
+
+
+async def test_who_may_not_chat_answers_no_support(node: Node, ann: User) -> None:
+    await node.call("roles.set", role="ticketing", permissions=["support"])
+    agent = await User.new(node, "agent")
+    await node.call("people.role", person=agent.handle, role="ticketing")
+    with refused("not_found"):
+        await ann.call("conversations.support", title="help")
+    await node.call("roles.set", role="ticketing", permissions=["support", "chat"])
+    case = (await ann.call("conversations.support", title="help"))["conversation"]
+    assert set(await ann.members(case)) == {"agent", "ann"}
 
 
 async def test_conversations_about_a_thing_are_found_by_it(ann: User, bob: User, eve: User) -> None:

@@ -15,9 +15,9 @@ from chatnode.dispatch.core import Core
 from chatnode.dispatch.jobs import FIRST_WITHIN_SECONDS, QUIET_SECONDS, RETRY_SECONDS, Job, JobRunner
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
-from chatnode.services import JOBS
 from chatnode.storage.node.jobs import last_runs
 from chatnode.testing import User, refused
+from tests.declared import JOBS
 
 from .dialogue import without_plugins
 
@@ -121,7 +121,7 @@ async def test_expired_sessions_and_invites_go(node: Node, ann: User) -> None:
     await node.core.db.write(lambda tx: tx.execute("UPDATE sessions SET expires_at = ? WHERE key = 1", (past,)))
     await node.core.db.write(lambda tx: tx.execute("UPDATE invites SET expires_at = ?", (past,)))
     done = await node.call("jobs.run", job="expired")
-    assert done["job"]["result"] == "1 sessions and 1 invites removed"
+    assert done["job"]["result"] == "1 session and 1 invite removed"
     assert len((await ann.call("sessions.list"))["sessions"]) == 1
 
 

@@ -230,6 +230,8 @@ async def test_whoever_asks_for_health_may_go_away_at_any_time(node: Node) -> No
                 for _ in range(steps):
                     await trio.lowlevel.checkpoint()
                 scope.cancel()
+    well, parts = await node.health()
+    assert well, parts
 
 
 async def test_what_raises_in_a_write_is_undone_alone(node: Node, ann: User) -> None:

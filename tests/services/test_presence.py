@@ -583,4 +583,5 @@ async def test_a_session_that_fails_stops_no_other(world: World) -> None:
     await world.bob.call("presence.status", text="here")
     await world.settle()
     assert (failing.ended, brief(eves)[-1]) == (True, ("bob", False, "here"))
+    assert failing not in world.node.sessions.all()  # nothing more is sent to it
     assert room

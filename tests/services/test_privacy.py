@@ -20,6 +20,7 @@ from chatnode.storage.people import people
 from chatnode.storage.privacy import erasure, retention
 from chatnode.storage.privacy import export as personal_export
 from chatnode.testing import LiveSession, User, refused
+from tests.ageing import on_disk
 from tests.bots import DEPLOY, invoked, make_bot
 from tests.storage import whole_index
 from tests.works import stored_work
@@ -54,10 +55,6 @@ async def export_of(asker: User | Node, limit: int = 200, **fields: Any) -> list
 
 def of_kind(entries: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [each["data"] for each in entries if each["kind"] == kind]
-
-
-def on_disk(node: Node) -> bytes:
-    return b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
 
 
 async def indexed(node: Node, *words: str) -> list[int]:

@@ -16,21 +16,12 @@ from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.privacy import retention, traces
 from chatnode.storage.privacy.retention import texts_of_others
 from chatnode.testing import User, refused
+from tests.ageing import days_pass
 from tests.services.dialogue import fill
 from tests.storage import whole_index
 
 SECRET = "the combination of the safe is 7 left 23 right 5 left"
 OLD_SECRET = "the combination of the safe is 1 left 2 right 3 left"
-
-
-async def days_pass(node: Node, days: int) -> None:
-    """Everything so far is so much older."""
-
-    def write(tx: Transaction) -> None:
-        tx.execute("UPDATE messages SET at = at - ?", (days * DAY_MS,))
-        tx.execute("UPDATE conversations SET closed_at = closed_at - ?, last_at = last_at - ?", (days * DAY_MS,) * 2)
-
-    await node.core.db.write(write)
 
 
 async def run_retention(node: Node) -> str:
@@ -58,7 +49,7 @@ async def test_a_conversation_keeps_messages_as_long_as_it_says(node: Node, ann:
         await ann.says(conversation, "old news")
     await days_pass(node, 31)
     await bob.says(room, "fresh news")
-    assert await run_retention(node) == "1 messages of 1 conversations removed, 0 conversations retired"
+    assert await run_retention(node) == "1 message of 1 conversation removed, 0 conversations retired"
     assert await texts(bob, room) == ["fresh news"]
     assert await texts(bob, other) == ["old news"]
     assert await run_retention(node) == "0 messages of 0 conversations removed, 0 conversations retired"
@@ -213,7 +204,7 @@ async def test_by_default_a_conversation_is_kept_in_inboxes_for_a_year_after_it_
     await days_pass(node, 364)
     assert await run_retention(node) == "0 messages of 0 conversations removed, 0 conversations retired"
     await days_pass(node, 2)
-    assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversations retired"
+    assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversation retired"
     assert [each["conversation"] for each in (await bob.call("inbox.list"))["conversations"]] == [other]
     for active, conversation in ((False, talk), (True, other)):
         asked = {"is_active": {"_eq": active}}
@@ -246,7 +237,7 @@ class TestWithRulesForAll:
         talk = await ann.direct(bob)
         await ann.call("conversations.close", conversation=talk, reason="completed")
         await days_pass(node, 101)
-        assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversations retired"
+        assert await run_retention(node) == "0 messages of 0 conversations removed, 1 conversation retired"
         assert (await bob.call("inbox.list"))["conversations"] == []
         assert (await bob.call("conversations.get", conversation=talk))["conversation"]["inactive_at"]
 

@@ -12,7 +12,7 @@ import pytest
 from chatnode.config import Config, Search
 from chatnode.model.times import DAY_MS, milliseconds, now_ms, rfc3339
 from chatnode.node import Node
-from chatnode.storage.engine import cutting
+from chatnode.storage.engine import deadlines
 from chatnode.storage.search import find as search
 from chatnode.storage.search import index as search_index
 from chatnode.testing import User, refused
@@ -173,8 +173,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline of every search passes while its first part is looked at; parts are small."""
     clock = itertools.count(0, 1_000)
     monkeypatch.setattr(search, "CHUNK", 2)
-    monkeypatch.setattr(search, "budget", partial(cutting.budget, clock=lambda: next(clock)))
-    monkeypatch.setattr(cutting, "_STEPS_BETWEEN_LOOKS", 2**30)
+    monkeypatch.setattr(search, "budget", partial(deadlines.budget, clock=lambda: next(clock)))
+    monkeypatch.setattr(deadlines, "_STEPS_BETWEEN_LOOKS", 2**30)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.storage.harness import Published, make_file, opened
+from chatnode.storage.upkeep import sealing
+from tests.storage.harness import Breakable, Published, connecting_as, make_file, opened
 
 
 @pytest.fixture
@@ -27,3 +28,22 @@ async def either(request: pytest.FixtureRequest, path: Path) -> AsyncIterator[Pu
     """The database as it runs in a node, and as it runs under a mocked clock: both promise the same."""
     async with opened(path, inline=request.param == "inline") as db:
         yield db
+
+
+@pytest.fixture(params=["threads", "inline"])
+async def breakable(
+    request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Published]:
+    """A database whose COMMIT can be made to fail with `break_commit`."""
+    connecting_as(monkeypatch, Breakable)
+    async with opened(path, inline=request.param == "inline") as db:
+        yield db
+
+
+@pytest.fixture(scope="module")
+def quick_keys() -> Iterator[None]:
+    """Keys are derived from passphrases with less memory, as a file's header allows."""
+    real = dict(sealing._KDF)  # pyright: ignore[reportPrivateUsage]
+    sealing._KDF.update(time=1, memory_kib=64, lanes=1)  # pyright: ignore[reportPrivateUsage]
+    yield
+    sealing._KDF.update(real)  # pyright: ignore[reportPrivateUsage]

@@ -25,7 +25,7 @@ from chatnode.services import SUBJECTS
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.database import Database, _in_snapshot
 from chatnode.storage.engine.group import QueuedCall
-from chatnode.storage.engine.migrations import core_migrations, initialise, migrate
+from chatnode.storage.engine.migrations import core_migrations, initialize, migrate
 from chatnode.storage.engine.transaction import Committed, Read, Recorded, Transaction, Write
 from tests import quick
 
@@ -38,7 +38,7 @@ def make_file(path: Path) -> Path:
         quick.new_database(path)
     connection = connect_writer(path, Storage())
     migrate(connection, core_migrations())
-    initialise(connection)
+    initialize(connection)
     connection.execute("CREATE TABLE notes (number INTEGER PRIMARY KEY, text)")
     connection.close()
     return path

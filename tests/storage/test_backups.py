@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
 import pytest
 
-from chatnode.config import Backup, Config
+from chatnode.config import Backup, Config, Storage
 from chatnode.errors import StartError
+from chatnode.model.times import now_ms
 from chatnode.node import Node, open_node
 from chatnode.services import declared
+from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
 from chatnode.storage.upkeep import backups, upgrading
 from chatnode.storage.upkeep.backups import BackupError, Made
-from chatnode.storage.upkeep.restoring import restore
+from chatnode.storage.upkeep.restoring import restore, verify
+from chatnode.storage.upkeep.rotation import name_at
 from chatnode.storage.upkeep.snapshots import copy
 from chatnode.testing import User, refused
+from tests import needs
 
 SECRET = "correct horse"
 
@@ -90,6 +99,74 @@ async def test_what_was_there_is_kept_every_time(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM messages").fetchone()[0] == 21
     connection.close()
     assert (await messages_in(data))[1] == 20
+
+
+CREATING = """
+import sys
+from pathlib import Path
+from chatnode.config import Storage
+from chatnode.storage.engine.connection import connect_writer
+connect_writer(Path(sys.argv[1]), Storage())
+print("created")
+"""
+
+
+@pytest.mark.parametrize("call", ["openat", "fdatasync", "rename"])
+def test_a_kill_at_the_first_start_leaves_no_empty_database(tmp_path: Path, call: str) -> None:
+    """For it would be taken for one that was lost."""
+    needs.tracing()
+    path, killed = tmp_path / "x.sqlite3", 0
+    killing = ["strace", "-f", "-qqq", "-P", str(path), "-P", f"{path}.new", "-P", f"{path}.new-journal"]
+    for when in range(1, 20):
+        inject = ["-e", f"inject={call}:signal=KILL:when={when}", sys.executable, "-c", CREATING, str(path)]
+        done = subprocess.run([*killing, *inject], capture_output=True, text=True, timeout=60, check=False)
+        if done.stdout == "created\n":
+            break
+        killed += 1
+        assert not path.exists() or path.stat().st_size
+        path.unlink(missing_ok=True)
+    assert killed
+    assert sorted(each.name for each in tmp_path.iterdir() if not each.name.endswith(("-wal", "-shm"))) == [path.name]
+
+
+async def test_the_database_of_a_killed_node_is_restored_with_its_log(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    async with open_node(tmp_path / "data") as node:
+        await lively(node)
+        for name in ("chatnode.sqlite3", "chatnode.sqlite3-wal"):  # as a kill would leave them now
+            shutil.copy(tmp_path / "data" / name, killed)
+    assert verify(killed / "chatnode.sqlite3", None) is None
+    (tmp_path / "link").symlink_to(killed / "chatnode.sqlite3")
+    put_back(tmp_path / "other", tmp_path / "link")
+    assert (await messages_in(tmp_path / "other"))[1] == 20
+    put_back(tmp_path / "other", killed / "chatnode.sqlite3")
+    assert (await messages_in(tmp_path / "other"))[1] == 20
+
+
+def test_a_disk_that_is_full_at_the_first_start_leaves_no_empty_database(tmp_path: Path) -> None:
+    before = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(StartError, match="cannot be opened"):
+            connect_writer(tmp_path / "x.sqlite3", Storage())
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_database_in_use_is_restored_as_it_is_at_one_moment(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "data") as node:
+        await lively(node)
+        put_back(tmp_path / "other", tmp_path / "data" / "chatnode.sqlite3")
+    assert (await messages_in(tmp_path / "other"))[1] == 20
+
+
+async def test_a_database_whose_log_is_damaged_is_not_restored_without_it(tmp_path: Path) -> None:
+    await messages_in(tmp_path / "data")
+    (tmp_path / "data" / "chatnode.sqlite3-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7" + bytes(4096))
+    with pytest.raises(BackupError):
+        put_back(tmp_path / "other", tmp_path / "data" / "chatnode.sqlite3")
 
 
 @pytest.mark.parametrize("secret", [None, SECRET])
@@ -214,8 +291,43 @@ async def test_the_node_rotates_its_backups(tmp_path: Path) -> None:
         with refused("unavailable"):
             await node.call("backup.create")
         assert not (await node.call("jobs.run", job="backup"))["job"]["ok"]
-    [kept] = names_in(tmp_path / "kept")
+    kept, owner = names_in(tmp_path / "kept")
+    assert owner == "chatnode.owner"
     assert backups.verify(tmp_path / "kept" / kept, SECRET)["counts"]["messages"] == 20
+
+
+async def test_a_directory_is_for_the_backups_of_one_node(tmp_path: Path) -> None:
+    settings = Backup(str(tmp_path / "kept"), keep_daily=1, keep_weekly=0, keep_monthly=0)
+    await messages_in(tmp_path / "data")
+    data, copy_of_it = DataDirectory(tmp_path / "data"), DataDirectory(tmp_path / "staging")
+
+    def rotate(directory: DataDirectory) -> Path:
+        return backups.rotate(directory, settings, None, declared(), no_files).path
+
+    put_back(copy_of_it.path, rotate(data))
+    unfinished = tmp_path / "kept" / "chatnode-20260101T000000Z.backup.partial"
+    unfinished.touch()
+    before = names_in(tmp_path / "kept")
+    with pytest.raises(BackupError, match=f"the backups of another node .*:{data.path}"):
+        rotate(copy_of_it)
+    assert names_in(tmp_path / "kept") == before
+    (tmp_path / "kept" / "chatnode.owner").unlink()
+    rotate(copy_of_it)
+    with pytest.raises(BackupError, match="another node"):
+        rotate(data)
+
+
+@pytest.mark.parametrize(
+    ("hours", "well"), [(1, True), (-0.5, True), (-87_600, False), (13, False)], ids=["new", "adjusted", "ahead", "old"]
+)
+async def test_health_tells_of_backups_that_are_old_or_dated_ahead(tmp_path: Path, hours: float, well: bool) -> None:
+    async with open_node(tmp_path / "data", Config(backup=Backup(str(tmp_path / "kept"), every_hours=6))) as node:
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "kept" / name_at(now_ms() - int(hours * 3_600_000))).touch()
+        part = (await node.health())[1]["backup"]
+    assert (part["status"] == "ok") == well
+    assert part.get("age_hours", 0) >= 0
+    assert ("ahead of the clock" in part.get("reason", "")) == (hours < -1)
 
 
 # ---- before a migration
@@ -252,6 +364,14 @@ async def test_only_so_many_copies_from_before_are_kept(tmp_path: Path) -> None:
     steps.append(Migration(CORE, "9999_y", "CREATE TABLE y (x);"))
     upgrading.upgrade(data, Config(backup=Backup(keep_before_migration=0)), steps)
     assert len(list((data.path / "backups").iterdir())) == 2
+
+
+async def test_the_copy_just_made_is_kept_whatever_the_others_are_dated(tmp_path: Path) -> None:
+    await messages_in(tmp_path / "data")
+    data = DataDirectory(tmp_path / "data")
+    first = upgrading.copy_before(data, "9998_x", 1)
+    os.utime(first, (2**32, 2**32))
+    assert [upgrading.copy_before(data, "9999_y", 1)] == list((data.path / "backups").iterdir())
 
 
 async def test_a_copy_sees_one_moment_while_others_write(tmp_path: Path) -> None:

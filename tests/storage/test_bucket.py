@@ -16,22 +16,16 @@ from moto.server import ThreadedMotoServer  # pyright: ignore[reportMissingTypeS
 from chatnode.config import Backup, Bucket, Config
 from chatnode.node import Node, open_node
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.upkeep import backups, bucket_copies, restoring, sealing
+from chatnode.storage.upkeep import backups, bucket_copies, restoring
 from chatnode.storage.upkeep.bucket import BucketClient
 from chatnode.storage.upkeep.sealing import BackupError
 from tests.cli.command import chatnode
 from tests.plugins import keeper
 from tests.storage.test_stored_files import contents, put_back
 
+pytestmark = pytest.mark.usefixtures("quick_keys")
+
 SECRET_KEY = "correct-horse-battery"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_keys() -> Iterator[None]:
-    real = dict(sealing._KDF)  # pyright: ignore[reportPrivateUsage]
-    sealing._KDF.update(time=1, memory_kib=64, lanes=1)  # pyright: ignore[reportPrivateUsage]
-    yield
-    sealing._KDF.update(real)  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +111,7 @@ async def test_a_backup_is_copied_fetched_and_restored_with_its_files(kept: Kept
         await node.call("keeper.keep", content="big" * 1_000_000)
         done = await kept.copied(node)
     assert done["ok"], done
-    assert done["result"].startswith("1 backups and 2 files copied")
+    assert done["result"].startswith("1 backup and 2 files copied")
     (name,) = bucket_copies.available(kept.bucket)
     path = bucket_copies.fetch(kept.bucket, name, kept.path / "fetched", "open sesame" if encrypted else None)
     secret = "open sesame" if encrypted else None
@@ -128,13 +122,25 @@ async def test_a_backup_is_copied_fetched_and_restored_with_its_files(kept: Kept
     assert {each.removeprefix("node/") for each in names(kept.bucket)} == here
 
 
+async def test_a_bucket_is_for_the_backups_of_one_node(kept: Kept, tmp_path: Path) -> None:
+    async with kept.open() as node:
+        assert (await kept.copied(node))["ok"]
+    other = Kept(tmp_path / "other", kept.bucket, attrs.evolve(kept.backup, directory=""))
+    before = names(kept.bucket)
+    async with other.open() as node:
+        done = await kept.copied(node)
+    assert not done["ok"]
+    assert "the backups of another node" in done["result"]
+    assert names(kept.bucket) == before
+
+
 async def test_what_is_there_is_not_sent_again(kept: Kept) -> None:
     async with kept.open() as node:
         await node.call("keeper.keep", content="one")
         await kept.copied(node)
         before = names(kept.bucket)
         await node.call("keeper.keep", content="two")
-        assert (await kept.copied(node))["result"].startswith("1 backups and 1 files copied")
+        assert (await kept.copied(node))["result"].startswith("1 backup and 1 file copied")
         assert (await node.call("jobs.run", job="bucket"))["job"]["result"] == ""
     assert before.items() <= names(kept.bucket).items()
 
@@ -148,7 +154,7 @@ async def test_old_backups_and_their_files_are_deleted_from_the_bucket(kept: Kep
         await kept.copied(node)
         first = set(names(kept.bucket))
         assert len([each for each in first if "/files/" in each and not each.endswith("key.json")]) == 2
-        assert "1 older ones removed" in (await kept.copied(node))["result"]
+        assert "1 old backup removed" in (await kept.copied(node))["result"]
         left = names(kept.bucket)
         assert len([each for each in left if "/files/" in each and not each.endswith("key.json")]) == 1
     for name in bucket_copies.available(kept.bucket):
@@ -217,7 +223,7 @@ async def test_a_service_that_does_not_answer_is_a_failure(kept: Kept, monkeypat
 async def test_a_copy_that_breaks_off_is_completed_and_is_no_backup_until_then(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send, left = BucketClient.send, [2]
+    send, left = BucketClient.send, [3]  # the mark of its owner, and two files
 
     def breaks_off(self: BucketClient, path: Path, name: str) -> int:
         if not left[0]:
@@ -233,7 +239,7 @@ async def test_a_copy_that_breaks_off_is_completed_and_is_no_backup_until_then(
         assert backups_in(kept.bucket) == []
         monkeypatch.undo()
         done = (await node.call("jobs.run", job="bucket"))["job"]
-    assert done["result"].startswith("1 backups and 1 files copied")
+    assert done["result"].startswith("1 backup and 1 file copied")
     (name,) = backups_in(kept.bucket)
     restoring.verify(fetched(kept, name, kept.path / "fetched"), "open sesame")
 
@@ -293,10 +299,10 @@ def test_from_the_command_line(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CHATNODE_BACKUP__DIRECTORY", kept.backup.directory)
     assert chatnode(data, "user", "add", "ann", "--no-password").status == 0
     done = chatnode(data, "backup", "--rotate")
-    assert (done.status, f"1 backups and 0 files copied to the bucket {bucket.name}" in done.out) == (0, True)
+    assert (done.status, f"copied 1 backup and 0 files to the bucket {bucket.name}" in done.out) == (0, True)
     (name,) = chatnode(data, "fetch").out.split()
     done = chatnode(kept.path / "new", "fetch", str(kept.path / "fetched"))
-    assert (done.status, "1 people" in done.out) == (0, True), done.err
+    assert (done.status, "1 person" in done.out) == (0, True), done.err
     done = chatnode(kept.path / "new", "restore", str(kept.path / "fetched" / name))
     assert done.status == 0
     done = chatnode(data, "fetch", str(kept.path / "fetched"), "chatnode-x.backup")

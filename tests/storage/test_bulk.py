@@ -29,8 +29,8 @@ from chatnode.services import SUBJECTS
 from chatnode.storage.conversations import blocks, conversations, members, opening
 from chatnode.storage.engine import transaction
 from chatnode.storage.engine.connection import connect_writer
-from chatnode.storage.engine.cutting import budget
 from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.deadlines import budget
 from chatnode.storage.engine.group import QueuedCall
 from chatnode.storage.engine.transaction import BulkTransaction, Change, Follower, PlannedWrite, Transaction
 from chatnode.storage.messages import posting, receipts, together

@@ -16,7 +16,7 @@ from chatnode.errors import Refusal
 from chatnode.model.people import Account
 from chatnode.model.search_query import parse
 from chatnode.storage.engine.connection import Reader, was_interrupted
-from chatnode.storage.engine.cutting import budget, deadline
+from chatnode.storage.engine.deadlines import budget, deadline
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.search.find import find
 from tests.storage.harness import Note, Published, held_up, logged, noted
@@ -85,13 +85,13 @@ def long_read(reader: Reader) -> None:
 async def test_budgets_nest_and_the_shorter_one_interrupts(db: Published) -> None:
     def inner_is_shorter(reader: Reader) -> None:
         with budget(reader, 60) as outer_is_over:
-            with pytest.raises(Refusal, match="too_large"), deadline(reader, 0.01, "ask for less"):
+            with pytest.raises(Refusal, match="too_large"), deadline(reader, 0.01, "request less"):
                 long_read(reader)
             assert not outer_is_over()
             assert reader.cutter is not None  # the outer one still holds
 
     def outer_is_shorter(reader: Reader) -> None:
-        with budget(reader, 0.01), deadline(reader, 60, "ask for less"):
+        with budget(reader, 0.01), deadline(reader, 60, "request less"):
             long_read(reader)
 
     await db.read(inner_is_shorter)

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -67,7 +66,7 @@ async def test_a_write_returns_when_others_can_read_it(either: Published) -> Non
         assert other.execute("SELECT text FROM notes").fetchall() == [("on disk",)]
 
 
-async def test_every_commit_is_in_the_log_file_with_full_synchronisation(either: Published) -> None:
+async def test_every_commit_is_in_the_log_file_with_full_synchronization(either: Published) -> None:
     def modes(tx: Transaction) -> tuple[str, int, int]:
         mode = tx.execute("PRAGMA journal_mode").fetchone()[0]
         return mode, tx.execute("PRAGMA synchronous").fetchone()[0], tx.execute("PRAGMA foreign_keys").fetchone()[0]
@@ -362,16 +361,6 @@ def test_a_store_that_does_not_flush_is_refused(tmp_path: Path, monkeypatch: pyt
 
 
 # ---- failing
-
-
-@pytest.fixture(params=["threads", "inline"])
-async def breakable(
-    request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Published]:
-    """A database whose COMMIT can be made to fail with `break_commit`."""
-    connecting_as(monkeypatch, Breakable)
-    async with opened(path, inline=request.param == "inline") as db:
-        yield db
 
 
 async def test_when_commit_fails_its_group_fails_and_nothing_is_published(breakable: Published) -> None:

@@ -12,7 +12,7 @@ from chatnode.config import Storage
 from chatnode.model.ids import message_id
 from chatnode.node import Node, open_node
 from chatnode.storage.engine.connection import Reader, connect_writer
-from chatnode.storage.engine.migrations import core_migrations, initialise, migrate
+from chatnode.storage.engine.migrations import core_migrations, initialize, migrate
 from chatnode.storage.people import people
 
 BEFORE = "0014"
@@ -48,7 +48,7 @@ def write_as_before(path: Path) -> None:
     """A database as earlier versions left it after imports."""
     with closing(connect_writer(path, Storage())) as connection:
         migrate(connection, [step for step in core_migrations() if step.name < BEFORE])
-        initialise(connection)
+        initialize(connection)
         for key, handle, source, name, password, erased in PEOPLE:
             connection.execute(
                 "INSERT INTO people (key, id, handle, name, role, password, created_at, source, source_name, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -29,12 +29,10 @@ from chatnode.storage.engine.lane import (
 )
 from chatnode.storage.engine.transaction import Transaction
 from tests.storage.harness import (
-    Breakable,
     Gate,
     Note,
     Published,
     break_commit,
-    connecting_as,
     full_disk,
     held_up,
     logged,
@@ -272,16 +270,6 @@ async def test_long_work_is_checkpointed_on_the_way(path: Path, monkeypatch: pyt
 
 
 # ---- failing
-
-
-@pytest.fixture(params=["threads", "inline"])
-async def breakable(
-    request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Published]:
-    """A database whose COMMIT can be made to fail with `break_commit`."""
-    connecting_as(monkeypatch, Breakable)
-    async with opened(path, inline=request.param == "inline") as db:
-        yield db
 
 
 async def test_a_slice_that_raises_undoes_only_itself(either: Published) -> None:

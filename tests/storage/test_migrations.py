@@ -14,7 +14,7 @@ from chatnode.model.messages import Location, Media
 from chatnode.model.permissions import ROLES
 from chatnode.services import declared
 from chatnode.storage.engine.connection import connect_writer
-from chatnode.storage.engine.migrations import CORE, Migration, core_migrations, initialise, migrate, statements
+from chatnode.storage.engine.migrations import CORE, Migration, core_migrations, initialize, migrate, statements
 from chatnode.storage.log import log
 from chatnode.storage.messages.messages import read_content
 from chatnode.storage.people import roles
@@ -187,7 +187,7 @@ def test_the_core_from_nothing(connection: sqlite3.Connection) -> None:
     assert [step.name for step in steps] == sorted(step.name for step in steps)
     assert {step.set for step in steps} == {CORE}
     assert migrate(connection, steps) == steps
-    initialise(connection)
+    initialize(connection)
     assert checks.declared_problems(connection, declared()) == {}
     assert roles.by_name(connection) == ROLES
     assert len(log.epoch(connection)) == 32
@@ -197,11 +197,11 @@ def test_the_core_from_nothing(connection: sqlite3.Connection) -> None:
 def test_the_core_again_changes_nothing(connection: sqlite3.Connection) -> None:
     """The epoch stays, and so do roles that were changed since."""
     migrate(connection, core_migrations())
-    initialise(connection)
+    initialize(connection)
     epoch = log.epoch(connection)
     connection.execute("DELETE FROM role_permissions WHERE role = 'member'")
     assert migrate(connection, core_migrations()) == []
-    initialise(connection)
+    initialize(connection)
     assert log.epoch(connection) == epoch
     assert set(roles.by_name(connection)) == {"admin", "moderator"}
 

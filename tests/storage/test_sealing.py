@@ -7,24 +7,16 @@ import io
 import os
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chatnode.storage.upkeep import sealing
 from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
 
+pytestmark = pytest.mark.usefixtures("quick_keys")
+
 PASSPHRASE = "four words are enough"
 DATA = random.Random(1).randbytes(2 * FRAME_BYTES + 12_345)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _cheap_keys() -> Any:
-    """The same derivation with less memory, as a file's header allows; one test uses the real cost."""
-    real = dict(sealing._KDF)
-    sealing._KDF.update(time=1, memory_kib=64, lanes=1)
-    yield
-    sealing._KDF.update(real)
 
 
 def sealed(path: Path, passphrase: str | None, data: bytes = DATA) -> Path:

@@ -70,6 +70,6 @@ async def test_each_step_is_a_transaction_of_its_own_and_is_told_its_size(node: 
         return most
 
     while await steps.write(step, int) and len(asked) < 12:
-        assert await node.core.db.read(traces.owed) == len(asked)
+        assert await node.core.db.read(traces.pending_traces) == len(asked)
     assert asked[0] == 7
     assert max(asked) <= 7

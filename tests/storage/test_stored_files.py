@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,15 @@ from chatnode.services import declared
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.stored_files import FindLister, Lister, StoredFile
-from chatnode.storage.upkeep import backups, collecting, file_lists, putting_back, restoring, sealing
+from chatnode.storage.upkeep import backups, collecting, file_lists, restoring, restoring_files
 from chatnode.storage.upkeep.backups import BackupError, Made
 from chatnode.storage.upkeep.restoring import Restored, restore
 from tests.plugins import keeper
 from tests.plugins.surface.making import made
 
+pytestmark = pytest.mark.usefixtures("quick_keys")
+
 SECRET = "correct horse"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_keys() -> Iterator[None]:
-    real = dict(sealing._KDF)  # pyright: ignore[reportPrivateUsage]
-    sealing._KDF.update(time=1, memory_kib=64, lanes=1)  # pyright: ignore[reportPrivateUsage]
-    yield
-    sealing._KDF.update(real)  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.fixture
@@ -164,9 +158,9 @@ async def test_backups_share_what_is_equal_and_rotation_drops_what_none_lists(
     for backup in (tmp_path / "b").glob("*.backup"):
         restoring.verify(backup, secret)
     assert {path.name for path in (tmp_path / "b").iterdir()} == {
-        "files",
+        "chatnode.owner", "files",
         *(name for each in (tmp_path / "b").glob("*.backup") for name in (each.name, f"{each.name}.files")),
-    }
+    }  # fmt: skip
 
 
 async def test_a_pool_of_another_passphrase_stays_until_its_last_backup_goes(
@@ -346,7 +340,7 @@ async def test_without_files_in_backups_what_is_on_the_disk_counts(data: Path, t
     async with keeping(data, config) as node:
         names = await kept(node, "one", "two")
         await node.call("backup.create")
-    (backup,) = (tmp_path / "b").iterdir()
+    (backup,) = (tmp_path / "b").glob("*.backup")
     (data / "plugins" / "keeper" / names[0]).unlink()
     with pytest.raises(BackupError, match="is in no backup"):
         put_back(data, backup)
@@ -448,7 +442,7 @@ async def test_a_restore_that_fails_leaves_the_node_as_it_was(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(putting_back, "_write", full)
+    monkeypatch.setattr(restoring_files, "_write", full)
     with pytest.raises(BackupError, match="No space left"):
         put_back(data, tmp_path / "x", SECRET)
     monkeypatch.undo()

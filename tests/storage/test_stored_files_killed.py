@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,13 @@ from chatnode.node import open_node
 from chatnode.services import declared
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.stored_files import Lister
-from chatnode.storage.upkeep import backups, restoring, sealing
+from chatnode.storage.upkeep import backups, restoring
 from tests.plugins import keeper
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_keys")]
 
 CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate", "os.chmod"}
 """Also files that are opened to be written."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_keys() -> Iterator[None]:
-    real = dict(sealing._KDF)  # pyright: ignore[reportPrivateUsage]
-    sealing._KDF.update(time=1, memory_kib=64, lanes=1)  # pyright: ignore[reportPrivateUsage]
-    yield
-    sealing._KDF.update(real)  # pyright: ignore[reportPrivateUsage]
 
 
 def find(name: str) -> Lister | None:

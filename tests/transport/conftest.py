@@ -11,7 +11,7 @@ from chatnode.node import Node
 from chatnode.testing import User
 from tests.unconnected import ann, bob, eve
 
-from .clients import Address, serving
+from .clients import Address, Http, serving
 
 __all__ = ["ann", "bob", "eve"]
 
@@ -27,6 +27,13 @@ async def address(node: Node) -> AsyncIterator[Address]:
     """Where the node listens."""
     async with serving(node) as address:
         yield address
+
+
+@pytest.fixture
+async def http(address: Address) -> AsyncIterator[Http]:
+    """One connection."""
+    async with await Http.open(address) as http:
+        yield http
 
 
 @pytest.fixture

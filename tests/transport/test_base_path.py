@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,6 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 def config() -> Config:
     return Config(server=Server(base_path="/chat/", shutdown_seconds=1.0), accounts=Accounts())
-
-
-@pytest.fixture
-async def http(address: Address) -> AsyncIterator[Http]:
-    async with await Http.open(address) as http:
-        yield http
 
 
 async def sign_in(http: Http, base: str, handle: str = "ann", **headers: str) -> Response:

@@ -96,6 +96,19 @@ async def test_a_stream_resumes_without_loss_or_repeats(address: Address, ann: U
             assert [each.data["message"]["text"] for each in missed[:2] if each] == ["early 2", "while away"]
 
 
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("presence=False", "presence"), ("presence=0", "presence"), ("presence=", "presence"),
+        ("presence=true&presence=false", "presence"), ("curser=x.1", "curser"),
+    ],
+)  # fmt: skip
+async def test_what_a_query_says_is_understood_or_refused(address: Address, bobs: str, query: str, path: str) -> None:
+    async with await Http.open(address) as http:
+        response = await http.request("GET", f"/v1/events?{query}", headers=bearer(bobs))
+    assert (response.status, response.error["code"], response.error["path"]) == (400, "invalid", path)
+
+
 async def test_no_moment_between_the_log_and_live_is_lost(address: Address, ann: User, talk: str, bobs: str) -> None:
     """Messages are posted all the time while a reader comes and goes."""
     async with trio.open_nursery() as nursery:

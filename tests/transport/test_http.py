@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import jsonschema
@@ -28,13 +27,6 @@ from tests.works import stored_work
 from .clients import Address, Http, Response, bearer, head, replace_handler, serving
 
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-async def http(address: Address) -> AsyncIterator[Http]:
-    """One connection."""
-    async with await Http.open(address) as http:
-        yield http
 
 
 def refusal(response: Response) -> tuple[int, str, str | None]:

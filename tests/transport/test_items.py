@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,12 +21,6 @@ from .clients import Address, ChatSocket, Http, Response, bearer
 @pytest.fixture
 def config() -> Config:
     return Config(server=Server(shutdown_seconds=1.0), limits=Limits(requests_per_minute=0))
-
-
-@pytest.fixture
-async def http(address: Address) -> AsyncIterator[Http]:
-    async with await Http.open(address) as http:
-        yield http
 
 
 async def get(http: Http, token: str | None, collection: str, **fields: Any) -> Response:

@@ -89,6 +89,20 @@ async def test_the_kernel_drops_a_peer_that_acknowledges_nothing(address: Addres
                 each.close()
 
 
+@pytest.mark.parametrize(
+    "config", [Config(server=Server(dead_peer_seconds=3_000_000))], ids=["more than the kernel takes"]
+)
+async def test_a_fault_right_after_accepting_ends_only_that_connection(
+    node: Node, address: Address, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        async with await connect(address) as wire:
+            with pytest.raises(Ended):
+                await wire.until(b"\r\n")
+    assert [record.getMessage() for record in caplog.records] == ["a connection from 127.0.0.1 failed: TypeError"] * 2
+    assert (await node.health())[1]["reading"]["status"] == "ok"
+
+
 # ---- how many
 
 
@@ -397,7 +411,7 @@ async def test_a_node_serves_once_at_a_time(node: Node) -> None:
 @pytest.mark.parametrize("config", [Config(server=Server(bind="127.0.0.1:0"))], ids=["port 0"])
 async def test_no_link_is_made_that_cannot_be_opened(node: Node, ann: User) -> None:
     for command, fields in (("invites.create", {}), ("setup.create", {}), ("people.reset_link", {"person": "ann"})):
-        with pytest.raises(Refusal, match=r"URL is unknown .* set server\.public_url"):
+        with pytest.raises(Refusal, match=r"URL, which is unknown .* set server\.public_url"):
             await node.call(command, **fields)
     assert (await node.call("invites.list"))["invites"] == []
     async with serving(node) as (host, port):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import attrs
@@ -13,21 +12,15 @@ import trio
 from chatnode.config import Acme, Config, Server
 from chatnode.model.times import now_ms
 from chatnode.node import Node
-from chatnode.services import JOBS
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.testing import User, refused
 from chatnode.transport.monitoring import is_trusted
+from tests.declared import JOBS
 
 from .clients import Address, ChatSocket, Http, bearer
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 PROXIED = {"X-Forwarded-For": "192.0.2.7"}
-
-
-@pytest.fixture
-async def http(address: Address) -> AsyncIterator[Http]:
-    async with await Http.open(address) as http:
-        yield http
 
 
 @pytest.fixture

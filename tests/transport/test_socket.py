@@ -25,11 +25,10 @@ from .clients import (
     Address,
     ChatSocket,
     Closed,
+    Http,
     NotUpgraded,
-    Wire,
     bearer,
     head,
-    open_wire,
     replace_handler,
     serving,
     wait_live,
@@ -164,9 +163,11 @@ async def test_who_never_says_hello_is_not_waited_for(address: Address) -> None:
 async def test_only_an_upgrade_is_upgraded(address: Address, anns: str) -> None:
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
     for headers in (upgrade, upgrade | {"Sec-WebSocket-Key": "short", "Sec-WebSocket-Version": "13"}):
-        async with Wire(await open_wire(address)) as wire:
-            await wire.send(head("GET", "/v1/socket", headers=headers))
-            assert (await wire.until(b"\r\n\r\n")).split(b" ")[1] in (b"400", b"426")
+        async with await Http.open(address) as http:
+            await http.send(head("GET", "/v1/socket", headers=headers))
+            response = await http.response()
+            assert response.status in (400, 426)
+            assert (response.headers["content-type"], response.error["code"]) == ("application/json", "bad_request")
     with pytest.raises(NotUpgraded) as caught:
         await ChatSocket.open(address, headers={"Sec-WebSocket-Version": "8"})  # a second one
     assert caught.value.status == 400

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 
 import attrs
 import pytest
 import trio
+import trio.testing
 import trustme
 
 from chatnode.certificates import contexts, wanted
@@ -15,6 +17,7 @@ from chatnode.config import Config, Limits, Server
 from chatnode.errors import StartError
 from chatnode.node import Node
 from chatnode.testing import User
+from chatnode.transport.connection import Connection
 from tests.services.dialogue import fill
 
 from .clients import Address, ChatSocket, Ended, EventStream, Http, Wire, head, open_wire, serving
@@ -236,3 +239,33 @@ def test_settings_that_cannot_be_used_are_named(certified: Certified) -> None:
             load(settings)
         messages.append(str(caught.value))
     assert [message for message in messages if "tls_certificate" not in message and "tls_key" not in message] == []
+
+
+async def test_a_connection_ends_in_peace_while_something_still_reads_it(
+    certified: Certified, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What `end` raised would end the node: it is called outside of the connection's barrier."""
+    ours, peers = socket.socketpair()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certified.certificate, certified.key)
+    ours.setblocking(False)
+    connection = Connection(ours, "192.0.2.1")
+    with peers:
+        connection.tls = trio.SSLStream(connection.stream(), context, server_side=True)
+        peer = trio.SSLStream(
+            trio.SocketStream(trio.socket.from_stdlib_socket(peers)), certified.trust, server_hostname="localhost"
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.do_handshake)
+            await connection.tls.do_handshake()
+
+        async def read() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await connection.receive()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await trio.testing.wait_all_tasks_blocked()
+            await connection.end()
+    assert connection.closed
+    assert "a connection from 192.0.2.1 failed: BusyResourceError" in caplog.text

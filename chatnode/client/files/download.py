@@ -23,7 +23,7 @@ from chatnode.errors import Refusal
 
 FILES = "/plugins/attachments/files"
 _BLOCK_BYTES = 2**20
-_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
+_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-[0-9]+|\*)/([0-9]{1,18})")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -48,7 +48,7 @@ class Served:
 
 
 def _whole_number(text: str, response: HttpResponse) -> int:
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise Refusal("internal", f"{response.url} does not say how large the file is")
     return int(text)
 
@@ -165,7 +165,7 @@ class _Transfer:
     async def _mismatch(self) -> None:
         self._mismatches += 1
         if self._mismatches > 2:
-            raise Refusal("conflict", "the file arrived with another hash than the node's, again and again")
+            raise Refusal("conflict", "the file repeatedly arrived with a hash that differs from the node's")
         await self._begin_again()
 
     async def _begin_again(self) -> None:

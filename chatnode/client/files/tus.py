@@ -133,7 +133,7 @@ class TusUpload:
 
     def _number(self, headers: Mapping[str, str], name: str) -> int:
         text = headers.get(name.lower(), "")
-        if not (text.isascii() and text.isdecimal()):
+        if not (text.isascii() and text.isdecimal() and len(text) < 19):
             raise self._strange(name, text)
         return int(text)
 

@@ -43,7 +43,8 @@ async def upload(http: NodeHttp, source: Readable, options: UploadOptions, descr
                 file = await describe(await _Resumable(http, source, attrs.evolve(options, resume=None), retries).run())
     except Refusal as refusal:
         if refusal.code == "not_found":  # a lost upload begins again, so it is the address that does not exist
-            raise Refusal("not_found", "this node takes no files; its plugin `attachments` is not running") from None
+            why = "this node does not accept files; its plugin `attachments` is not running"
+            raise Refusal("not_found", why) from None
         raise
     await _check(file, source, options)
     return file
@@ -163,7 +164,7 @@ class _Resumable:
         offset, length = self._tus.offset, self._source.length
         if offset < self._source.kept_from or (length is not None and offset > length):
             raise Refusal(
-                "conflict", f"the node has {offset} bytes of {self._options.name}, which cannot be; try again"
+                "conflict", f"the node reports {offset} bytes of {self._options.name}, which is impossible; try again"
             )
         self._options.progress(offset, length)
         self._source.forget(offset)

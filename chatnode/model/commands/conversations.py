@@ -19,7 +19,7 @@ from chatnode.model.conversations import (
     SubjectType,
     Visibility,
 )
-from chatnode.model.fields import Avatar, Days, Description, Id, IdleDays, Items, Limit, Text, Time, Title, Who
+from chatnode.model.fields import Avatar, Days, Description, Id, IdleDays, Items, Limit, Text, TimeOrEmpty, Title, Who
 from chatnode.model.records import record
 
 
@@ -62,7 +62,7 @@ class FoundConversation:
 
 @record
 class OpenSupport:
-    """A private group of the requester and all users who answer support."""
+    """A private group of the requester and all users with the permission `support`."""
 
     title: Title
     context: ConversationContext | None = None
@@ -92,7 +92,7 @@ class ChangeSettings:
     """Omitted fields keep their values. An empty time, label or colour removes it."""
 
     conversation: Id
-    muted_until: Time | None = None
+    muted_until: TimeOrEmpty | None = None
     notify: Notify | None = None
     desktop: bool | None = None
     mobile: bool | None = None

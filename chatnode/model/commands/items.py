@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from chatnode.model.cursors import After
 from chatnode.model.fields import Limit, Text
 from chatnode.model.records import record
 
@@ -22,7 +23,7 @@ class QueryItems:
     filter: Filter | None = None
     sort: Names = ""
     limit: Limit = 50
-    after: Annotated[str, Text(10_000, 1)] | None = None
+    after: After | None = None
     group_by: Names = ""
     fields: Names = ""
 

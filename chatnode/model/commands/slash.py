@@ -29,8 +29,9 @@ class RunSlash:
 
 @record
 class SlashRan:
-    """A `bot` was told, and its answers are events. A plugin has answered: with a `message` that all members see, with
-    a `notice` that only you see, or with neither. `dup`: this `cid` was used before, and this is the original reply."""
+    """A `bot` gets an event, and its answers are events. A plugin has answered: with a `message` that all members see,
+    with a `notice` that only you see, or with neither. `dup`: this `cid` was used before, and this is the original
+    reply."""
 
     invocation: str
     dup: bool

@@ -11,7 +11,7 @@ from chatnode.model.work import WorkInfo, WorkStatus
 
 @record
 class ListWork:
-    """Only the works with this status or of this kind. `before` is the `next` of the page before."""
+    """Only work items with this status or of this kind. `before` takes the `next` of the previous page."""
 
     status: WorkStatus | None = None
     kind: Annotated[str, Text(120, 1)] | None = None

@@ -49,7 +49,7 @@ def _posted(reader: Querying, account: Account, id: str) -> str | None:
 
 
 def _used() -> Refusal:
-    return Refusal("conflict", "you already used this cid for something else; create a new one", path="cid")
+    return Refusal("conflict", "this cid was already used for something else; create a new one", path="cid")
 
 
 def ask_bot(tx: Transaction, account: Account, asked: RunSlash, offer: BotOffer, settings: BotSettings) -> SlashRan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.config import BotSettings
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.bots import NoticeStatus
 from chatnode.model.events import ActionInvoked, SlashInvoked
@@ -137,9 +138,9 @@ def claim_reply(tx: Transaction, bot: Account, id: str, most: int) -> Invocation
         raise Refusal("not_found", "no such invocation, or it is another bot's", path="invocation")
     if tx.now > found.answers_until:
         minutes = (found.answers_until - found.at) // MINUTE_MS
-        raise Refusal("gone", f"it can be answered for {minutes} minutes", path="invocation")
+        raise Refusal("gone", f"it can be answered for {counted(minutes, 'minute')}", path="invocation")
     if found.replies >= most:
-        raise Refusal("too_large", f"it can be answered up to {most} times", path="invocation")
+        raise Refusal("too_large", f"it can be answered up to {counted(most, 'time')}", path="invocation")
     tx.execute("UPDATE bots_invocations SET replies = replies + 1, due_at = NULL WHERE key = ?", (found.key,))
     return found
 

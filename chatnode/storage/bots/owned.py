@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.bots import OwnedBot
 from chatnode.model.people import Account
@@ -25,7 +26,7 @@ def create(tx: Transaction, owner: Account, handle: str, name: str | None, most:
         return mine
     (count,) = tx.execute("SELECT count(*) FROM bots_owned WHERE owner = ?", (owner.key,)).fetchone()
     if count >= most and mine is None:
-        raise Refusal("too_large", f"a user may own up to {most} bots; remove one first")
+        raise Refusal("too_large", f"a user may own up to {counted(most, 'bot')}; remove one first")
     bot = people.create(tx, handle, name=name, role=MEMBER, bot=True, joins=False)
     tx.execute("INSERT INTO bots_owned (bot, owner, created_at) VALUES (?, ?, ?)", (bot.key, owner.key, tx.now))
     audit.record(tx, owner, "bots.create", bot.id)

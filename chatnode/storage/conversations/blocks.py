@@ -1,4 +1,4 @@
-"""Blocks between users. What blocked users can still see: `signs.py`."""
+"""Blocks between users. What blocked users can still see: `blocked_view.py`."""
 
 from __future__ import annotations
 

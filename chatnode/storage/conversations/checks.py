@@ -56,7 +56,7 @@ DERIVED: dict[str, Derived] = {
     ),
     "titles": Derived(
         f"SELECT c.id FROM conversations c WHERE c.found_by <> ({_FOUND_BY})",
-        "conversation {0} is found by other words than its title and description",
+        "the search words of conversation {0} differ from its title and description",
         (f"UPDATE conversations AS c SET found_by = {_FOUND_BY} WHERE found_by <> ({_FOUND_BY})",),
     ),
     "marks": Derived(

@@ -21,8 +21,8 @@ from chatnode.model.events import ConversationUpdated, Event
 from chatnode.model.folding import folded
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.records import record
-from chatnode.model.times import rfc3339
-from chatnode.storage.conversations import signs
+from chatnode.model.times import rfc3339, rfc3339_or_none
+from chatnode.storage.conversations import blocked_view
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Querying, Reader
@@ -199,8 +199,8 @@ def _conversation(row: tuple[Any, ...]) -> Conversation:
     return Conversation(
         id, kind, title, description, visibility, history, rfc3339(created_at), head, members, purpose,
         ConversationContext(context_type, context_id) if context_type is not None else None,
-        rfc3339(closed_at) if closed_at is not None else None, closed_reason,
-        rfc3339(inactive_at) if inactive_at is not None else None, idle_days, retention_days, avatar,
+        rfc3339_or_none(closed_at), closed_reason,
+        rfc3339_or_none(inactive_at), idle_days, retention_days, avatar,
     )  # fmt: skip
 
 
@@ -234,7 +234,7 @@ def about_page(
     return [_conversation(row) for row in rows.fetchall()]
 
 
-DELIVERED, READ = signs.shown_mark("m", "delivered"), signs.shown_mark("m", "read")
+DELIVERED, READ = blocked_view.shown_mark("m", "delivered"), blocked_view.shown_mark("m", "read")
 """SQL: the marks of `members m`, as `:me` may see them."""
 
 

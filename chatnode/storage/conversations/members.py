@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.conversations import RANK, History, MemberRole
 from chatnode.model.events import Event, MemberChanged, MemberJoined, MemberLeft
@@ -73,7 +74,7 @@ def remove(tx: Transaction, account: Account, id: str, member: Account) -> None:
     place = conversations.access_to_manage(tx, account, id)
     role = _role_of_other(tx, place, member)
     if RANK[role] >= RANK[place.role]:
-        raise Refusal("forbidden", f"{member.handle} is {role}, you are {place.role}", path="member")
+        raise Refusal("forbidden", "you can remove only members of lower rank", path="member")
     _leave(tx, place, member, by=account)
 
 
@@ -113,7 +114,7 @@ def _role_of_other(tx: Transaction, place: Place, member: Account) -> MemberRole
 def _join(tx: Transaction, key: int, id: str, person: Account, history: History, head: int, by: Account | None) -> None:
     first = 1 if history == "all" else head + 1
     enter(tx, key, id, person, role="member", head=head, first=first, by=by)
-    owners.settle(tx, key, by.key if by else None)
+    owners.ensure_owner(tx, key, by.key if by else None)
 
 
 def enter(
@@ -131,13 +132,13 @@ def _leave(tx: Transaction, place: Place, person: Account, by: Account) -> None:
         (tx.next_gid, place.key, person.key),
     )
     tx.record(event, conversation=place.key, people=(person.key,), subject=person.key, actor=by.key)
-    owners.settle(tx, place.key, by.key)
+    owners.ensure_owner(tx, place.key, by.key)
 
 
 def check_size(tx: Transaction, key: int, most: int) -> None:
     (size,) = tx.execute("SELECT count(*) FROM members WHERE conversation = ? AND left_gid IS NULL", (key,)).fetchone()
     if most and size > most:
-        raise Refusal("too_large", f"a group has at most {most} members", path="members")
+        raise Refusal("too_large", f"a group has at most {counted(most, 'member')}", path="members")
 
 
 # ---- events

@@ -58,7 +58,7 @@ def open_group(
             blocks.refuse_blocked(tx, account, person, "members")
         members.enter(tx, key, id, person, role=role_of_others, head=0, first=1, by=account)
     members.check_size(tx, key, most_members)
-    owners.settle(tx, key, account.key if account is not None else None)
+    owners.ensure_owner(tx, key, account.key if account is not None else None)
     conversations.updated(tx, key, account)
     return id
 

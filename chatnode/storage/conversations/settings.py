@@ -9,7 +9,7 @@ import attrs
 from chatnode.model.conversations import ConversationSettings
 from chatnode.model.events import Event, SettingsChanged
 from chatnode.model.people import Account
-from chatnode.model.times import milliseconds, rfc3339
+from chatnode.model.times import milliseconds, rfc3339_or_none
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, EventKind, rows_of
 from chatnode.storage.engine.connection import Querying, Reader
@@ -29,7 +29,7 @@ def from_row(row: tuple[Any, ...]) -> ConversationSettings | None:
     if notify is None:
         return None
     return ConversationSettings(
-        rfc3339(muted_until) if muted_until is not None else None, notify, bool(desktop), bool(mobile), bool(sounds),
+        rfc3339_or_none(muted_until), notify, bool(desktop), bool(mobile), bool(sounds),
         bool(receipts), bool(starred), bool(archived), colour, label,
     )  # fmt: skip
 

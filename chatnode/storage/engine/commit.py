@@ -10,6 +10,7 @@ from typing import Any
 
 import outcome
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.logs import get_logger
 from chatnode.metrics import Commits
@@ -169,7 +170,7 @@ class GroupCommit:
         if is_full(error):
             self.full = True
             refusal = disk_full()
-            logger.error("the disk is full, %d writes were refused", len(group))
+            logger.error("the disk is full; refused %s", counted(len(group), "write"))
         else:
             if self.broken is None:
                 logger.critical("storage failed and accepts no more writes: %s", error)

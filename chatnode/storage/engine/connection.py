@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,8 @@ from chatnode.errors import StartError
 from chatnode.model.folding import caseless, folded
 from chatnode.model.ids import keyed_hash
 from chatnode.model.records import record
-from chatnode.storage.engine.file_owners import cause, give
+from chatnode.storage.engine.durable_files import sync_directory
+from chatnode.storage.engine.file_owners import cause, chown_like_parent
 
 
 class Querying(Protocol):
@@ -34,7 +36,7 @@ class Reader(sqlite3.Connection):
     additions: object = None
     """The node's `Additions`; read by `chatnode.storage.engine.additions.additions`, which knows the type."""
     cutter: Callable[[], bool] | None = None
-    """Says whether the statement that runs is to be cut (`chatnode/storage/engine/cutting.py`)."""
+    """Says whether the statement that runs is to be cut (`chatnode/storage/engine/deadlines.py`)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -74,9 +76,9 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
     refuse_old_sqlite()
     try:
         if not path.exists():
-            path.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
+            _create(path)
         for suffix in ("", "-wal", "-shm"):
-            give(Path(f"{path}{suffix}"))
+            chown_like_parent(Path(f"{path}{suffix}"))
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512, factory=Reader
         )
@@ -93,6 +95,23 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
     if mode != "wal" or synchronous != 2:
         raise StartError(f"{path}: the file system does not support SQLite's write-ahead log (journal mode {mode})")
     return connection
+
+
+def _create(path: Path) -> None:
+    """Make a database without tables. It gets its name when it is on disk: one that is empty, as a kill could leave it,
+    is taken for one that was lost (`DataDirectory.refuse_lost_database`)."""
+    new = path.with_name(path.name + ".new")
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{new}{suffix}").unlink(missing_ok=True)
+    new.touch(mode=0o600)  # SQLite would leave it to the umask; its side files are as readable as this one
+    try:
+        with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        new.rename(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
 
 
 @record(frozen=True)

@@ -262,7 +262,7 @@ class Database(WriterThread):
 
     def _thread_ended(self) -> None:
         self._running -= 1
-        self._ended.give()
+        self._ended.notify()
 
     def _read_forever(self, connection: Reader) -> None:
         while (job := self._reads.get()) is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from chatnode import control_socket, forking
 from chatnode.errors import InUse, StartError
-from chatnode.storage.engine.file_owners import fault, give, make_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, fault, make_directory
 
 SITE = "site"
 """The name that no plugin can have, as what stands among their directories is something else."""
@@ -22,7 +23,7 @@ class DataDirectory:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()  # the node tells other programs where files are
         self._lock: int | None = None
 
     @property
@@ -48,6 +49,11 @@ class DataDirectory:
         return self.path / "signing.keys"
 
     @property
+    def backup_id(self) -> Path:
+        """Names this directory in that of its backups; in no backup."""
+        return self.path / "backup.id"
+
+    @property
     def tls(self) -> Path:
         """Keys and certificates that the node obtained; secret, and in no backup."""
         return self.path / "tls"
@@ -69,7 +75,10 @@ class DataDirectory:
     def require_node(self) -> None:
         """Raises `StartError` unless there is a node here: a command that only asks makes none."""
         try:
-            if os.path.lexists(self.database) or os.path.lexists(self.restoring):
+            if os.path.lexists(self.restoring):
+                return
+            self.refuse_lost_database()
+            if os.path.lexists(self.database):
                 return
             os.stat(f"{self.path}/.")
         except FileNotFoundError:
@@ -80,10 +89,35 @@ class DataDirectory:
             f"no node here: {self.path} has no database; use another data directory, or run chatnode setup first"
         )
 
+    def refuse_lost_database(self) -> None:
+        """Raises `StartError` if a node was here and its database is gone or empty: a new one in its place would sooner
+        or later remove the files and backups that it knows nothing of."""
+        if not os.path.exists(self.database):
+            if (remains := next(self._remains(), None)) is not None:
+                raise StartError(
+                    f"{self.path} has no database, but {remains.relative_to(self.path)} of an earlier node: restore a "
+                    f"backup with chatnode restore, or move {self.database.name} and its -wal file back. For a new "
+                    "node, choose another --data"
+                )
+        elif not self.database.stat().st_size:
+            raise StartError(
+                f"{self.database} has 0 bytes: if there was a database, restore a backup with chatnode restore, or "
+                "copy the database again; for a new node, delete this file"
+            )
+
+    def _remains(self) -> Iterator[Path]:
+        """What only a node that has run leaves."""
+        yield from (each for each in (self.signing_keys, Path(f"{self.database}-wal")) if each.exists())
+        yield from self.path.glob("before-restore-*/*")
+        yield from self.path.glob("backups/*.backup")
+        for plugin in self.plugins.glob("*/"):
+            if plugin.name != SITE:
+                yield from (each for each in plugin.rglob("*") if each.is_file())
+
     def open_lock(self, name: str) -> int:
         """A descriptor of a file that is locked, never through a link. Raises `OSError`."""
         lock = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        give(self.path / name)
+        chown_like_parent(self.path / name)
         return lock
 
     def claim(self) -> None:

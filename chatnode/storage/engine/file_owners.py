@@ -13,7 +13,7 @@ _FULL_BYTES = 256 * 1024
 """With less free space SQLite cannot even make its side files."""
 
 
-def give(path: Path) -> None:
+def chown_like_parent(path: Path) -> None:
     """When root made a file or directory, let it belong to the owner of the directory it is in.
 
     A node runs as a user of its own, and could not open what `sudo chatnode restore` left to root.
@@ -29,7 +29,7 @@ def make_directory(path: Path) -> None:
     missing = [each for each in (path, *path.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
-        give(each)
+        chown_like_parent(each)
     path.mkdir(mode=0o700, exist_ok=True)  # raises when it is a file
 
 

@@ -126,7 +126,7 @@ class GuardedConnection(sqlite3.Connection):
         """The error that says so, as an interrupted statement raises it."""
         error = sqlite3.OperationalError(
             f"{what} after {self.seconds:g} seconds, because it keeps the node from tidying up its database; read less "
-            "at once, fetch all rows before you wait for anything else, or allow more `seconds`"
+            "at once, fetch all rows before you wait for anything else, or increase `seconds`"
         )
         error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_INTERRUPT, "SQLITE_INTERRUPT"
         return error

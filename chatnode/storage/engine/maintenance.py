@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from chatnode.model.times import DAY_MS
 from chatnode.storage.engine.connection import DatabaseError, Reader, was_interrupted
-from chatnode.storage.engine.cutting import interrupting
+from chatnode.storage.engine.deadlines import interrupting
 from chatnode.storage.engine.gaps import empty_log
 from chatnode.storage.engine.transaction import Transaction
 

@@ -138,7 +138,7 @@ def without_remarks(sql: str) -> str:
     return _REMARKS.sub("", sql)
 
 
-def initialise(connection: sqlite3.Connection) -> None:
+def initialize(connection: sqlite3.Connection) -> None:
     """What a new database needs beside its tables: an epoch, and the roles."""
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT INTO node (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (new_id(),))

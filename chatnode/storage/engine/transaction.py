@@ -6,13 +6,13 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import attrs
-import orjson
 import outcome
 
 from chatnode.errors import Refusal, UnknownName
 from chatnode.model.events import Event, MemberJoined, MemberLeft
 from chatnode.model.records import record
 from chatnode.model.times import now_ms
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.dialect import items_of
 from chatnode.storage.engine.finished import finished
@@ -20,7 +20,6 @@ from chatnode.storage.engine.row import Row
 
 T = TypeVar("T")
 R = TypeVar("R")
-Rows = Iterator[tuple[Any, ...]]
 
 
 @record
@@ -190,7 +189,7 @@ class Transaction:
         self.execute(_INSERT_LOG, row)
 
     def _log_run(self, first: int, kind: str, subjects: Sequence[int], actor: int | None) -> None:
-        each = orjson.dumps(list(subjects)).decode()
+        each = json_array(subjects)
         self.execute(_INSERT_RUN, {"first": first, "kind": kind, "subjects": each, "actor": actor, "at": self.now})
 
     def attempt(self, part: Callable[[], object]) -> Refusal | None:

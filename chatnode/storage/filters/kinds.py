@@ -10,8 +10,9 @@ from typing import Any
 import attrs
 import orjson
 
+from chatnode.counting import counted
 from chatnode.model.records import record
-from chatnode.model.times import DAY_MS, FIRST_MS, LAST_MS, milliseconds, rfc3339
+from chatnode.model.times import DAY_MS, FIRST_MS, HOUR_MS, LAST_MS, milliseconds, rfc3339
 
 Value = str | int | float
 """A value as SQLite takes and returns it."""
@@ -234,7 +235,7 @@ class Json(Kind):
         return orjson.loads(value)
 
 
-_UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": DAY_MS, "week": 7 * DAY_MS}
+_UNIT_MS = {"minute": 60_000, "hour": HOUR_MS, "day": DAY_MS, "week": 7 * DAY_MS}
 _DURATION = re.compile(r"([0-9]{1,6}) (minute|hour|day|week)s?")
 
 
@@ -255,7 +256,7 @@ def _text(kind: Kind, value: Any, most_chars: int) -> str:
     if value.__class__ is not str:
         raise Fault(f"takes {kind.takes}")
     if most_chars and len(value) > most_chars:
-        raise Fault(f"has {len(value)} characters; the maximum is {most_chars}")
+        raise Fault(f"has {counted(len(value), 'character')}; the maximum is {most_chars}")
     if not is_storable(value):
         raise Fault("contains a character that is not allowed in text")
     return value

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, cast
 
 from chatnode.config import Limits
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.records import record
 from chatnode.storage.filters.collection import Collection, Field
@@ -178,7 +179,8 @@ class _Parser:
     def checked(self, check: Callable[[Any, int], T], value: Any, path: str) -> T:
         self.values += 1
         if self.values > self.most_values:
-            raise Refusal("too_large", f"a filter compares with at most {self.most_values} values", path=path)
+            most = counted(self.most_values, "value")
+            raise Refusal("too_large", f"a filter compares with at most {most}", path=path)
         try:
             return check(value, self.limits.filter_chars)
         except Fault as fault:
@@ -231,7 +233,7 @@ class _Parser:
             raise self.too_many_terms(path)
 
     def too_many_terms(self, path: str) -> Refusal:
-        return Refusal("too_large", f"a filter has at most {self.most_terms} terms", path=path)
+        return Refusal("too_large", f"a filter has at most {counted(self.most_terms, 'term')}", path=path)
 
 
 def _identity(label: object) -> object:

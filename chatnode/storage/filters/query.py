@@ -10,7 +10,7 @@ from chatnode.config import Limits
 from chatnode.errors import Refusal
 from chatnode.model.records import record
 from chatnode.storage.engine.connection import Querying, Reader
-from chatnode.storage.engine.cutting import deadline
+from chatnode.storage.engine.deadlines import deadline
 from chatnode.storage.filters import kinds, timeline
 from chatnode.storage.filters.collection import Asker, Collection, Field
 from chatnode.storage.filters.compile import Parameters, condition_sql

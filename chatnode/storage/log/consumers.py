@@ -55,9 +55,10 @@ def places(reader: Querying) -> dict[Name, ConsumerPosition]:
     return found
 
 
-def begin(tx: Transaction, consumers: Mapping[Name, bool]) -> dict[Name, ConsumerPosition]:
-    """The place of each consumer. One that is new begins with the first row if so it says, else with the next."""
-    head = log.head(tx)
+def begin(tx: Transaction, consumers: Mapping[Name, bool], head: int | None = None) -> dict[Name, ConsumerPosition]:
+    """The place of each consumer. One that is new begins with the first row if so it says, else after `head`, by
+    default with the next one."""
+    head = log.head(tx) if head is None else head
     tx.executemany(
         "INSERT INTO consumers (plugin, name, cursor) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         [(plugin, name, 0 if from_start else head) for (plugin, name), from_start in consumers.items()],

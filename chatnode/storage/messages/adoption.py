@@ -19,6 +19,7 @@ from chatnode.model.records import record
 from chatnode.storage.conversations import conversations, members
 from chatnode.storage.engine import catalogue
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
@@ -65,7 +66,7 @@ def give_to_itself(tx: Transaction, author: Account) -> Person:
     tx.execute("UPDATE people SET source = NULL WHERE key = ?", (author.key,))
     account = people.by_key(tx, author.key)
     people.join_what_everybody_joins(tx, account)
-    owners.settle_of_person(tx, account.key)
+    owners.ensure_owners_of_person(tx, account.key)
     person = people.public(account)
     tx.record(PersonUpdated(person), people=people.fellows(tx, account.key), subject=account.key)
     return person
@@ -130,7 +131,7 @@ def move_mentions(tx: Transaction, author: int, person: int) -> int:
         named = dict.fromkeys(new if id == old else id for id in orjson.loads(mentions or "[]"))
         tx.execute(
             "UPDATE messages SET mentions = ? WHERE conversation = ? AND seq = ?",
-            (orjson.dumps([*named]).decode(), conversation, seq),
+            (json_array(named), conversation, seq),
         )
         tx.execute("INSERT INTO mentions VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (person, conversation, seq))
         tx.execute(
@@ -149,7 +150,7 @@ def finish(tx: Transaction, author: int, person: int) -> int:
     if not is_under_way(tx, old):
         return 0  # another task was quicker
     groups = _move_groups(tx, old, new)
-    owners.settle_of_person(tx, person)
+    owners.ensure_owners_of_person(tx, person)
     if _move_rows(tx, author, person):
         tx.record(PersonUpdated(people.public(new)), people=(person,), subject=person)  # plugins follow it
     for column in ("person", "blocked"):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.actions import Action
 from chatnode.model.conversations import RANK
@@ -63,9 +64,9 @@ def _check_not_too_late(reader: Querying, place: Place, message: Message, edit: 
         "SELECT at FROM messages WHERE conversation = ? AND seq = ?", (place.key, message.seq)
     ).fetchone()
     if edit.minutes and now_ms() > posted_at + edit.minutes * 60_000:
-        raise Refusal("forbidden", f"a message can be edited for {edit.minutes} minutes", path="message")
+        raise Refusal("forbidden", f"a message can be edited for {counted(edit.minutes, 'minute')}", path="message")
     if edit.most and (message.edits or 0) >= edit.most:
-        raise Refusal("too_large", f"a message can be edited {edit.most} times", path="message")
+        raise Refusal("too_large", f"a message can be edited {counted(edit.most, 'time')}", path="message")
 
 
 def edit(tx: Transaction, account: Account, edit: Edit) -> Message:
@@ -111,7 +112,7 @@ def change_files(tx: Transaction, place: Place, seq: int, files: Sequence[Media]
     if message.files is None:
         raise Refusal("invalid", "this message has no files", path="message")
     if not files and not message.text:
-        raise Refusal("invalid", "without this file, nothing is left of the message; delete it instead", path="message")
+        raise Refusal("invalid", "without this file the message is empty; delete the message instead", path="message")
     tx.execute(
         "UPDATE messages SET kind = ?, content = ? WHERE conversation = ? AND seq = ?",
         (message.kind if files else "text", messages.written_content([*files] or None), place.key, seq),
@@ -251,7 +252,8 @@ def _check_room_for_pin(tx: Transaction, place: Place, most: int) -> None:
         "SELECT count(*) FROM messages WHERE conversation = ? AND pinned_at IS NOT NULL", (place.key,)
     ).fetchone()
     if most and count >= most:
-        raise Refusal("too_large", f"a conversation has at most {most} pinned messages; unpin one", path="message")
+        why = f"a conversation has at most {counted(most, 'pinned message')}; unpin one"
+        raise Refusal("too_large", why, path="message")
 
 
 def _refuse_deleted(message: Message) -> None:

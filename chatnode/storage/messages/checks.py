@@ -55,13 +55,13 @@ CHECKS: dict[str, Problems] = {
         "SELECT l.gid FROM log l LEFT JOIN messages m ON m.conversation = l.conversation AND m.seq = l.subject "
         "LEFT JOIN conversations c ON c.key = l.conversation "
         "WHERE l.kind = 'message.posted' AND m.key IS NULL AND l.subject > coalesce(c.floor, 0)",
-        "row {0} of the log names a message that is not there",
+        "row {0} of the log names a message that does not exist",
     ),
     "threads": rows_wrong(
         "SELECT m.id FROM messages m JOIN conversations c ON c.key = m.conversation "
         "LEFT JOIN messages r ON r.conversation = m.conversation AND r.seq = m.thread "
         "WHERE m.thread > c.floor AND (m.thread >= m.seq OR r.key IS NULL OR r.thread IS NOT NULL)",
-        "message {0} is in a thread that hangs on none that can have one",
+        "message {0} is in the thread of a message that cannot have one",
     ),
     "replies in their conversation": rows_wrong(
         "SELECT m.id, r.id FROM messages m JOIN messages r ON r.id = m.reply_to WHERE r.conversation <> m.conversation",
@@ -74,7 +74,7 @@ DERIVED: dict[str, Derived] = {
         "SELECT coalesce(p.handle, CAST(e.person AS TEXT)), e.kind, e.seq, "
         f"coalesce(c.id, CAST(e.conversation AS TEXT)) FROM ({_EARLY}) e "
         "LEFT JOIN people p ON p.key = e.person LEFT JOIN conversations c ON c.key = e.conversation",
-        "it is noted when {0} got message {2} of conversation {3} ({1}), which they cannot have",
+        "{0} has a receipt ({1}) for message {2} of conversation {3}, which they cannot see",
         (f"DELETE FROM receipts WHERE (conversation, person, kind, seq) IN ({_EARLY})",),
     ),
     "mentions": Derived(
@@ -82,7 +82,7 @@ DERIVED: dict[str, Derived] = {
         f"SELECT * FROM (SELECT person, conversation, seq FROM mentions EXCEPT {_NAMED}) a UNION ALL "
         f"SELECT * FROM ({_NAMED} EXCEPT SELECT person, conversation, seq FROM mentions) b) w "
         "LEFT JOIN conversations c ON c.key = w.conversation",
-        "person {0} is counted as named in message {1} of conversation {2}, and is not, or the other way round",
+        "the mention of person {0} in message {1} of conversation {2} is counted wrongly",
         (
             f"DELETE FROM mentions WHERE (person, conversation, seq) NOT IN ({_NAMED})",
             f"INSERT INTO mentions (person, conversation, seq) {_NAMED} ON CONFLICT DO NOTHING",
@@ -117,7 +117,7 @@ DERIVED: dict[str, Derived] = {
     ),
     "tombstones": Derived(
         f"SELECT id FROM messages WHERE deleted_at IS NOT NULL AND {_HOLDS}",
-        "message {0} was deleted, and something of it is there",
+        "message {0} was deleted, but parts of it are still stored",
         (
             "UPDATE messages SET text = '', content = NULL, metadata = NULL, sent = NULL, pinned_at = NULL, "
             f"pinned_by = NULL WHERE deleted_at IS NOT NULL AND {_HOLDS}",

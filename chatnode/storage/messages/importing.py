@@ -67,7 +67,7 @@ def _make(tx: Transaction, command: ImportConversation) -> ImportedRoom:
             add_member_row(tx, key, person, head=0, first=1)
             event = MemberJoined(id, people.by_key(tx, person).ref)
             tx.record(event, conversation=key, people=(person,), subject=person)
-        owners.settle(tx, key)
+        owners.ensure_owner(tx, key)
     return ImportedRoom(command.source, command.key, command.unique, key, id)
 
 

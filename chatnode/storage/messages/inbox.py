@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from chatnode.model.commands.messages import InboxPage
 from chatnode.model.conversations import InboxEntry, Kind, MemberRole, Visibility
 from chatnode.model.people import Account, PersonRef
-from chatnode.model.times import rfc3339
+from chatnode.model.times import rfc3339_or_none
 from chatnode.storage.conversations import conversations, settings
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.connection import Reader
@@ -89,7 +89,7 @@ def _entry(reader: Reader, account: Account, row: tuple[Any, ...]) -> InboxEntry
         visibility=found.visibility, role=found.role, head=found.head, first=found.first, read_seq=found.read,
         delivered_seq=found.delivered, unread=found.head - found.read, mentions=found.mentions, members=found.members,
         activity=found.activity, last=last, peer=peer,
-        closed_at=rfc3339(found.closed_at) if found.closed_at is not None else None,
+        closed_at=rfc3339_or_none(found.closed_at),
         settings=settings.from_row(row[width:]), avatar=found.avatar,
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.protocol import codec
 from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.dialect import each_of, json_list, json_row
 from chatnode.storage.messages import messages
@@ -100,7 +101,7 @@ def read_json(reader: Reader, viewer: Account, page: PageOf) -> bytes:
         plain[id] = _as_plain(id, conversation, seq, gid, who, cid, text, rfc3339(at), _PLAIN["kind"])
         if has_more:
             more.append(seq)
-    for key, *named in reader.execute(_SENDERS, (orjson.dumps([*senders]).decode(),)):
+    for key, *named in reader.execute(_SENDERS, (json_array(senders),)):
         senders[key].update(zip(_PLAIN["sender"], named, strict=True))
     if more:
         for message in messages.select(reader, _WHOLE, (page.place.key, orjson.dumps(more).decode())):

@@ -12,6 +12,7 @@ from typing import Any, cast
 import attrs
 import orjson
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.actions import Action, Actions
 from chatnode.model.commands.messages import Posted, PostMessage
@@ -192,7 +193,7 @@ def _earlier(tx: Querying, id: str, draft: Draft) -> Posted | None:
     if deleted_at is None:  # else there is nothing left to compare with
         same = same and _is_what_was_sent(draft, kind, text, read_content(kind, content), sent, edited_at is not None)
     if not same:
-        raise Refusal("conflict", "you already used this cid for another message; create a new one", path="cid")
+        raise Refusal("conflict", "this cid was already used for another message; create a new one", path="cid")
     return Posted(gid, seq, id, True)
 
 
@@ -261,7 +262,7 @@ def post_message(
     if not asked.text:
         raise Refusal("invalid", "text has 0 characters; the minimum is 1", path="text")
     if limits.message_chars and len(asked.text) > limits.message_chars:
-        raise Refusal("too_large", f"a message has at most {limits.message_chars} characters", path="text")
+        raise Refusal("too_large", f"a message has at most {counted(limits.message_chars, 'character')}", path="text")
     account = people.check_can_act(tx, sender.key)
     draft = Draft(
         asked.conversation, asked.cid, asked.text, asked.reply_to, asked.thread, metadata=asked.metadata,

@@ -14,8 +14,8 @@ from chatnode.model.commands.messages import Marked, MarkedIn
 from chatnode.model.events import Event, ReceiptDelivered, ReceiptRead
 from chatnode.model.messages import Receipt, ReceiptKind
 from chatnode.model.people import Account, PersonRef
-from chatnode.model.times import rfc3339
-from chatnode.storage.conversations import conversations, signs
+from chatnode.model.times import rfc3339, rfc3339_or_none
+from chatnode.storage.conversations import blocked_view, conversations
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Reader
@@ -31,7 +31,7 @@ class Advances:
     __slots__ = ("_hidden_from", "_moved", "_times", "_wait")
 
     def __init__(self, hidden_from: dict[int, frozenset[int]] | None = None, *, wait: bool = False) -> None:
-        """`hidden_from` caches, by user, what `signs.hidden_from` returns. `wait`: only `write` writes."""
+        """`hidden_from` caches, by user, what `blocked_view.hidden_from` returns. `wait`: only `write` writes."""
         self._hidden_from = {} if hidden_from is None else hidden_from
         self._wait = wait
         self._moved: dict[tuple[int, int], tuple[Place, int | None]] = {}
@@ -61,14 +61,14 @@ class Advances:
         self._moved[place.key, person] = place, seq
 
     def hidden_from(self, tx: Transaction, person: int) -> frozenset[int]:
-        """`signs.hidden_from`, once for each user."""
+        """`blocked_view.hidden_from`, once for each user."""
         found = self._hidden_from.get(person)
         if found is None:
-            found = self._hidden_from[person] = signs.hidden_from(tx, person)
+            found = self._hidden_from[person] = blocked_view.hidden_from(tx, person)
         return found
 
-    def settle(self, tx: Transaction) -> None:
-        """Call this before an event is recorded: write, so that plugins that follow it find the new marks, unless
+    def write_before_event(self, tx: Transaction) -> None:
+        """Write before an event is recorded, so that plugins that follow it find the new marks, unless
         `wait` was given."""
         if not self._wait:
             self.write(tx)
@@ -119,7 +119,7 @@ def mark_in(tx: Transaction, advances: Advances, place: Place, account: Account,
 
 def _deliver(tx: Transaction, advances: Advances, place: Place, account: Account, seq: int) -> None:
     advances.advance(place, account.key, "delivered", seq, tx.now)
-    advances.settle(tx)
+    advances.write_before_event(tx)
     tx.record(
         ReceiptDelivered(place.id, account.ref, seq, rfc3339(tx.now)),
         conversation=place.key, subject=seq, actor=account.key, hidden_from=advances.hidden_from(tx, account.key),
@@ -131,7 +131,7 @@ def _read(tx: Transaction, advances: Advances, place: Place, account: Account, s
     if seq > place.delivered_seq and not hidden:
         advances.advance(place, account.key, "delivered", seq, tx.now)
     advances.advance(place, account.key, "read", seq, tx.now)
-    advances.settle(tx)
+    advances.write_before_event(tx)
     tx.record(
         ReceiptRead(place.id, account.ref, seq, rfc3339(tx.now)),
         conversation=place.key, people=(account.key,) if hidden else (),
@@ -177,7 +177,7 @@ def of_message(reader: Reader, account: Account, place: Place, sender: str, seq:
         {"me": account.key, "conversation": place.key, "sender": sender, "seq": seq},
     )
     return [
-        Receipt(PersonRef(id, handle), rfc3339(delivered) if delivered else None, rfc3339(read) if read else None)
+        Receipt(PersonRef(id, handle), rfc3339_or_none(delivered), rfc3339_or_none(read))
         for id, handle, delivered, read in rows
         if delivered or read
     ]
@@ -186,7 +186,7 @@ def of_message(reader: Reader, account: Account, place: Place, sender: str, seq:
 def _time_of(kind: ReceiptKind) -> str:
     """SQL: when the mark of `members m` reached `:seq`: the time of its first advance to it or beyond."""
     return (
-        f"CASE WHEN {signs.shown_mark('m', kind)} >= :seq THEN "  # noqa: S608 -- constants
+        f"CASE WHEN {blocked_view.shown_mark('m', kind)} >= :seq THEN "  # noqa: S608 -- constants
         "(SELECT r.at FROM receipts r WHERE r.conversation = m.conversation AND r.person = m.person "
         f"AND r.kind = '{kind}' AND r.seq >= :seq ORDER BY r.seq LIMIT 1) END"
     )
@@ -204,7 +204,7 @@ def _made_again(kind: type[ReceiptRead | ReceiptDelivered]) -> Callable[[Reader,
 
 
 def _unless_hidden(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
-    hidden = row.actor is not None and signs.is_hidden(reader, row.actor, person, row.at)
+    hidden = row.actor is not None and blocked_view.is_hidden(reader, row.actor, person, row.at)
     return None if hidden else event
 
 

@@ -10,9 +10,11 @@ import orjson
 from chatnode.model.conversations import Notify
 from chatnode.model.events import MessagePosted
 from chatnode.model.records import record
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.dialect import IN_ORDER, each_of
 from chatnode.storage.engine.row import Row
+from chatnode.storage.people.owners import CAN_ACT
 
 
 @record(frozen=True)
@@ -59,7 +61,7 @@ _SELECT = (
     f"{IN_ORDER} conversations c ON c.key = m.conversation "
     f"{IN_ORDER} members w ON w.conversation = m.conversation AND w.left_gid IS NULL AND w.first <= m.seq "
     "AND w.person <> m.sender "
-    f"{IN_ORDER} people p ON p.key = w.person AND p.deactivated_at IS NULL AND p.source IS NULL "
+    f"{IN_ORDER} people p ON p.key = w.person AND {CAN_ACT} "
     "LEFT JOIN conversation_settings s ON s.person = w.person AND s.conversation = w.conversation "
     f"WHERE l.gid IN {each_of(':rows')} AND m.deleted_at IS NULL "
     "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = w.person AND b.blocked = m.sender) "
@@ -72,16 +74,16 @@ _RECIPIENTS_AMONG = f"{_SELECT}AND w.person IN {each_of(':among')} {_ORDER}"
 def recipients(reader: Querying, rows: Iterable[Row], *, among: Collection[int] | None = None) -> list[Recipient]:
     """The users who can now see the messages posted at `rows`, in the order of gids; one query for all.
 
-    Excludes the sender, users who blocked the sender, and deactivated accounts. A message that has been deleted since
-    has no recipients. Rows of other events are ignored. A message in a group of 1,000 members can have 999 recipients,
-    one object each: with `among`, keys of users, only those of them are looked at.
+    Excludes the sender, users who blocked the sender, and accounts that cannot act. A message that has been deleted
+    since has no recipients. Rows of other events are ignored. A message in a group of 1,000 members can have 999
+    recipients, one object each: with `among`, keys of users, only those of them are looked at.
     """
     posted = [row.gid for row in rows if row.kind == MessagePosted.name]
     values = {"rows": orjson.dumps(posted).decode()}
     if among is None:
         found = reader.execute(_RECIPIENTS, values)
     else:
-        found = reader.execute(_RECIPIENTS_AMONG, values | {"among": orjson.dumps(list(among)).decode()})
+        found = reader.execute(_RECIPIENTS_AMONG, values | {"among": json_array(among)})
     return [Recipient(*row) for row in found]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnode.errors import Refusal
 from chatnode.model.commands.messages import Report
 from chatnode.model.people import Account
-from chatnode.model.times import rfc3339
+from chatnode.model.times import rfc3339, rfc3339_or_none
 from chatnode.storage.engine.additions import CoreTable
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.transaction import Transaction
@@ -41,7 +41,7 @@ def page(reader: Reader, *, resolved: bool, after: int | None, limit: int) -> li
         found.append(
             Report(
                 key, messages.by_key(reader, message), who, reason, note, rfc3339(at),
-                rfc3339(resolved_at) if resolved_at else None, people.ref(reader, resolved_by), resolution,
+                rfc3339_or_none(resolved_at), people.ref(reader, resolved_by), resolution,
             )
         )  # fmt: skip
     messages.enrich(reader, [report.message for report in found], None)

@@ -312,7 +312,7 @@ def drop(tx: Transaction, plugin: str, may_have_none: bool = False) -> list[str]
     """
     tables = own_tables(tx, plugin)
     if not tables and plugin not in known(tx) and not may_have_none:
-        raise Refusal("not_found", f"no data of a plugin {plugin} here", path="plugin")
+        raise Refusal("not_found", f"there is no data of a plugin {plugin}", path="plugin")
     catalogue.postpone_references(tx)
     for kind, name in catalogue.drop_order(tx, f"{plugin}_") if tables else ():
         tx.execute(f"DROP {kind} IF EXISTS {name}")  # a virtual table takes others with it
@@ -381,4 +381,4 @@ def _plain(value: object) -> object:
     return {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
-TABLES = (CoreTable("plugins", left_out="which plugins there are is the installation's"),)
+TABLES = (CoreTable("plugins", left_out="depends on what is installed"),)

@@ -23,7 +23,7 @@ class RestoreNote:
     missing: Sequence[str]
 
 
-def note(connection: Reader, missing: Mapping[str, Sequence[str]]) -> None:
+def leave_notes(connection: Reader, missing: Mapping[str, Sequence[str]]) -> None:
     """Leave a note for every plugin of a database."""
     names = {*plugins.known(connection), *missing}
     connection.executemany(

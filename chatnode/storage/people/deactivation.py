@@ -26,7 +26,7 @@ def deactivate(tx: Transaction, account: Account) -> bool:
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
     resets.revoke(tx, account.key)
     _record_update(tx, account)  # first, as their own sessions hear nothing after they end
-    owners.settle_of_person(tx, account.key)
+    owners.ensure_owners_of_person(tx, account.key)
     sessions.revoke_all(tx, account.key, None)
     for bot in _bots_of(tx, account, paused=False):
         if deactivate(tx, bot):
@@ -46,7 +46,7 @@ def reactivate(tx: Transaction, account: Account) -> bool:
     if not change(tx, "people", {"key": account.key}, {"deactivated_at": None}):
         return False
     _record_update(tx, account)
-    owners.settle_of_person(tx, account.key)
+    owners.ensure_owners_of_person(tx, account.key)
     for bot in _bots_of(tx, account, paused=True):
         change(tx, "bots_owned", {"bot": bot.key}, {"paused": 0})
         reactivate(tx, bot)

@@ -12,12 +12,17 @@ A member can act if their account is active, was not created for an imported aut
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import orjson
+
 from chatnode.model.conversations import MemberRole
 from chatnode.model.events import MemberChanged
 from chatnode.model.people import PersonRef
 from chatnode.model.permissions import CHAT
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Querying
+from chatnode.storage.engine.dialect import each_of
 from chatnode.storage.engine.transaction import Transaction
 
 CAN_ACT = (
@@ -47,13 +52,22 @@ def can_act(reader: Querying, person: int) -> bool:
     return reader.execute(f"SELECT 1 FROM people p WHERE p.key = ? AND {CAN_ACT}", (person,)).fetchone() is not None
 
 
+def acting(reader: Querying, people: Collection[int]) -> set[int]:
+    """Those of the users with the keys `people` who can act: their accounts are active and may use the chat. Tell the
+    others nothing: what they could not read may be in it."""
+    rows = reader.execute(
+        f"SELECT p.key FROM people p WHERE p.key IN {each_of('?')} AND {CAN_ACT}", (orjson.dumps([*people]).decode(),)
+    )
+    return {person for (person,) in rows}
+
+
 def has_actor(reader: Querying, conversation: int) -> bool:
     """Whether any member can act."""
     row = reader.execute(f"SELECT 1 FROM conversations c WHERE c.key = ? AND {_ACTS})", (conversation,))
     return row.fetchone() is not None
 
 
-def settle(tx: Transaction, conversation: int, by: int | None = None) -> bool:
+def ensure_owner(tx: Transaction, conversation: int, by: int | None = None) -> bool:
     """Enforce the rule for one conversation; returns whether it changed hands. `by`: key of the user who caused it."""
     row = tx.execute(f"{WRONG} AND c.key = ?", (conversation,)).fetchone()
     if row is not None:
@@ -61,27 +75,27 @@ def settle(tx: Transaction, conversation: int, by: int | None = None) -> bool:
     return row is not None
 
 
-def settle_of_person(tx: Transaction, person: int, by: int | None = None) -> int:
+def ensure_owners_of_person(tx: Transaction, person: int, by: int | None = None) -> int:
     """Enforce the rule after a user lost or regained the ability to act; returns how many groups changed hands."""
     mine = "c.key IN (SELECT w.conversation FROM members w WHERE w.person = ? AND w.left_gid IS NULL)"
-    return _settle_all(tx, tx.execute(f"{WRONG} AND {mine}", (person,)).fetchall(), by)
+    return _transfer_all(tx, tx.execute(f"{WRONG} AND {mine}", (person,)).fetchall(), by)
 
 
-def settle_of_role(tx: Transaction, role: str, by: int | None = None) -> int:
+def ensure_owners_of_role(tx: Transaction, role: str, by: int | None = None) -> int:
     """The same for every user with a role on the node."""
     theirs = (
         "c.key IN (SELECT w.conversation FROM people h JOIN members w ON w.person = h.key AND w.left_gid IS NULL "
         "WHERE h.role = ?)"
     )
-    return _settle_all(tx, tx.execute(f"{WRONG} AND {theirs}", (role,)).fetchall(), by)
+    return _transfer_all(tx, tx.execute(f"{WRONG} AND {theirs}", (role,)).fetchall(), by)
 
 
-def settle_everywhere(tx: Transaction) -> int:
+def ensure_all_owners(tx: Transaction) -> int:
     """Enforce the rule for all groups; returns how many changed hands."""
-    return _settle_all(tx, tx.execute(WRONG).fetchall(), None)
+    return _transfer_all(tx, tx.execute(WRONG).fetchall(), None)
 
 
-def _settle_all(tx: Transaction, groups: list[tuple[int, str]], by: int | None) -> int:
+def _transfer_all(tx: Transaction, groups: list[tuple[int, str]], by: int | None) -> int:
     for key, id in groups:
         _transfer(tx, key, id, by)
     return len(groups)

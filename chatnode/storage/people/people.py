@@ -85,7 +85,7 @@ def join_what_everybody_joins(tx: Transaction, account: Account) -> None:
 def _join(tx: Transaction, account: Account, conversation: int, id: str, head: int) -> None:
     add_member_row(tx, conversation, account.key, head=head, first=1)
     tx.record(MemberJoined(id, account.ref), conversation=conversation, people=(account.key,), subject=account.key)
-    owners.settle(tx, conversation)
+    owners.ensure_owner(tx, conversation)
 
 
 def add_member_row(
@@ -272,7 +272,7 @@ def set_role(tx: Transaction, account: Account, role: str) -> bool:
         return False
     if account.role == "admin" and not has_admin(tx):
         raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
-    owners.settle_of_person(tx, account.key)
+    owners.ensure_owners_of_person(tx, account.key)
     tx.record(RoleChanged(role), people=(account.key,), subject=account.key)
     return True
 
@@ -308,6 +308,14 @@ def holders_of(reader: Querying, permission: str, *, reads: bool = False) -> lis
     )
     accounts = [account for row in rows.fetchall() if not (account := Account(*row)).imported]
     return [each for each in accounts if not each.bot or _tokens_allow(reader, each, permission, reads)]
+
+
+def holds(reader: Querying, account: Account, permission: str, *, reads: bool = False) -> bool:
+    """Whether an active account is one of `holders_of`."""
+    found = reader.execute(
+        "SELECT 1 FROM role_permissions WHERE role = ? AND permission = ?", (account.role, permission)
+    )
+    return found.fetchone() is not None and (not account.bot or _tokens_allow(reader, account, permission, reads))
 
 
 def _tokens_allow(reader: Querying, bot: Account, permission: str, reads: bool) -> bool:

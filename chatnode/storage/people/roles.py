@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatnode.counting import counted
 from chatnode.errors import Refusal
 from chatnode.model.commands.roles import Role
 from chatnode.model.events import RoleChanged
@@ -54,7 +55,7 @@ def replace(tx: Transaction, role: str, permissions: frozenset[str]) -> dict[str
     ).fetchall()
     for (person,) in holders:
         tx.record(RoleChanged(role), people=(person,), subject=person)
-    owners.settle_of_role(tx, role)
+    owners.ensure_owners_of_role(tx, role)
     return by_name(tx)
 
 
@@ -68,7 +69,8 @@ def delete(tx: Transaction, role: str) -> dict[str, frozenset[str]]:
     check_there(tx, role)
     (holders,) = tx.execute("SELECT count(*) FROM people WHERE role = ?", (role,)).fetchone()
     if holders:
-        raise Refusal("conflict", f"{holders} accounts have this role; give them another role first", path="role")
+        why = f"the role is still used by {counted(holders, 'account')}; assign another role first"
+        raise Refusal("conflict", why, path="role")
     tx.execute("DELETE FROM role_permissions WHERE role = ?", (role,))
     return by_name(tx)
 

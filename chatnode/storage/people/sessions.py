@@ -12,7 +12,7 @@ from chatnode.model.commands.sign_in import Session
 from chatnode.model.events import SessionRevoked
 from chatnode.model.people import Account
 from chatnode.model.records import record
-from chatnode.model.times import DAY_MS, now_ms, rfc3339
+from chatnode.model.times import DAY_MS, now_ms, rfc3339, rfc3339_or_none
 from chatnode.storage.engine.additions import CoreTable, EventKind
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.transaction import Transaction
@@ -120,6 +120,15 @@ def good_until(reader: Querying, session: int, now: int) -> int | None:
     return row[0]
 
 
+def is_active(reader: Querying, session: int, person: int) -> bool:
+    """Whether the session is this person's, and has neither ended nor expired."""
+    found = reader.execute(
+        "SELECT 1 FROM sessions WHERE key = ? AND person = ? AND (expires_at IS NULL OR expires_at > ?)",
+        (session, person, now_ms()),
+    )
+    return found.fetchone() is not None
+
+
 def touch(tx: Transaction, session: int, device_days: int) -> None:
     """Record that a session was used; a device's lifetime starts again."""
     tx.execute(
@@ -137,7 +146,7 @@ def of_person(reader: Reader, person: int, current: int | None) -> list[Session]
     )
     return [
         Session(
-            key, kind, label, rfc3339(created), _time(expires), _time(used), current=key == current,
+            key, kind, label, rfc3339(created), rfc3339_or_none(expires), rfc3339_or_none(used), current=key == current,
             scopes=orjson.loads(scopes) if scopes else None,
         )
         for key, kind, label, created, expires, used, scopes in rows
@@ -167,10 +176,6 @@ def revoke_all(tx: Transaction, person: int, but: int | None) -> int:
     for key in keys:
         revoke(tx, person, key)
     return len(keys)
-
-
-def _time(ms: int | None) -> str | None:
-    return None if ms is None else rfc3339(ms)
 
 
 EVENTS = (EventKind(SessionRevoked, lambda reader, row: SessionRevoked(row.subject)),)

@@ -235,7 +235,7 @@ DERIVED = {
     "presence": Derived(
         f"SELECT p.handle FROM people p WHERE p.key IN {_ERASED} "  # noqa: S608 -- a constant
         "AND p.key IN (SELECT person FROM presence UNION SELECT person FROM presence_history)",
-        "{0} was erased, and when they were active or their status is there",
+        "{0} was erased, but their last activity or status is still stored",
         (
             f"DELETE FROM presence WHERE person IN {_ERASED}",  # noqa: S608
             f"DELETE FROM presence_history WHERE person IN {_ERASED}",  # noqa: S608

@@ -52,9 +52,7 @@ def begin(tx: Transaction, account: Account) -> Account:
     if account.erased_at is not None:
         raise Refusal("gone", "this account was erased before", path="person")
     if adoption.is_under_way(tx, account):
-        raise Refusal(
-            "conflict", "an imported author is being handed over to or from it; try again later", path="person"
-        )
+        raise Refusal("conflict", "an adoption of or by this account is in progress; try again later", path="person")
     fellows = people.fellows(tx, account.key)
     erased = people.empty(tx, account, "erased")
     if account.role == "admin" and not people.has_admin(tx):
@@ -158,7 +156,7 @@ def finish(tx: Transaction, person: int, of_plugins: Mapping[str, int]) -> dict[
     tx.execute("DELETE FROM erasures WHERE person = ?", (person,))
     event = PersonErased(people.public(account), rfc3339(account.erased_at or tx.now))
     tx.record(event, people=concerned, subject=person)
-    traces.owe(tx)
+    traces.mark_pending_traces(tx)
     audit.record(tx, None, "people.erased", account.id, **counts)
     return counts
 

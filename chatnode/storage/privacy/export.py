@@ -70,7 +70,7 @@ def _place(after: str | None, kinds: list[str]) -> tuple[int, int]:
         return 0, 0
     kind, _, key = after.partition(":")
     if kind not in kinds or not (key.isascii() and key.isdecimal() and len(key) < 19):
-        raise Refusal("invalid", "give the `next` of the page before", path="after")
+        raise Refusal("invalid", "after must be the `next` of the previous page", path="after")
     return kinds.index(kind), int(key)
 
 

@@ -7,7 +7,7 @@ import orjson
 from chatnode.model.commands.retention import Removal
 from chatnode.model.events import ConversationTrimmed
 from chatnode.model.records import record
-from chatnode.model.times import DAY_MS, rfc3339
+from chatnode.model.times import DAY_MS, rfc3339, rfc3339_or_none
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Reader
@@ -106,7 +106,7 @@ def trim(tx: Transaction, due: Due, most: int) -> Removed | None:
         {"upto": upto, "key": due.key},
     )
     tx.record(ConversationTrimmed(due.id, upto), conversation=due.key, subject=upto)
-    traces.owe(tx)
+    traces.mark_pending_traces(tx)
     return Removed(upto, counts, texts, more=upto - floor == most and upto < head)
 
 
@@ -182,7 +182,7 @@ def page(reader: Reader, after: int | None, limit: int) -> list[Removal]:
     return [
         Removal(
             key, rfc3339(at), rule, conversation, days, upto, orjson.loads(counts), probes, traces,
-            rfc3339(proved_at) if proved_at is not None else None,
+            rfc3339_or_none(proved_at),
         )
         for key, at, rule, conversation, days, upto, counts, probes, traces, proved_at in rows
     ]  # fmt: skip

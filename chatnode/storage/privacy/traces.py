@@ -31,19 +31,19 @@ def probes(texts: Iterable[str]) -> list[str]:
     return sorted(long, key=len, reverse=True)[:PROBES]
 
 
-def owe(tx: Transaction) -> None:
+def mark_pending_traces(tx: Transaction) -> None:
     """Note that something was removed of which the files may have traces."""
     tx.execute("UPDATE traces SET removals = removals + 1")
 
 
-def owed(reader: Reader) -> int | None:
+def pending_traces(reader: Reader) -> int | None:
     """Up to which removal the files may have traces; None when they have none."""
     removals, forgotten = reader.execute("SELECT removals, forgotten FROM traces").fetchone()
     return removals if removals > forgotten else None
 
 
-def forgotten(tx: Transaction, upto: int) -> None:
-    """The files have no traces of what was removed before `owed` gave `upto`."""
+def clear_pending_traces(tx: Transaction, upto: int) -> None:
+    """Say that the files have no traces of what was removed before `pending_traces` returned `upto`."""
     tx.execute(f"UPDATE traces SET forgotten = {greatest('forgotten', '?')}", (upto,))  # noqa: S608
 
 

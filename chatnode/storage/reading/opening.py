@@ -27,7 +27,7 @@ def open_for_reading(data: Path, seconds: float) -> GuardedConnection:
     if kind := network_file_system(directory.path):
         raise StartError(
             f"{directory.path}: is on a network file system ({kind}), where SQLite's write-ahead log does not work; "
-            "read it on the machine that has the disk"
+            "read it on the machine with the disk"
         )
     path = directory.database
     try:

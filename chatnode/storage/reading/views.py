@@ -61,7 +61,7 @@ def _id_of(person: str) -> str:
 _STANDS = "m.deleted_at IS NULL AND p.erased_at IS NULL"
 
 
-def _said(value: str, otherwise: str = "NULL") -> str:
+def _shown(value: str, otherwise: str = "NULL") -> str:
     return f"CASE WHEN {_STANDS} THEN {value} ELSE {otherwise} END"
 
 
@@ -160,9 +160,9 @@ VIEWS = (
             ViewColumn("sender", "id", "p.id", "a person"),
             ViewColumn("cid", "text", "m.cid", "the sender's own id for it"),
             ViewColumn("kind", "text", "m.kind", "`text`, `image`, `file`, `location`, `system`"),
-            ViewColumn("text", "text", _said("m.text", "''"), "as it reads now; empty if deleted"),
+            ViewColumn("text", "text", _shown("m.text", "''"), "as it reads now; empty if deleted"),
             ViewColumn("at", "time", "m.at", "when it was posted"),
-            ViewColumn("mentions", "json", _said("m.mentions"), "list of ids of people, or `everyone`", nullable=True),
+            ViewColumn("mentions", "json", _shown("m.mentions"), "list of ids of people, or `everyone`", nullable=True),
             ViewColumn("reply_to", "id", "m.reply_to", "a message", nullable=True),
             ViewColumn(
                 "thread", "id",
@@ -170,7 +170,7 @@ VIEWS = (
                 "first message of its thread", nullable=True,
             ),
             ViewColumn("replies", "number", "m.replies", "messages in the thread that hangs on it"),
-            ViewColumn("metadata", "json", _said("m.metadata"), "object of texts", nullable=True),
+            ViewColumn("metadata", "json", _shown("m.metadata"), "object of texts", nullable=True),
             ViewColumn(
                 "files", "json", _content(part_of("m.content", "files"), "image", "file"),
                 "list, as in `messages.get`", nullable=True,

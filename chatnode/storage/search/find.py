@@ -22,8 +22,9 @@ from chatnode.model.commands.search import SearchHit, SearchPage, Span
 from chatnode.model.people import Account
 from chatnode.model.records import record
 from chatnode.model.search_query import SearchQuery, Term
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import DatabaseError, Reader, was_interrupted
-from chatnode.storage.engine.cutting import budget
+from chatnode.storage.engine.deadlines import budget
 from chatnode.storage.messages import messages
 from chatnode.storage.people import people
 from chatnode.storage.search import index as search_index
@@ -120,7 +121,7 @@ class _Search:
         self._parameters["match"] = _match(query, marks)
 
     def _one_of(self, column: str, name: str, keys: list[int]) -> str:
-        self._parameters[name] = orjson.dumps(keys).decode()
+        self._parameters[name] = json_array(keys)
         return f"{column} IN (SELECT value FROM json_each(:{name}))"  # noqa: S608
 
     def _has_words(self, wanted: list[str]) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from chatnode.config import Search as SearchSettings
+from chatnode.counting import counted
 from chatnode.logs import get_logger
 from chatnode.model.events import ConversationImported, MessagePosted
 from chatnode.storage.engine.connection import Reader
@@ -127,10 +128,10 @@ class Indexer:
         """Log the progress on a large backlog, as in a database that had no index before."""
         if self._told is None:
             if waiting >= LARGE:
-                logger.info("indexing %d messages for search; until it is done, searches scan them", waiting)
+                logger.info("indexing %s for search; until then, searches scan them", counted(waiting, "message"))
                 self._told = waiting
         elif waiting == 0 or self._told - waiting >= LARGE:
-            logger.info("%d messages are still to be indexed", waiting)
+            logger.info("%s left to index", counted(waiting, "message"))
             self._told = waiting or None
 
     def _look_for_changes(self, connection: Reader) -> None:

@@ -27,12 +27,11 @@ from chatnode.model.times import now_ms, rfc3339
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.durable_files import PARTIAL, sync_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, make_directory
 from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.log import log
-from chatnode.storage.upkeep import checks, collecting, file_lists, rotation, sealing
-from chatnode.storage.upkeep.pool import PARTIAL
+from chatnode.storage.upkeep import checks, collecting, file_lists, ownership, rotation, sealing
 from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
 from chatnode.storage.upkeep.snapshots import Progress, copy, no_progress, open_read_only
 
@@ -70,19 +69,20 @@ def rotate(
 ) -> Made:
     """Write a backup to the backup directory and delete old ones as configured, with the files that only they listed.
 
-    `find` finds how plugins list their files. Raises `BackupError`.
+    `find` finds how plugins list their files. Raises `BackupError`, also when the directory is another node's.
     """
     directory = directory_of(data, settings)
     with _one_at_a_time(data):
         try:
             make_directory(directory)
+            ownership.claim(directory, data)
             for left in (*directory.glob(f"chatnode-*.backup{PARTIAL}"), *_lists_without_backup(directory)):
                 left.unlink()
         except OSError as error:
             raise BackupError(f"{directory}: cannot keep backups here: {error.strerror}") from None
         path = directory / rotation.name_at(now_ms())
         made = _create(data, path, secret, declared, find if settings.files else None, progress)
-        removed = rotation.superfluous([entry.name for entry in directory.iterdir()], settings)
+        removed = rotation.superfluous([entry.name for entry in directory.iterdir()], settings, now_ms())
         for name in removed:
             (directory / name).unlink(missing_ok=True)
             file_lists.path_of(directory / name).unlink(missing_ok=True)
@@ -182,7 +182,7 @@ def _create(
             total = manifest["bytes"]
             sealing.write(partial, manifest, source, secret, lambda done: progress("writing", done, total))
         verify(partial, secret, progress)
-        give(partial)
+        chown_like_parent(partial)
         partial.rename(path)
         sync_directory(path.parent)
     except BaseException as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -11,8 +10,7 @@ from typing import Any
 
 from chatnode import bundle
 from chatnode.config import Bucket
-from chatnode.storage.engine.file_owners import give
-from chatnode.storage.upkeep.pool import PARTIAL
+from chatnode.storage.engine.durable_files import replacing
 from chatnode.storage.upkeep.sealing import BackupError
 from chatnode.storage.upkeep.snapshots import Progress, no_progress
 
@@ -92,20 +90,10 @@ class BucketClient:
 
     def fetch(self, name: str, path: Path) -> None:
         """Fetch a file, which appears whole."""
-        partial = path.with_name(path.name + PARTIAL)
-        try:
-            with self._explained(f"did not give {name}"):
-                with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                    self._client.download_fileobj(
-                        self._settings.name, self._settings.prefix + name, file, Config=self._transfer,
-                        Callback=self._fetched,
-                    )  # fmt: skip
-                    file.flush()
-                    os.fsync(file.fileno())
-            give(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as file, self._explained(f"did not give {name}"):
+            self._client.download_fileobj(
+                self._settings.name, self._settings.prefix + name, file, Config=self._transfer, Callback=self._fetched
+            )
 
     def _fetched(self, count: int) -> None:
         self._progress("fetching", count, 0)

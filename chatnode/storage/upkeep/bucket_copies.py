@@ -17,10 +17,11 @@ import attrs
 
 from chatnode.config import Backup, Bucket
 from chatnode.model.records import record
+from chatnode.model.times import now_ms
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import make_directory
-from chatnode.storage.upkeep import file_lists, rotation
+from chatnode.storage.upkeep import file_lists, ownership, rotation
 from chatnode.storage.upkeep.bucket import BucketClient
 from chatnode.storage.upkeep.names import Names
 from chatnode.storage.upkeep.pool import KEY_FILE, POOLS, Pool, beside
@@ -53,6 +54,8 @@ def copy_out(
     sent = Sent()
     with _one_at_a_time(data):
         bucket = BucketClient(settings, progress)
+        if settings.delete:
+            ownership.claim_bucket(bucket, data)
         there = [name for name, _ in bucket.names("chatnode-") if rotation.time_of(name)]
         failed: BackupError | None = None
         for name in _wanted(directory, there, settings, keep):
@@ -75,7 +78,7 @@ def _wanted(directory: Path, there: list[str], settings: Bucket, keep: Backup) -
     if settings.which == "monthly":
         months = {_month(name) for name in there}
         here = sorted({month: name for name in reversed(here) if (month := _month(name)) not in months}.values())
-    old = rotation.superfluous({*here, *there}, keep)
+    old = rotation.superfluous({*here, *there}, keep, now_ms())
     return [name for name in here if name not in there and name not in old]
 
 
@@ -115,7 +118,7 @@ def _send_files(bucket: BucketClient, listed: Path, passphrase: str | None, sent
 def _delete_old(bucket: BucketClient, there: list[str], keep: Backup, passphrase: str | None, sent: Sent) -> None:
     """The rules for the directory, applied to the bucket itself: what happens to the directory, such as that it is not
     mounted, deletes nothing here."""
-    old = rotation.superfluous(there, keep)
+    old = rotation.superfluous(there, keep, now_ms())
     if not old:
         return
     lists = {name for name, _ in bucket.names("chatnode-") if name.endswith(file_lists.SUFFIX)}
@@ -154,9 +157,7 @@ def _without_shard(name: str) -> str:
 
 def available(settings: Bucket) -> list[str]:
     """The names of the backups in a bucket, the newest first."""
-    return sorted(
-        (name for name, _ in BucketClient(settings).names("chatnode-") if rotation.time_of(name)), reverse=True
-    )
+    return rotation.newest_first((name for name, _ in BucketClient(settings).names("chatnode-")), now_ms())
 
 
 def fetch(

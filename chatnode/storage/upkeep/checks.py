@@ -16,7 +16,7 @@ def integrity(reader: Reader) -> list[str]:
 
 def _foreign_keys(reader: Reader) -> list[str]:
     return [
-        f"row {rowid} of {table} refers to a row of {parent} that is not there"
+        f"row {rowid} of {table} refers to a row of {parent} that does not exist"
         for table, rowid, parent, _ in reader.execute("PRAGMA foreign_key_check").fetchmany(MOST_PROBLEMS)
     ]
 

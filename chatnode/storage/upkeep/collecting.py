@@ -19,12 +19,13 @@ from chatnode.model.records import record
 from chatnode.storage.engine.additions import MOST_PROBLEMS
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import SITE, DataDirectory
+from chatnode.storage.engine.durable_files import PARTIAL
 from chatnode.storage.engine.stored_files import FindLister, Lister, StoredFile
 from chatnode.storage.node import plugin_directories, plugins
 from chatnode.storage.upkeep import file_lists
 from chatnode.storage.upkeep.file_lists import Listed
 from chatnode.storage.upkeep.names import Names
-from chatnode.storage.upkeep.pool import PARTIAL, POOLS, NotAsStored, Pool, beside
+from chatnode.storage.upkeep.pool import POOLS, NotAsStored, Pool, beside
 from chatnode.storage.upkeep.sealing import BackupError
 from chatnode.storage.upkeep.snapshots import Progress, open_read_only
 

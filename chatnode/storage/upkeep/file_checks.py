@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
+from chatnode.counting import counted
 from chatnode.storage.engine.additions import MOST_PROBLEMS
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.stored_files import Lister, StoredFile, is_whole, size_of
@@ -58,7 +59,7 @@ def _fault(path: Path, file: StoredFile, deep: bool) -> str | None:
         if size is None:
             return "is missing"
         if size != file.bytes:
-            return f"has {size} bytes, not {file.bytes}"
+            return f"has {counted(size, 'byte')}, not {file.bytes}"
         return "is damaged: its hash differs" if deep and not is_whole(path, file) else None
     except OSError as error:
         return f"cannot be read: {error.strerror}"

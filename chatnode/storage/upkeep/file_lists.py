@@ -14,11 +14,11 @@ from typing import BinaryIO
 import orjson
 
 from chatnode.model.records import record
-from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.durable_files import PARTIAL, sync_directory
+from chatnode.storage.engine.file_owners import chown_like_parent
 from chatnode.storage.engine.stored_files import StoredFile
 from chatnode.storage.upkeep import sealing
-from chatnode.storage.upkeep.pool import PARTIAL, PLAIN, Pool
+from chatnode.storage.upkeep.pool import PLAIN, Pool
 from chatnode.storage.upkeep.sealing import BackupError
 
 SUFFIX = ".files"
@@ -56,7 +56,7 @@ def write(path: Path, lines: BinaryIO, pool: Pool, passphrase: str | None) -> No
         sealing.write(partial, {"pool": pool.id}, lines, passphrase, salt=pool.salt)
         for _ in read(partial, passphrase):
             pass
-        give(partial)
+        chown_like_parent(partial)
         os.replace(partial, path)
         sync_directory(path.parent)
     finally:

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chatnode.errors import StartError
-from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give
-
-PARTIAL = ".partial"
+from chatnode.storage.engine.durable_files import PARTIAL, private_file, sync_directory
+from chatnode.storage.engine.file_owners import chown_like_parent
 
 
 @contextmanager
@@ -22,17 +20,15 @@ def appearing(path: Path) -> Generator[BinaryIO]:
 
     Raises `StartError` if the path exists, even as a link, or cannot be written.
     """
-    partial = path.with_name(path.name + PARTIAL)
     try:
         if os.path.lexists(path):
             raise StartError(f"{path}: already exists; not overwritten")
+        partial = path.with_name(path.name + PARTIAL)
         partial.unlink(missing_ok=True)
         try:
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            with private_file(partial) as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
-            give(partial)
+            chown_like_parent(partial)
             _name(partial, path)
         finally:
             with suppress(NotADirectoryError):

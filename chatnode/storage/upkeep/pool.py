@@ -22,16 +22,16 @@ from typing import BinaryIO, Self
 import attrs
 import orjson
 
+from chatnode.counting import counted
 from chatnode.model.records import record
-from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.durable_files import PARTIAL, private_file, sync_directory
+from chatnode.storage.engine.file_owners import chown_like_parent, make_directory
 from chatnode.storage.engine.stored_files import StoredFile, size_of
 from chatnode.storage.upkeep import sealing
 from chatnode.storage.upkeep.sealing import FRAME_BYTES, BackupError
 
 POOLS = "files"
 PLAIN = "plain"
-PARTIAL = ".partial"
 KEY_FILE = "key.json"
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 """Why a hard link cannot be made where a copy still can."""
@@ -71,11 +71,9 @@ class Pool:
         key, key_check = sealing.derive(passphrase, salt)
         directory = pools / salt.hex()
         make_directory(directory)
-        with os.fdopen(os.open(directory / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+        with private_file(directory / KEY_FILE) as file:
             file.write(orjson.dumps({"key_check": key_check}))
-            file.flush()
-            os.fsync(file.fileno())
-        give(directory / KEY_FILE)
+        chown_like_parent(directory / KEY_FILE)
         sync_directory(directory)
         sync_directory(pools)
         return cls(directory, salt.hex(), passphrase, key)
@@ -132,14 +130,12 @@ class Pool:
             opened.check(file)
             for _ in self._pieces(partial, file):  # read back, as a backup is
                 pass
-            give(partial)
+            chown_like_parent(partial)
         elif not _linked(source, partial):
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as copy:
+            with private_file(partial) as copy:
                 shutil.copyfileobj(opened, copy, FRAME_BYTES)
-                copy.flush()
-                os.fsync(copy.fileno())
             opened.check(file)
-            give(partial)
+            chown_like_parent(partial)
         else:  # the same file, which stays its owner's
             while opened.read(FRAME_BYTES):
                 pass
@@ -210,7 +206,7 @@ def _opened(source: Path, file: StoredFile) -> Generator[_Hashing]:
         raise NotAsStored(f"{file.name} cannot be read: {error.strerror}") from None
     with opened:
         if (size := os.fstat(opened.fileno()).st_size) != file.bytes:
-            raise NotAsStored(f"{file.name} has {size} bytes, not {file.bytes}")
+            raise NotAsStored(f"{file.name} has {counted(size, 'byte')}, not {file.bytes}")
         yield _Hashing(opened)
 
 

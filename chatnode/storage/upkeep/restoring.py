@@ -7,7 +7,6 @@ seen on other messages.
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +22,15 @@ from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give
+from chatnode.storage.engine.file_owners import chown_like_parent
+from chatnode.storage.engine.group import is_full, storage_error
 from chatnode.storage.engine.migrations import core_migrations, migrate
 from chatnode.storage.engine.stored_files import FindLister
 from chatnode.storage.node import restored
-from chatnode.storage.upkeep import backups, checks, putting_back, sealing
-from chatnode.storage.upkeep.putting_back import PutBack, put_back
+from chatnode.storage.upkeep import backups, checks, restoring_files, sealing
+from chatnode.storage.upkeep.restoring_files import PutBack, put_back
 from chatnode.storage.upkeep.sealing import BackupError
-from chatnode.storage.upkeep.snapshots import Progress, no_progress, open_read_only
+from chatnode.storage.upkeep.snapshots import Progress, copy_pages, no_progress, open_read_only
 
 _WORK = "restore.partial"
 _SQLITE = b"SQLite format 3\0"
@@ -75,7 +75,7 @@ def restore(
         if files.lost and not anyway:
             raise BackupError(
                 f"{backup}: files of plugins would be missing: {files.lost[0]} (1 of {len(files.lost)}). "
-                "Restore it with --anyway to go on without them"
+                "Restore it with --anyway to continue without them"
             )
         _finish(work, backup, files)
         kept = _put_in_place(data, work)
@@ -93,13 +93,13 @@ def verify(backup: Path, secret: str | None, progress: Progress = no_progress) -
     """
     if not _is_plain(backup):
         manifest = backups.verify(backup, secret, progress)
-        putting_back.verify(backup, manifest, secret, progress)
+        restoring_files.verify(backup, manifest, secret, progress)
         return manifest
     try:
         with open_read_only(backup, resting=True) as reader:
             problems = checks.integrity(reader)
     except DatabaseError as error:
-        problems = [str(error)]
+        raise _unreadable(backup, error) from error
     if problems:
         raise BackupError(f"{backup}: the database in it is damaged: {problems[0]}")
     return None
@@ -122,16 +122,32 @@ def _discard(work: Path) -> None:
 
 def _unpack(backup: Path, work: Path, secret: str | None, progress: Progress) -> dict[str, Any] | None:
     plain = _is_plain(backup)
-    with backup.open("rb") as source, work.open("xb") as file:
+    with work.open("xb") as file:
         os.fchmod(file.fileno(), 0o600)
-        give(work)
-        if plain:  # as from before a migration
-            shutil.copyfileobj(source, file)
+        chown_like_parent(work)
+        if plain:  # as from before a migration, or of an earlier restore
+            _copy_plain(backup, work, progress)
             return None
         manifest, pieces = sealing.read(backup, secret)
         for piece in backups.compared(backup, manifest, pieces, progress):
             file.write(piece)
         return manifest
+
+
+def _copy_plain(database: Path, work: Path, progress: Progress) -> None:
+    try:
+        copy_pages(database, work, progress)
+    except DatabaseError as error:
+        if is_full(storage_error(error)):
+            raise BackupError(f"{work}: cannot be written: the disk is full; make room") from error
+        raise _unreadable(database, error) from error
+
+
+def _unreadable(database: Path, error: DatabaseError) -> BackupError:
+    return BackupError(
+        f"{database}: the database in it is damaged or cannot be read: {error}. If a -wal or -journal file is next to "
+        "it, copy all of them to a directory that is writable, and restore that copy"
+    )
 
 
 def _prepare(work: Path, backup: Path, declared: Additions, progress: Progress) -> dict[str, list[str]]:
@@ -165,7 +181,7 @@ def _finish(work: Path, backup: Path, files: PutBack) -> None:
         connection.execute(
             "INSERT INTO audit (at, action, target) VALUES (?, 'backup.restore', ?)", (now_ms(), backup.name)
         )
-        restored.note(connection, files.missing)
+        restored.leave_notes(connection, files.missing)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     with work.open("rb+") as file:
@@ -176,14 +192,14 @@ def _put_in_place(data: DataDirectory, work: Path) -> Path | None:
     """Move the old files aside and the new one in. A mark keeps a node from starting on half of that."""
     old = [path for suffix in ("", "-wal", "-shm") if (path := Path(f"{data.database}{suffix}")).exists()]
     data.restoring.write_text("A restore was interrupted here. Run it again.\n", encoding="utf-8")
-    give(data.restoring)
+    chown_like_parent(data.restoring)
     sync_directory(data.path)
     kept = None
     if old:
         kept = _new_directory(data.path)
         for path in old:
             path.rename(kept / path.name)
-            give(kept / path.name)
+            chown_like_parent(kept / path.name)
         sync_directory(kept)
     data.signing_keys.unlink(missing_ok=True)
     work.rename(data.database)
@@ -199,6 +215,6 @@ def _new_directory(parent: Path) -> Path:
         path = parent / (f"before-restore-{stamp}" + (f"-{number}" if number > 1 else ""))
         if not path.exists():
             path.mkdir(mode=0o700)
-            give(path)
+            chown_like_parent(path)
             return path
     raise BackupError(f"{parent}: too many directories of earlier restores; move some elsewhere")

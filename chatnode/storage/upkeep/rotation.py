@@ -24,16 +24,27 @@ def time_of(name: str) -> datetime | None:
     return datetime.strptime(found[1], _FORM).replace(tzinfo=UTC) if found else None
 
 
-def newest(directory: Path) -> datetime | None:
-    """The time of the newest backup in a directory."""
-    if not directory.is_dir():
-        return None
-    return max((time for entry in directory.iterdir() if (time := time_of(entry.name))), default=None)
+def times(directory: Path) -> list[datetime]:
+    """The times of the backups in a directory, in order."""
+    names = [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
+    return sorted(time for name in names if (time := time_of(name)))
 
 
-def superfluous(names: Iterable[str], settings: Backup) -> list[str]:
-    """The names to delete: never the newest, and none if all three settings are 0."""
-    dated = sorted(((time, name) for name in names if (time := time_of(name))), reverse=True)
+def newest_first(names: Iterable[str], now: int) -> list[str]:
+    """The backups among the names. Those that are dated later than `now` (in milliseconds) come last: a clock was wrong
+    when they were made, and what is in them may be old."""
+    dated = [(time.timestamp() * 1000 <= now, time, name) for name in names if (time := time_of(name))]
+    return [name for _, _, name in sorted(dated, reverse=True)]
+
+
+def superfluous(names: Iterable[str], settings: Backup, now: int) -> list[str]:
+    """The names to delete: never the newest, and none if all three settings are 0.
+
+    A backup that is dated later than `now` (in milliseconds), as of a clock that was wrong, neither goes nor counts: it
+    is not the newest.
+    """
+    found = sorted(((time, name) for name in names if (time := time_of(name))), reverse=True)
+    dated = [(time, name) for time, name in found if time.timestamp() * 1000 <= now]
     rules: list[tuple[int, Callable[[datetime], Hashable]]] = [
         (settings.keep_daily, lambda time: time.date()),
         (settings.keep_weekly, lambda time: time.isocalendar()[:2]),

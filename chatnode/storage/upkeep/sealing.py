@@ -30,6 +30,7 @@ from argon2.low_level import Type, hash_secret_raw
 
 from chatnode.errors import StartError
 from chatnode.model.records import record
+from chatnode.storage.engine.durable_files import private_file
 
 MAGIC = b"chatnode-backup 1\n"
 FRAME_BYTES = 1 << 20
@@ -111,7 +112,7 @@ def write(
     `salt` is one that several files share; None: one of its own. Nobody else may read the file. Raises
     `FileExistsError`, also for a link in its place.
     """
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+    with private_file(path) as file:
         header = _new_header(passphrase, salt)
         file.write(MAGIC + header.line + hashlib.sha256(header.line).hexdigest().encode() + b"\n")
         data, taken, number = orjson.dumps(manifest), 0, 0
@@ -123,8 +124,6 @@ def write(
                 break
             data, number, taken = following, number + 1, taken + len(following)
             progress(taken)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _new_header(passphrase: str | None, shared: bytes | None) -> _Header:
@@ -144,7 +143,7 @@ def _key_of_file(key: bytes, subkey: bytes) -> bytes:
 
 
 def derive(passphrase: str, salt: bytes) -> tuple[bytes, str]:
-    """The key of a passphrase with a salt, and something to recognise the right passphrase by."""
+    """The key of a passphrase with a salt, and something to recognize the right passphrase by."""
     return _derive(passphrase, salt, _KDF["time"], _KDF["memory_kib"], _KDF["lanes"])
 
 

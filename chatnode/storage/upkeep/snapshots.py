@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chatnode.storage.engine.connection import Reader, file_statistics
-from chatnode.storage.engine.file_owners import cause, give
+from chatnode.storage.engine.file_owners import cause, chown_like_parent
 from chatnode.storage.upkeep.sealing import BackupError
 
 Progress = Callable[[str, int, int], None]
@@ -23,6 +23,9 @@ Progress = Callable[[str, int, int], None]
 _STEPS = 200_000
 """Of SQLite's virtual machine, between two reports; some ten milliseconds."""
 
+_PAGES = 4_096
+"""To copy between two reports; 16 MiB."""
+
 
 def no_progress(stage: str, done: int, total: int) -> None:
     """Ignore progress."""
@@ -30,12 +33,30 @@ def no_progress(stage: str, done: int, total: int) -> None:
 
 @contextmanager
 def open_read_only(database: Path, *, resting: bool = False) -> Generator[Reader]:
-    """A read-only connection, in one snapshot. `resting`: nobody writes to the file, so no side files are created."""
-    uri = f"file:{quote(str(database.absolute()))}?mode=ro" + ("&immutable=1" if resting else "")
+    """A read-only connection, in one snapshot. `resting`: nobody writes to the file, so no side files are created,
+    unless it has a log: that of a node that was killed may hold all that was committed last."""
+    immutable = resting and not _has_log(database)
+    uri = f"file:{quote(str(database.absolute()))}?mode=ro" + ("&immutable=1" if immutable else "")
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None, factory=Reader)) as connection:
         connection.execute("PRAGMA query_only=ON")
         connection.execute("BEGIN")
         yield connection
+
+
+def _has_log(database: Path) -> bool:
+    file = database.resolve()  # SQLite too looks for a log where the file is, not a link to it
+    logs = (file.with_name(file.name + suffix) for suffix in ("-wal", "-journal"))
+    return any(log.exists() and log.stat().st_size for log in logs)
+
+
+def copy_pages(database: Path, into: Path, progress: Progress = no_progress) -> None:
+    """Copy a database that may be damaged, page by page, with what is in its log, to a file that is empty.
+
+    Raises `DatabaseError` if it cannot be read.
+    """
+    with open_read_only(database, resting=True) as source, closing(sqlite3.connect(into)) as target:
+        source.execute("SELECT 1 FROM sqlite_schema").fetchone()  # from here on it is one moment's
+        source.backup(target, pages=_PAGES, progress=lambda _, left, total: progress("copying", total - left, total))
 
 
 def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
@@ -50,7 +71,7 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
     uri = f"file:{quote(str(database.absolute()))}?mode=ro"
     try:
         os.close(os.open(into, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        give(into)
+        chown_like_parent(into)
         with closing(
             sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, factory=Reader)
         ) as connection:
@@ -66,7 +87,10 @@ def copy(database: Path, into: Path, progress: Progress = no_progress) -> None:
         if raised:
             raise raised[0] from None
         if isinstance(error, sqlite3.Error | OSError):
-            raise BackupError(f"{into}: the copy could not be made: {cause(into, error)}") from error
+            why = cause(into, error)
+            if why == str(error):
+                why = cause(database, error)
+            raise BackupError(f"{database}: cannot be copied to {into}: {why}") from error
         raise
 
 

@@ -14,7 +14,7 @@ from chatnode.storage.engine.connection import DatabaseError, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.durable_files import sync_directory
 from chatnode.storage.engine.file_owners import cause, make_directory
-from chatnode.storage.engine.migrations import Migration, core_migrations, initialise, is_new, migrate, pending
+from chatnode.storage.engine.migrations import Migration, core_migrations, initialize, is_new, migrate, pending
 from chatnode.storage.upkeep.snapshots import Progress, copy, no_progress, open_read_only
 
 logger = get_logger("storage")
@@ -32,6 +32,7 @@ def upgrade(
     """
     steps = core_migrations() if migrations is None else migrations
     refuse_half_restored(directory)
+    directory.refuse_lost_database()
     try:
         return _upgrade(directory, config, steps, progress)
     except DatabaseError as error:
@@ -48,7 +49,7 @@ def _upgrade(
             logger.info("the old database is kept as %s", kept)
         for migration in migrate(connection, steps):
             logger.info("applied migration %s/%s", migration.set, migration.name)
-        initialise(connection)
+        initialize(connection)
     return missing
 
 
@@ -83,7 +84,8 @@ def copy_before(directory: DataDirectory, change: str, keep: int, progress: Prog
         copy(directory.database, partial, progress)
         partial.rename(path)
         sync_directory(folder)
-        for old in sorted(folder.glob("before-*.sqlite3"), key=lambda each: each.stat().st_mtime)[:-keep]:
+        others = [each for each in folder.glob("before-*.sqlite3") if each != path]  # a wrong clock may date them later
+        for old in sorted(others, key=lambda each: each.stat().st_mtime)[: max(0, len(others) - keep + 1)]:
             old.unlink()
     except OSError as error:
         raise StartError(f"{path}: the copy from before the upgrade cannot be kept: {error.strerror}") from None

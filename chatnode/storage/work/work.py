@@ -20,7 +20,7 @@ from chatnode.model.events import WorkChanged
 from chatnode.model.ids import new_id
 from chatnode.model.people import PersonRef
 from chatnode.model.records import record
-from chatnode.model.times import rfc3339
+from chatnode.model.times import rfc3339, rfc3339_or_none
 from chatnode.model.work import ENDED, WorkInfo, WorkStatus
 from chatnode.storage.engine.additions import CoreTable, EventKind, additions
 from chatnode.storage.engine.connection import Querying, Reader
@@ -63,10 +63,9 @@ class StoredWork:
 
 @record(frozen=True)
 class EndedWork:
-    """A work that has just ended: it is done, has failed for good, or was cancelled.
+    """A work item that has just ended: it is done, has failed for good, or was cancelled.
 
-    `owner` is the key of the user whose work it is, or None; `state` is the last checkpoint, `result` what a work that
-    is done has returned.
+    `owner` is the key of its owner, or None; `state` is the last checkpoint, `result` what a finished item returned.
     """
 
     id: str
@@ -87,13 +86,13 @@ _INFO = (
 def as_json(what: str, value: object) -> str:
     """Raises `ValueError` for what is not JSON, or is too long."""
     if not isinstance(value, Mapping):
-        raise WrongValue(f"the {what} of a work must be a mapping of JSON values")
+        raise WrongValue(f"the {what} of a work item must be a mapping of JSON values")
     try:
         text = orjson.dumps(dict(value))  # pyright: ignore[reportUnknownArgumentType]
     except TypeError as error:
-        raise WrongValue(f"the {what} of a work must be JSON: {error}") from None
+        raise WrongValue(f"the {what} of a work item must be JSON: {error}") from None
     if len(text) > MOST_JSON_BYTES:
-        raise WrongValue(f"the {what} of a work has {len(text)} bytes as JSON; the maximum is {MOST_JSON_BYTES}")
+        raise WrongValue(f"the {what} of a work item has {len(text)} bytes as JSON; the maximum is {MOST_JSON_BYTES}")
     return text.decode()
 
 
@@ -254,7 +253,7 @@ def _steer(
         return True
     (status,) = tx.execute("SELECT status FROM work WHERE key = ?", (key,)).fetchone()
     if status not in already:
-        raise Refusal("conflict", f"the work is {status}", path="work")
+        raise Refusal("conflict", f"the work item is {status}", path="work")
     return False
 
 
@@ -311,7 +310,7 @@ def find(reader: Querying, id: str, owner: int | None, *, all: bool) -> int:
     """The key of a work that the owner may see; `all`: of all users. Raises `Refusal("not_found")`."""
     row = reader.execute("SELECT key, owner FROM work WHERE id = ?", (id,)).fetchone()
     if row is None or not (all or (owner is not None and row[1] == owner)):
-        raise Refusal("not_found", "no such work", path="work")
+        raise Refusal("not_found", "no such work item", path="work")
     return row[0]
 
 
@@ -385,8 +384,8 @@ def _info(row: tuple[Any, ...]) -> WorkInfo:
         PersonRef(owner, handle) if owner is not None else None,
         failures,
         rfc3339(not_before) if status == "waiting" and not_before > created else None,
-        rfc3339(started) if started is not None else None,
-        rfc3339(ended) if ended is not None else None,
+        rfc3339_or_none(started),
+        rfc3339_or_none(ended),
         error,
         orjson.loads(result) if result is not None else None,
     )  # fmt: skip

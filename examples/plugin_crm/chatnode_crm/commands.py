@@ -68,7 +68,7 @@ async def add_field(ctx: Context, asked: AddField) -> Nothing:
 
 @command("crm.contacts.add", permission=WRITE, limit="changes")
 async def add_contact(ctx: Context, asked: AddContact) -> ContactAdded:
-    """Add a contact. E-mail addresses are unique."""
+    """Add a contact. Email addresses are unique."""
 
     def write(tx: Transaction) -> str:
         contact = contacts.add(tx, asked.name, asked.email, asked.custom)

@@ -62,7 +62,7 @@ def add(tx: Transaction, name: str, email: str, custom: dict[str, str]) -> str:
     if not name.strip():
         raise Refusal("invalid", "a contact needs a name", path="name")
     if not _EMAIL.fullmatch(email):
-        raise Refusal("invalid", "expected an e-mail address, such as ada@example.org", path="email")
+        raise Refusal("invalid", "expected an email address, such as ada@example.org", path="email")
     id = new_id()
     try:
         contact = tx.execute(

@@ -17,7 +17,7 @@ async def render(ctx: PageContext, query: Mapping[str, str]) -> str:
     rows = "".join(f"<li>{escape(row['name'])} – {escape(row['email'])}</li>" for row in page.data)
     more = f"<p>The first {_SHOWN}.</p>" if page.next else ""
     added = "<p>The contact was added.</p>" if "added" in query else ""
-    fields = _field(ctx, "name", "Name") + _field(ctx, "email", "E-mail")
+    fields = _field(ctx, "name", "Name") + _field(ctx, "email", "Email")
     form = f'<form method="post">{ctx.form_token}{fields}<button>Add contact</button></form>'
     return f"{added}<ul>{rows}</ul>{more}{form}"
 

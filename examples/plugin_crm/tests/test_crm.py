@@ -99,5 +99,5 @@ async def test_the_page_adds_a_contact(agent: LiveUser, ann: LiveUser, url: str)
     assert [each["name"] for each in await found(agent)] == ["Ada & Co"]
 
 
-def test_the_declaration_is_sound() -> None:
+def test_plugin_declaration() -> None:
     check_plugin(chatnode_crm)

@@ -23,5 +23,5 @@ async def test_messages_that_greet_are_marked(ann: LiveUser, bob: LiveUser) -> N
     assert "metadata" not in (await bob.hears("message.posted"))["message"]
 
 
-def test_the_declaration_is_sound() -> None:
+def test_plugin_declaration() -> None:
     check_plugin(chatnode_hello)

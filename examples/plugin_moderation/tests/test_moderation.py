@@ -114,7 +114,7 @@ def test_a_rule_may_be_of_some_conversations_or_of_any_link() -> None:
     assert fitting((Rule("x", links=("shop.example",)),), "c", "https://myshop.example") is None
 
 
-def test_the_declaration_is_sound() -> None:
+def test_plugin_declaration() -> None:
     check_plugin(chatnode_moderation)
 
 

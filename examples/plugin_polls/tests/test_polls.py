@@ -141,5 +141,5 @@ async def test_a_deleted_poll_and_an_erased_voter_leave_nothing(node: Node, ann:
     assert await mine(ann, other) == (None, [0, 0])
 
 
-def test_the_declaration_is_sound() -> None:
+def test_plugin_declaration() -> None:
     check_plugin(chatnode_polls)

@@ -23,6 +23,7 @@ from chatnode.api import (
     Whole,
     access_message,
     command,
+    counted,
     hookimpl,
     now_ms,
     person_by_key,
@@ -128,7 +129,7 @@ async def remind(ctx: Context) -> str | None:
         posted, dropped = await ctx.write(partial(_post_some, bot=bot, now=now), repeatable=True)
         ctx.count("dropped", dropped)
         said += posted
-    return f"posted {said} reminders" if said else None
+    return f"posted {counted(said, 'reminder')}" if said else None
 
 
 def _is_due(reader: Reader, now: int) -> bool:

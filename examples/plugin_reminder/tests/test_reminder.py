@@ -132,5 +132,5 @@ async def test_a_bot_that_an_administrator_deactivated_waits(node: Node, ann: Li
     assert len(await reminders(ann, room)) == 1
 
 
-def test_the_declaration_is_sound() -> None:
+def test_plugin_declaration() -> None:
     check_plugin(chatnode_reminder)

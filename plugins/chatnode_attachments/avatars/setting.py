@@ -53,7 +53,7 @@ async def set_avatar(ctx: Context, file: str, conversation: str | None) -> str:
     except FileNotFoundError:
         raise Refusal("gone", "the file is missing on the node", path="file") from None
     if square is None:
-        raise Refusal("invalid", "is no picture that the node can decode", path="file")
+        raise Refusal("invalid", "is not a picture that the node can decode", path="file")
     stored = await state.store.run(lambda: _store(square, state.layout))
 
     def write(tx: Transaction) -> str:

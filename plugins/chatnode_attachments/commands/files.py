@@ -36,7 +36,7 @@ async def list_page(ctx: Context, asked: ListAttachments) -> AttachmentPage:
 
 @command("attachments.get", permission=CHAT, reads=True)
 async def get(ctx: Context, asked: GetAttachment) -> AttachmentReply:
-    """What the node knows of a file, whether or not it was scanned yet."""
+    """Metadata of a file, whether or not it was scanned yet."""
 
     def look_up(reader: Querying) -> Attachment:
         row = find_file(reader, asked.file)
@@ -68,8 +68,8 @@ async def copy(ctx: Context, asked: CopyAttachment) -> AttachmentReply:
 
 @command("attachments.remove", permission=CHAT, repeatable=True)
 async def remove(ctx: Context, asked: RemoveAttachment) -> AttachmentRemoved:
-    """Remove a file from a message, for those who may delete the message: its bytes are removed from the node unless
-    another file has the same.
+    """Remove a file from a message that you may delete. Its bytes are removed from the node unless another file has the
+    same content.
 
     If nothing is left of the message without it, delete the message instead. Doing so again changes nothing.
     """

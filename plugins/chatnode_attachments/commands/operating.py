@@ -32,7 +32,7 @@ async def check(ctx: Context, asked: CheckAttachments) -> AttachmentsChecked:
 
 @command("attachments.collect", permission=OPERATE)
 async def collect(ctx: Context, asked: CollectAttachments) -> AttachmentsCollected:
-    """Remove now what expired or is not used any more."""
+    """Remove expired and unused files now."""
     here = ctx.state(Attachments)
     done = await here.collector.collect(ctx)
     swept = await sweep(ctx, here.layout, here.store.run) if asked.sweep else []

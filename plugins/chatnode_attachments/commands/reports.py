@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, PersonRef, Reader, command, rfc3339
+from chatnode.api import Context, PersonRef, Reader, command, rfc3339_or_none
 from chatnode_attachments.model import AskReport, AttachmentsReport, DayDownloads, FileDownloads, PersonUploads
 from chatnode_attachments.permissions import AUDIT
 from chatnode_attachments.store import quotas
@@ -36,7 +36,7 @@ def _files(reader: Reader, limit: int) -> list[FileDownloads]:
         (limit,),
     )
     return [
-        FileDownloads(id, name, PersonRef(person, handle), downloads, None if at is None else rfc3339(at))
+        FileDownloads(id, name, PersonRef(person, handle), downloads, rfc3339_or_none(at))
         for id, name, person, handle, downloads, at in rows.fetchall()
     ]
 

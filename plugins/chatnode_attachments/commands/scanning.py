@@ -6,7 +6,7 @@ from functools import partial
 
 from chatnode.api import MODERATE, OPERATE, Context, Nothing, Querying, Refusal, Transaction, command, now_ms
 from chatnode_attachments.model import QuarantineFile, ReleaseFile, RescanFiles, Rescanning
-from chatnode_attachments.scanning import contents, telling
+from chatnode_attachments.scanning import contents, notifying
 from chatnode_attachments.scanning.scans import scan_all_again
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store.files import find_file
@@ -15,14 +15,14 @@ from chatnode_attachments.store.rows import FileRow
 
 @command("attachments.quarantine", permission=MODERATE, repeatable=True)
 async def quarantine(ctx: Context, asked: QuarantineFile) -> Nothing:
-    """Withdraw a file, and all that have the same content, also those that are uploaded later: nobody can fetch them
-    until they are released. Doing so again changes nothing."""
+    """Withdraw a file, and all files with the same content, even if uploaded later: nobody can fetch them until they
+    are released. Doing so again changes nothing."""
     return await _set_quarantine(ctx, asked.file, True, reason=asked.reason.strip() or None)
 
 
 @command("attachments.release", permission=MODERATE, repeatable=True)
 async def release(ctx: Context, asked: ReleaseFile) -> Nothing:
-    """Release a file, and all that have the same content, from quarantine. Doing so again changes nothing. What the
+    """Release a file, and all files with the same content, from quarantine. Doing so again changes nothing. What the
     virus scanner found stays removed."""
     return await _set_quarantine(ctx, asked.file, False)
 
@@ -34,11 +34,11 @@ async def _set_quarantine(ctx: Context, id: str, quarantined: bool, *, reason: s
             return file.blob, None
         tx.execute("UPDATE attachments_blobs SET quarantined = ? WHERE key = ?", (int(quarantined), file.blob))
         ctx.audit(tx, "quarantine" if quarantined else "release", id, reason=reason)
-        return file.blob, telling.tell_all(tx, file.blob, 0, infected=False)
+        return file.blob, notifying.notify_all(tx, file.blob, 0, infected=False)
 
     content, after = await ctx.write(write, repeatable=True)
     while after is not None:
-        more = partial(telling.tell_all, content=content, after=after, infected=False)
+        more = partial(notifying.notify_all, content=content, after=after, infected=False)
         after = await ctx.write(more, repeatable=True)
     return Nothing()
 

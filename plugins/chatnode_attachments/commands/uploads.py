@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Nothing, Reader, command, now_ms, rfc3339
+from chatnode.api import DAY_MS, Context, Nothing, Reader, command, now_ms, rfc3339
 from chatnode_attachments.model import UploadInfo, UploadList, UsageReply
 from chatnode_attachments.permissions import UPLOAD
 from chatnode_attachments.settings import MIB, AttachmentsSettings
@@ -27,12 +27,12 @@ async def list_uploads(ctx: Context, asked: Nothing) -> UploadList:
 
 @command("attachments.usage", permission=UPLOAD, reads=True)
 async def usage(ctx: Context, asked: Nothing) -> UsageReply:
-    """What your files and uploads take, and the limits."""
+    """Disk usage of your files and uploads, and the limits."""
     settings, me = ctx.settings(AttachmentsSettings), ctx.me.key
 
     def read(reader: Reader) -> UsageReply:
         bytes, reserved = quotas.usage_of(reader, me)
-        sent = quotas.sent_since(reader, me, now_ms() - quotas.DAY_MS)
+        sent = quotas.sent_since(reader, me, now_ms() - DAY_MS)
         return UsageReply(
             bytes, reserved, sent, _limit(settings.person_mib), _limit(settings.day_mib), _limit(settings.file_mib)
         )

@@ -10,6 +10,7 @@ import re
 from typing import Any, cast
 
 from chatnode.api import (
+    HOUR_MS,
     Change,
     Context,
     Draft,
@@ -23,7 +24,7 @@ from chatnode.api import (
     message_id,
     only_for,
 )
-from chatnode_attachments.scanning.telling import tell_changed, thumbnails
+from chatnode_attachments.scanning.notifying import notify_changed, thumbnails
 from chatnode_attachments.scanning.verdicts import ScannerNow, refuse_unless_servable, servable
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.state import Attachments
@@ -31,7 +32,7 @@ from chatnode_attachments.store.files import find_file
 from chatnode_attachments.store.rows import FileRow
 
 _ID = re.compile(r"[0-9a-f]{32}")
-LONGEST_VOICE_MS = 3_600_000
+LONGEST_VOICE_MS = HOUR_MS
 
 
 def _posts_files(draft: Draft) -> bool:
@@ -160,4 +161,4 @@ def _tell_of_finished_scans(tx: Transaction, message: int) -> None:
         (message,),
     ).fetchone()
     if finished is not None:
-        tell_changed(tx, message)
+        notify_changed(tx, message)

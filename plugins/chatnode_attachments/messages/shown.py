@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-import orjson
-
-from chatnode.api import Querying, hookimpl, person_by_key, rfc3339
+from chatnode.api import Querying, hookimpl, json_array, person_by_key, rfc3339
 from chatnode_attachments.model import Attachment
-from chatnode_attachments.scanning.telling import shown_scan, thumbnails
+from chatnode_attachments.scanning.notifying import shown_scan, thumbnails
 from chatnode_attachments.store.rows import FileRow
 
 _STATES = (
@@ -25,7 +23,7 @@ def enrich_messages(reader: Querying, ids: Sequence[str]) -> dict[str, Any]:
     """`extra.attachments` of each message with files, the same for everyone: what may have changed since it was posted,
     by the ids of files."""
     found: dict[str, dict[str, Any]] = {}
-    rows = reader.execute(_STATES, (orjson.dumps(list(ids)).decode(),)).fetchall()
+    rows = reader.execute(_STATES, (json_array(ids),)).fetchall()
     for message, file, scan, place, quarantined, kind, width, height in rows:
         state = found.setdefault(message, {}).setdefault(
             file, {"scan": shown_scan(scan, place), "quarantined": bool(quarantined), "thumbs": []}

@@ -106,7 +106,7 @@ class ClamdSession:
         while at < bytes:
             chunk = await trio.to_thread.run_sync(os.pread, descriptor, min(CHUNK, bytes - at), at)
             if not chunk:
-                raise NoAnswer("the file became shorter while it was sent")
+                raise NoAnswer("the file was truncated while it was sent")
             if awaited.came.is_set() or not await self._send(len(chunk).to_bytes(4, "big") + chunk):
                 return False
             at += len(chunk)

@@ -65,7 +65,7 @@ def backlog(reader: Querying) -> ScanBacklog:
     return ScanBacklog(*row)
 
 
-def settle(tx: Transaction, content: DueContent, verdict: ScanVerdict) -> Outcome:
+def store_verdict(tx: Transaction, content: DueContent, verdict: ScanVerdict) -> Outcome:
     """Store a verdict. What is unsafe goes into the trash with its thumbnails; the row stays, and says so."""
     found = tx.execute(
         "SELECT scan, scan_tries FROM attachments_blobs WHERE key = ? AND name = ? AND place = 'local' "

@@ -18,8 +18,8 @@ from chatnode_attachments.settings import MIB, AttachmentsSettings
 
 KEEPALIVE_SECONDS = 15.0
 """How often an idle session is used, so that clamd keeps it, and an update of its database is seen."""
-MOST_WAIT = 30.0
-"""Maximum seconds between attempts to reach clamd. The first wait is one second."""
+FIRST_WAIT, MOST_WAIT = 1.0, 30.0
+"""Seconds between attempts to reach clamd, doubled from one to the next."""
 
 
 class Scanner:
@@ -35,8 +35,8 @@ class Scanner:
         self._seconds = settings.scan_seconds
         self._session: ClamdSession | None = None
         self._changed = trio.Event()
-        self._tries = 0
-        """Attempts to get a session since there was one."""
+        self._wait = FIRST_WAIT
+        """Seconds before the next attempt to get a session."""
         self.state: ScannerState = "off" if self._address is None else "down"
         self.why = "" if self._address is None else "clamd was not reached yet"
         """Why the state is not `ok`, in a sentence for the operator."""
@@ -100,8 +100,8 @@ class Scanner:
             if self.why != reported:
                 report(self.why)
             reported = self.why
-            await trio.sleep(min(2.0**self._tries, MOST_WAIT))
-            self._tries += 1
+            await trio.sleep(self._wait)
+            self._wait = min(2 * self._wait, MOST_WAIT)
 
     async def _keep_session(self) -> NoReturn:
         """Raises `NoAnswer`, at the latest when the session ends, or `Blind`."""
@@ -113,7 +113,7 @@ class Scanner:
             try:
                 await self._check(session)
                 self._become("ok", "")
-                self._tries = 0
+                self._wait = FIRST_WAIT
                 while True:
                     with trio.move_on_after(KEEPALIVE_SECONDS):
                         await session.lost.wait()

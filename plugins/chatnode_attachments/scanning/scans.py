@@ -7,7 +7,7 @@ from functools import partial
 import trio
 
 from chatnode.api import Context, Transaction, now_ms
-from chatnode_attachments.scanning import contents, telling
+from chatnode_attachments.scanning import contents, notifying
 from chatnode_attachments.scanning.contents import DueContent, Outcome
 from chatnode_attachments.scanning.scanner import Scanner
 from chatnode_attachments.scanning.verdicts import ScanVerdict
@@ -39,13 +39,13 @@ class Scans:
         """A file was added in this transaction. If its content is known to be unsafe, that is told at once; if it was
         found safe with another database, it is scanned again."""
         if file.scan == "unsafe":
-            telling.tell_infected(tx, file.key)
+            notifying.notify_infected(tx, file.key)
         elif file.scan == "safe" and self.scanner.state == "ok":
             contents.scan_if_older(tx, file.blob, self.scanner.version)
 
     def changed(self, tx: Transaction, content: int) -> None:
         """A content was stored again, or its thumbnails changed: notify the users who can see its files."""
-        telling.tell_now(tx, content)
+        notifying.notify_now(tx, content)
 
     def wake(self) -> None:
         """Something is due, or may be."""
@@ -102,7 +102,7 @@ class Scans:
 
     async def _scan(self, ctx: Context, content: DueContent) -> None:
         verdict = await self.scanner.verdict(ctx, self._layout.blob(content.name), content.bytes)
-        outcome = await settle(ctx, content, verdict)
+        outcome = await apply_verdict(ctx, content, verdict)
         ctx.count("scans")
         if outcome == "unsafe":
             ctx.count("infected")
@@ -114,20 +114,20 @@ def _wait_no_more(tx: Transaction) -> bool:
     """Some contents stop waiting; users who can see their files are notified. False if none are left."""
     keys = contents.wait_no_more(tx)
     for key in keys:
-        telling.tell_now(tx, key)
+        notifying.notify_now(tx, key)
     return bool(keys)
 
 
-async def settle(ctx: Context, content: DueContent, verdict: ScanVerdict) -> Outcome:
+async def apply_verdict(ctx: Context, content: DueContent, verdict: ScanVerdict) -> Outcome:
     """Store a verdict, and tell it to those whom it concerns. The first ones are told in the same transaction."""
 
     def first(tx: Transaction) -> tuple[Outcome, int | None]:
-        outcome = contents.settle(tx, content, verdict)
-        return outcome, telling.tell(tx, content.key, outcome, 0)
+        outcome = contents.store_verdict(tx, content, verdict)
+        return outcome, notifying.notify_outcome(tx, content.key, outcome, 0)
 
     outcome, after = await ctx.write(first, repeatable=True)
     while after is not None:
-        more = partial(telling.tell, content=content.key, outcome=outcome, after=after)
+        more = partial(notifying.notify_outcome, content=content.key, outcome=outcome, after=after)
         after = await ctx.write(more, repeatable=True)
     if outcome == "unsafe":
         ctx.wake("collect")

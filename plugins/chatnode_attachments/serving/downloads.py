@@ -24,7 +24,7 @@ from chatnode.api import (
 )
 from chatnode_attachments.serving import headers
 from chatnode_attachments.serving.access import FILE, ServedFile, permitted
-from chatnode_attachments.serving.links import DOWNLOAD, SIGNATURE, asked_by_link
+from chatnode_attachments.serving.links import DOWNLOAD, LINKS, asked_by_link
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.types import HEAD_BYTES, PICTURES, UNKNOWN, proven_type
 
@@ -58,7 +58,7 @@ async def send_file(ctx: Context, request: Request) -> Response:
 async def _asked(ctx: Context, request: Request) -> _Asked:
     """Who asks, and for what. Raises `Refusal`."""
     id, variant = request.path["id"], request.path.get("variant", FILE)
-    if SIGNATURE in request.query:
+    if LINKS.is_link(request.query):
         account = await asked_by_link(ctx, request.query, id, variant)
     else:
         ctx.check(CHAT, reads=True)

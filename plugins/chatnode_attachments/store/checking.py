@@ -108,7 +108,7 @@ def _thumbnails(reader: Querying, layout: Layout) -> Iterator[StoreProblem]:
     ).fetchall():
         for key, name, size, blob, place in rows:
             after = key
-            fault = "is of a content that is not there" if place in (None, "removed") else None
+            fault = "belongs to a content that does not exist" if place in (None, "removed") else None
             if fault := fault or _fault(layout.derived(name), size, None):
                 yield StoreProblem(f"the thumbnail {name} {fault}", partial(_remove_thumbnail, key=key), blob)
 
@@ -172,24 +172,24 @@ _SUMS: tuple[tuple[str, str, Callable[[Transaction], object] | None], ...] = (
     (
         f"SELECT count(*) FROM ({_COUNTED}) c LEFT JOIN attachments_usage u ON u.person = c.person "  # noqa: S608
         "WHERE u.person IS NULL OR u.bytes <> c.bytes OR u.reserved <> c.reserved",
-        "what users' files and uploads take is not as it is counted",
+        "the disk usage of users is counted wrongly",
         _recount_usage,
     ),
     (
         f"SELECT count(*) FROM ({_STORED}) s JOIN attachments_totals t ON t.blobs <> s.blobs OR t.bytes <> s.bytes",  # noqa: S608
-        "what is stored is not as it is counted",
+        "the total disk usage is counted wrongly",
         _recount_totals,
     ),
     (
         "SELECT count(*) FROM attachments_files f LEFT JOIN messages m ON m.key = f.message "
         "WHERE f.message IS NOT NULL AND (m.key IS NULL OR m.deleted_at IS NOT NULL)",
-        "there are files of messages that are deleted or removed",
+        "some files belong to messages that were deleted or removed",
         None,
     ),
     (
         "SELECT count(*) FROM attachments_derived d LEFT JOIN attachments_blobs b ON b.key = d.blob "
         "WHERE b.key IS NULL OR b.place = 'removed'",
-        "there are thumbnails of contents that are removed",
+        "some thumbnails belong to removed contents",
         None,
     ),
     (

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import trio
 
-from chatnode.api import Context, Querying, Transaction, record
+from chatnode.api import HOUR_MS, Context, Querying, Transaction, counted, record, sync_directory
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Thread
 from chatnode_attachments.store.files import remove_bytes
-from chatnode_attachments.store.layout import Layout, sync_directory
+from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.locks import Locks
 from chatnode_attachments.store.rows import UPLOAD, Upload
 
@@ -40,8 +40,9 @@ class CollectedFiles:
 
     def __str__(self) -> str:
         return (
-            f"removed {self.unlinked} files of {self.bytes} bytes, {self.blobs} contents, {self.files} files that were "
-            f"not posted, and {self.uploads} uploads"
+            f"removed {counted(self.unlinked, 'file')} of {counted(self.bytes, 'byte')}, "
+            f"{counted(self.blobs, 'content')}, {counted(self.files, 'unposted file')} "
+            f"and {counted(self.uploads, 'upload')}"
         )
 
 
@@ -165,10 +166,13 @@ def _trash(reader: Querying, after: str) -> list[tuple[str, str]]:
 
 
 def _remove_unposted(tx: Transaction, hours: int, done: CollectedFiles) -> bool:
+    """Not soon after a restore: they may have been posted after the backup, and the restore may be undone."""
+    if tx.execute("SELECT 1 FROM attachments_restored WHERE at > ?", (tx.now - 24 * uploads.HOUR_MS,)).fetchone():
+        return False
     removed = tx.execute(
         "DELETE FROM attachments_files WHERE key IN (SELECT key FROM attachments_files "
         "WHERE message IS NULL AND used_by IS NULL AND created_at <= ? LIMIT ?)",
-        (tx.now - hours * uploads.HOUR_MS, BATCH),
+        (tx.now - hours * HOUR_MS, BATCH),
     ).rowcount
     done.files += removed
     return removed == BATCH

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from chatnode.api import record
+from chatnode.api import record, sync_directory
 
 TREES = ("incoming", "blobs", "derived", "work")
 
@@ -79,12 +79,3 @@ def move(source: Path, target: Path) -> None:
         sync_directory(target.parent.parent)
     source.rename(target)
     sync_directory(target.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Put the names in a directory on disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

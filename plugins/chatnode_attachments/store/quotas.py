@@ -6,10 +6,8 @@ progress count with what is reserved for them.
 
 from __future__ import annotations
 
-from chatnode.api import Querying, Refusal, Transaction
+from chatnode.api import DAY_MS, Querying, Refusal, Transaction, counted
 from chatnode_attachments.settings import MIB, AttachmentsSettings
-
-DAY_MS = 24 * 3_600_000
 
 
 def reserve(tx: Transaction, settings: AttachmentsSettings, person: int, length: int | None) -> int:
@@ -37,7 +35,7 @@ def reserve(tx: Transaction, settings: AttachmentsSettings, person: int, length:
 def _check_few_unfinished(tx: Transaction, most: int, person: int) -> None:
     sql = "SELECT count(*) FROM attachments_uploads WHERE person = ? AND state IN ('open', 'finishing')"
     if most and tx.execute(sql, (person,)).fetchone()[0] >= most:
-        raise Refusal("too_large", f"you have {most} unfinished uploads; finish or remove some first")
+        raise Refusal("too_large", f"you have {counted(most, 'unfinished upload')}; finish or remove some first")
 
 
 def _left(tx: Transaction, settings: AttachmentsSettings, person: int) -> list[tuple[int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnode.api import Refusal
+from chatnode_attachments.store.rows import Upload
 
 
 class OffsetMismatch(Refusal):
@@ -11,6 +12,12 @@ class OffsetMismatch(Refusal):
     def __init__(self, offset: int) -> None:
         super().__init__("conflict", f"the upload has {offset} bytes; continue there", path="offset")
         self.offset = offset
+
+
+def check_offset(upload: Upload, offset: int) -> None:
+    """Raises `OffsetMismatch`."""
+    if offset != upload.durable:
+        raise OffsetMismatch(upload.durable)
 
 
 class UploadGone(Refusal):
@@ -53,7 +60,7 @@ class DiskFull(Refusal):
     """There is no room on the node's disk. What was received before is kept."""
 
     def __init__(self) -> None:
-        super().__init__("unavailable", "the node's disk is full; try again later", retry_after=60)
+        super().__init__("unavailable", "the disk is full; try again later", retry_after=60)
 
     @property
     def status(self) -> int:

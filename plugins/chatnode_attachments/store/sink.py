@@ -11,8 +11,7 @@ from typing import Protocol, Self
 
 import attrs
 
-from chatnode.api import record
-from chatnode_attachments.store.layout import sync_directory
+from chatnode.api import record, sync_directory
 
 BLOCK = 1 << 19
 """What is written at a time."""

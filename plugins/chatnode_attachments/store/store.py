@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import trio
 
-from chatnode.api import Account, Context, Deny, Refusal, Transaction
+from chatnode.api import Account, Context, Deny, Refusal, Transaction, counted
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import quotas, uploads
 from chatnode_attachments.store.content import Pictures
@@ -20,7 +20,7 @@ from chatnode_attachments.store.layout import Layout
 from chatnode_attachments.store.locks import Locks
 from chatnode_attachments.store.pace import Pace
 from chatnode_attachments.store.receiving import Receiver
-from chatnode_attachments.store.refusals import DiskFull, OffsetMismatch
+from chatnode_attachments.store.refusals import DiskFull, check_offset
 from chatnode_attachments.store.rows import FileRow, Upload
 from chatnode_attachments.store.sink import Checksum, Hasher, Sink, Unreliable
 
@@ -128,21 +128,28 @@ class Store:
         `DiskFull`, `ReceivingIdle`, `too_large` for bytes beyond the length, `unavailable` when too many uploads are
         received at a time.
         """
-        if offset != upload.durable:
-            raise OffsetMismatch(upload.durable)
+        check_offset(upload, offset)
         if upload.state != "open":
+            await self._refuse_more(upload, chunks)
             return upload
         if upload.id in self._broken:
             raise await self._give_up(ctx, upload)
         with self._slot(upload.person):
             return await self._receive(ctx, upload, chunks, checksum)
 
+    async def _refuse_more(self, upload: Upload, chunks: AsyncIterator[bytes]) -> None:
+        with trio.move_on_after(self._settings.idle_seconds):
+            async for chunk in chunks:
+                if chunk:
+                    raise Refusal("too_large", f"there are more than {upload.length} bytes", path="length")
+
     @contextmanager
     def _slot(self, person: int) -> Generator[None]:
         """One of the places for uploads that are received at a time."""
         of_person, of_node = self._settings.uploads_per_person, self._settings.uploads_at_a_time
         if self._receiving[person] >= of_person:
-            raise Refusal("unavailable", f"you upload {of_person} files already; wait for one", retry_after=5)
+            why = f"you are already uploading {counted(of_person, 'file')}; wait for one"
+            raise Refusal("unavailable", why, retry_after=5)
         if self.receiving >= of_node:
             raise Refusal("unavailable", "the node receives as many uploads as it can; try again", retry_after=5)
         self._receiving[person] += 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from chatnode.api import Querying, Refusal, Transaction, new_id
+from chatnode.api import HOUR_MS, Querying, Refusal, Transaction, counted, new_id
 from chatnode_attachments.store.refusals import UploadGone
 from chatnode_attachments.store.rows import UPLOAD, Upload
 
-HOUR_MS = 3_600_000
 KEPT_MS = 7 * 24 * HOUR_MS
 """How long the row of an upload that ended answers that it did."""
 
@@ -82,7 +81,7 @@ def set_length(tx: Transaction, upload: Upload, length: int) -> Upload:
             raise Refusal("conflict", f"the length is {now.length}, and cannot be changed", path="length")
         return now
     if length < now.durable:
-        raise Refusal("invalid", f"the upload already has {now.durable} bytes", path="length")
+        raise Refusal("invalid", f"the upload already has {counted(now.durable, 'byte')}", path="length")
     if now.reserved and length > now.reserved:
         raise Refusal("too_large", f"this upload may have at most {now.reserved} bytes", path="length")
     row = tx.execute(

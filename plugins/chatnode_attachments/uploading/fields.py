@@ -28,11 +28,6 @@ def number(headers: Mapping[str, str], name: str) -> int | None:
     return int(value)
 
 
-def media_type(headers: Mapping[str, str]) -> str:
-    """The type of the body, in lower case and without parameters; empty if none is given."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
 def metadata(headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """`Upload-Metadata` as it was given, and its values by key. Raises `Refusal`."""
     given = headers.get("upload-metadata", "")

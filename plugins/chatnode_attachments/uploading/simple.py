@@ -16,7 +16,6 @@ from chatnode_attachments.store.store import Store
 from chatnode_attachments.uploading import fields
 from chatnode_attachments.uploading.refusals import UploadRefusal, refused
 
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _YES = ("1", "true")
 
 
@@ -39,14 +38,13 @@ async def _store(ctx: Context, request: Request) -> FileRow:
     store = ctx.state(Attachments).store
     if request.length is None:
         raise UploadRefusal(411, "a file that is sent in one piece needs Content-Length; use tus for others")
-    declared = fields.media_type(request.headers)
-    if declared in _FORMS:
-        raise UploadRefusal(415, "send the file itself as the body, and not a form", path="Content-Type")
+    if request.is_form:
+        raise UploadRefusal(415, "send the file as the body, not as a form", path="Content-Type")
     digest = fields.representation_digest(request.headers)
     upload = await store.create(
         ctx,
         name=clean_name(request.query.get("name", "")),
-        declared=declared,
+        declared=request.media_type,
         length=request.length,
         as_file=as_file(request.query.get("as_file")),
     )

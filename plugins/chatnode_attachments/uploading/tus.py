@@ -13,7 +13,7 @@ from chatnode.api import Context, Refusal, Request, Response
 from chatnode_attachments.names import clean_name
 from chatnode_attachments.settings import MIB, AttachmentsSettings
 from chatnode_attachments.state import Attachments
-from chatnode_attachments.store.refusals import UploadLocked, UploadTakenOver
+from chatnode_attachments.store.refusals import UploadLocked, UploadTakenOver, check_offset
 from chatnode_attachments.store.rows import Upload
 from chatnode_attachments.store.store import Store
 from chatnode_attachments.uploading import fields
@@ -150,6 +150,7 @@ async def _patch(ctx: Context, request: Request) -> Response:
     id = await _own(ctx, store, request)
     async with store.lock(id):
         upload = await store.find(ctx, id)
+        check_offset(upload, offset)  # first: a request that is refused for it changes nothing
         if length is not None:
             upload = await store.set_length(ctx, upload, length)
         upload = await store.receive(ctx, upload, request.chunks(), offset=offset, checksum=checksum)
@@ -176,7 +177,7 @@ async def _finish(ctx: Context, store: Store, upload: Upload) -> None:
 
 
 def _check_type(request: Request) -> None:
-    if fields.media_type(request.headers) != _BYTES:
+    if request.media_type != _BYTES:
         raise UploadRefusal(415, f"the body needs Content-Type: {_BYTES}", path="Content-Type")
 
 

@@ -14,7 +14,7 @@ async def list_labels(ctx: Context, asked: ListLabels) -> LabelList:
 
     To list these contacts: `contacts.list`, or `items.query` of `contact_labels`.
     """
-    return LabelList(await ctx.query(lambda reader: labels.counted(reader, ctx.me, asked.kind)))
+    return LabelList(await ctx.query(lambda reader: labels.with_counts(reader, ctx.me, asked.kind)))
 
 
 @command("contacts.labels.rename", permission=USE)

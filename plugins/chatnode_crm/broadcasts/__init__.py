@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chatnode.api import Part, Table, Transaction
 from chatnode_crm.broadcasts import answers, commands, sending
-from chatnode_crm.broadcasts.results import forget_deliveries
+from chatnode_crm.deliveries import forget_deliveries
 
 
 def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:

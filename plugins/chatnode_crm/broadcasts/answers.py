@@ -1,6 +1,7 @@
 """What recipients answer to a broadcast: words that stop and start broadcasts, and anything else, which counts.
 
-Everything is done in the transaction that moves the consumer's cursor, so a confirmation is sent exactly once.
+An answer is looked at once: soon after it was posted, or before the next message to that recipient if that is earlier.
+What it asks for and the confirmation are in the transaction that notes that it was looked at.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from chatnode.api import (
     Transaction,
     Write,
     check_can_act,
+    json_array,
     post_message,
     record,
 )
 from chatnode_crm.broadcasts.words import Wish, as_word, wish_of
-from chatnode_crm.jsons import json_array
 from chatnode_crm.people.identities import of_people
-from chatnode_crm.people.opting import opt_in, opt_out
+from chatnode_crm.people.opting import is_opted_out, opt_in, opt_in_account, opt_out, opt_out_account
 from chatnode_crm.settings import CrmSettings
 
 
@@ -30,71 +31,97 @@ from chatnode_crm.settings import CrmSettings
 class _Answer:
     """A message of a recipient to the bot. `conversation` is the key, `id` the id of their conversation."""
 
-    gid: int
     conversation: int
     id: str
-    seq: int
-    at: int
     person: int
     bot: int
+    seq: int
+    at: int
     text: str
 
 
 async def follow_answers(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
-    """Find the messages to bots of broadcasts among all that were posted."""
-    answers = await ctx.read(lambda reader: _find_answers(reader, rows))
-    if not answers:
+    """Find the conversations in which recipients posted something to bots of broadcasts."""
+    talks = await ctx.read(lambda reader: _find_talks(reader, rows))
+    if not talks:
         return None
     settings = ctx.settings(CrmSettings)
 
     def write(tx: Transaction) -> None:
-        for each in answers:
-            _follow(tx, each, settings)
+        for conversation in talks:
+            follow_talk(tx, conversation, settings)
 
     return write
 
 
-def _find_answers(reader: Reader, rows: Sequence[Row]) -> list[_Answer]:
-    keys = {row.conversation_key for row in rows if row.conversation_key is not None}
-    talks = {
-        conversation: (bot, person)
-        for conversation, bot, person in reader.execute(
-            "SELECT conversation, bot, person FROM crm_talks WHERE conversation IN (SELECT value FROM json_each(?))",
-            (json_array(keys),),
-        )
-    }
-    found: list[_Answer] = []
-    for row in rows:
-        key = row.conversation_key
-        if key is None or key not in talks or row.actor != talks[key][1]:
-            continue
-        bot, person = talks[key]
-        sql = "SELECT text FROM messages WHERE conversation = ? AND seq = ?"
-        text = reader.execute(sql, (key, row.subject)).fetchone()
-        said = text[0] if text is not None else ""
-        found.append(_Answer(row.gid, key, row.conversation, row.subject, row.at, person, bot, said))
-    return found
+def _find_talks(reader: Reader, rows: Sequence[Row]) -> list[int]:
+    posted = {(row.conversation_key, row.actor) for row in rows if row.conversation_key is not None}
+    talks = reader.execute(
+        "SELECT conversation, person FROM crm_talks WHERE conversation IN (SELECT value FROM json_each(?)) "
+        "ORDER BY conversation",
+        (json_array({conversation for conversation, _ in posted}),),
+    )
+    return [conversation for conversation, person in talks if (conversation, person) in posted]
+
+
+def follow_talk(tx: Transaction, conversation: int, settings: CrmSettings) -> None:
+    """Do what the recipient has asked for since this was done last."""
+    for answer in _unseen(tx, conversation):
+        tx.execute("UPDATE crm_talks SET seen = ? WHERE conversation = ?", (answer.seq, conversation))
+        _follow(tx, answer, settings)
+
+
+def _unseen(tx: Transaction, conversation: int) -> list[_Answer]:
+    rows = tx.execute(
+        "SELECT c.key, c.id, t.person, t.bot, m.seq, m.at, m.text FROM crm_talks t "
+        "JOIN conversations c ON c.key = t.conversation "
+        "JOIN messages m ON m.conversation = t.conversation AND m.seq > t.seen AND m.sender = t.person "
+        "WHERE t.conversation = ? ORDER BY m.seq",
+        (conversation,),
+    )
+    return [_Answer(*row) for row in rows.fetchall()]
 
 
 def _follow(tx: Transaction, answer: _Answer, settings: CrmSettings) -> None:
-    tx.execute("UPDATE crm_talks SET seen = ? WHERE conversation = ?", (answer.seq, answer.conversation))
-    identity = of_people(tx, [answer.person]).get(answer.person)
     wish = wish_of(answer.text, settings.stop_words, settings.start_words)
-    list_key = _list_called(tx, answer.conversation, wish.rest) if wish is not None and wish.rest else None
-    if wish is None or identity is None or (wish.rest and list_key is None):
+    contact = of_people(tx, [answer.person]).get(answer.person)
+    key = contact.contact if contact is not None else None
+    if wish is None:
         _mark(tx, answer, "answered_at")
-    elif _carry_out(tx, answer, wish, identity.contact, list_key):
-        reply = settings.stop_reply if wish.what == "stop" else settings.start_reply
-        _confirm(tx, answer, reply)
+    elif wish.what == "stop":
+        _stop(tx, answer, wish, key, settings)
+    else:
+        _start(tx, answer, wish, key, settings)
 
 
-def _carry_out(tx: Transaction, answer: _Answer, wish: Wish, contact: int, list_key: int | None) -> bool:
-    if wish.what == "start":
-        return opt_in(tx, contact, list_key, actor=answer.person)
-    changed = opt_out(tx, contact, list_key, answer.at, actor=answer.person)
+def _stop(tx: Transaction, answer: _Answer, wish: Wish, contact: int | None, settings: CrmSettings) -> None:
+    """Lists of that name; or everything, also if what follows the word means nothing to the node: nobody who wants to
+    get less shall get as much as before."""
+    lists = _lists_called(tx, answer.conversation, wish.rest)
+    changed = False
+    for list_key in lists or [None]:
+        changed |= opt_out_account(tx, answer.person, list_key, answer.at)
+        if contact is not None:
+            changed |= opt_out(tx, contact, list_key, answer.at, actor=answer.person)
     if changed:
         _mark(tx, answer, "stopped_at")
-    return changed
+        _confirm(tx, answer, settings.stop_unknown_reply if wish.rest and not lists else settings.stop_reply)
+
+
+def _start(tx: Transaction, answer: _Answer, wish: Wish, contact: int | None, settings: CrmSettings) -> None:
+    """Lists of that name, or everything; nothing if what follows the word means nothing to the node."""
+    lists = _lists_called(tx, answer.conversation, wish.rest)
+    if wish.rest and not lists:
+        _mark(tx, answer, "answered_at")
+    changed = False
+    for list_key in lists or ([] if wish.rest else [None]):
+        changed |= opt_in_account(tx, answer.person, list_key)
+        if contact is not None:
+            changed |= opt_in(tx, contact, list_key, actor=answer.person)
+    if wish.rest and is_opted_out(tx, contact, answer.person, ()):  # one list is none while all are stopped
+        _confirm(tx, answer, settings.start_unknown_reply)
+    elif changed:
+        _confirm(tx, answer, settings.start_reply)
 
 
 def _mark(tx: Transaction, answer: _Answer, column: str) -> None:
@@ -110,22 +137,21 @@ def _mark(tx: Transaction, answer: _Answer, column: str) -> None:
         )
 
 
-def _list_called(tx: Transaction, conversation: int, words: str) -> int | None:
-    """The list that a recipient names, of those whose broadcasts they got."""
+def _lists_called(tx: Transaction, conversation: int, words: str) -> list[int]:
+    """The lists that a recipient names, of those through which broadcasts reached them. Names may read alike."""
     rows = tx.execute(
-        "SELECT DISTINCT l.key, l.name FROM crm_deliveries d JOIN crm_broadcasts b ON b.key = d.broadcast "
-        "JOIN crm_lists l ON l.key = b.list WHERE d.conversation = ?",
+        "SELECT DISTINCT l.key, l.name FROM crm_deliveries d JOIN crm_broadcast_lists b ON b.broadcast = d.broadcast "
+        "JOIN crm_lists l ON l.key = b.list WHERE d.conversation = ? ORDER BY l.key",
         (conversation,),
     )
-    return next((key for key, name in rows if as_word(name) == words), None)
+    return [key for key, name in rows.fetchall() if words and as_word(name) == words]
 
 
 def _confirm(tx: Transaction, answer: _Answer, text: str) -> None:
     """Without a text, or if the bot cannot post there any more, nothing is said; what was asked for is done."""
     if text:
-        tx.attempt(
-            lambda: post_message(tx, check_can_act(tx, answer.bot), answer.id, text, cid=f"crm-wish-{answer.gid}")
-        )
+        cid = f"crm-wish-{answer.conversation}-{answer.seq}"
+        tx.attempt(lambda: post_message(tx, check_can_act(tx, answer.bot), answer.id, text, cid=cid))
 
 
 CONSUMER = Consumer(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import orjson
 
-from chatnode.api import Asker, Context, Reader, Transaction, Work
-from chatnode_crm.broadcasts.rows import BroadcastRow, set_state
-from chatnode_crm.broadcasts.windows import zone_of
-from chatnode_crm.jsons import json_array
+from chatnode.api import Asker, Context, Querying, Reader, Transaction, Work, json_array, zone_of
+from chatnode_crm.broadcasts.rows import BroadcastRow, begin_sending
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import Selection, keys_page
+from chatnode_crm.segments.through import lists_through
 
 _PAGE = 10_000
 
@@ -20,7 +19,9 @@ _PAGE = 10_000
 async def store_audience(ctx: Context, work: Work, broadcast: BroadcastRow) -> None:
     """Store the audience. If it is interrupted, the next attempt finds it again and drops what was stored."""
     asker, selection = asker_for(ctx), Selection(**orjson.loads(broadcast.selection))
-    keys = await ctx.query(lambda reader: _all_keys(reader, asker, selection), seconds=0)
+    keys, lists = await ctx.query(
+        lambda reader: (_all_keys(reader, asker, selection), lists_through(reader, selection)), seconds=0
+    )
     for size in work.slices():
         if not await work.write(lambda tx, size=size: _drop(tx, broadcast.key, size)):
             break
@@ -31,7 +32,13 @@ async def store_audience(ctx: Context, work: Work, broadcast: BroadcastRow) -> N
             break
         done += len(part)
         await work.write(lambda tx, part=part: _add(tx, broadcast, part))
-    await work.write(lambda tx: _stored(tx, work, broadcast, len(keys)))
+    await work.write(lambda tx: _stored(tx, work, broadcast, lists, len(keys)))
+
+
+def lists_of(reader: Querying, broadcast: BroadcastRow) -> list[int]:
+    """The lists through which the broadcast reaches its audience: who opted out of one of them does not get it."""
+    rows = reader.execute("SELECT list FROM crm_broadcast_lists WHERE broadcast = ? ORDER BY list", (broadcast.key,))
+    return [key for (key,) in rows]
 
 
 def _all_keys(reader: Reader, asker: Asker, selection: Selection) -> array[int]:
@@ -68,6 +75,10 @@ def _zone(found: object) -> str | None:
     return found if isinstance(found, str) and zone_of(found) is not None else None
 
 
-def _stored(tx: Transaction, work: Work, broadcast: BroadcastRow, total: int) -> None:
-    set_state(tx, broadcast, "sending")
+def _stored(tx: Transaction, work: Work, broadcast: BroadcastRow, lists: Collection[int], total: int) -> None:
+    tx.executemany(
+        "INSERT INTO crm_broadcast_lists (broadcast, list) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(broadcast.key, key) for key in lists],
+    )
+    begin_sending(tx, broadcast)
     work.note(tx, done=0, total=total)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 import orjson
 
-from chatnode.api import Context, Querying, Reader, Refusal, Transaction, command, is_blank, new_id, now_ms, rfc3339
-from chatnode_crm.asking import actor_of
+from chatnode.api import (
+    DAY_MS,
+    Context,
+    Querying,
+    Reader,
+    Refusal,
+    Transaction,
+    command,
+    is_blank,
+    milliseconds,
+    new_id,
+    now_ms,
+    rfc3339,
+    rfc3339_or_none,
+    zone_of,
+)
 from chatnode_crm.broadcasts import results, rows
 from chatnode_crm.broadcasts.model import (
     Broadcast,
@@ -25,10 +38,11 @@ from chatnode_crm.broadcasts.model import (
 )
 from chatnode_crm.broadcasts.rows import BroadcastRow
 from chatnode_crm.broadcasts.sending import KIND
-from chatnode_crm.broadcasts.windows import as_time, minutes_of, zone_of
+from chatnode_crm.broadcasts.windows import as_time, minutes_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import check
 from chatnode_crm.settings import CrmSettings
@@ -41,8 +55,8 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
     """Send a message to many contacts: a bot posts it in its direct conversation with each of them.
 
     Only contacts with a verified account of this node get it, each once, and none that opted out of everything or of
-    the list in `contacts`. The audience is stored when the broadcast begins. A recipient who answers with one of the
-    setting's words, such as STOP, gets no more.
+    a list that `contacts` names. The audience is stored when the broadcast begins. A recipient who answers with one of
+    the setting's words, such as STOP, gets no more.
     """
     ctx.check(VIEW)
     settings = ctx.settings(CrmSettings)
@@ -57,7 +71,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
     bot = await ctx.bot(settings.broadcast_bot, settings.broadcast_bot_name)
 
     def write(tx: Transaction) -> Broadcast:
-        check(tx, asker, asked.contacts)
+        selection = check(tx, asker, asked.contacts)
         list_key = find_list(tx, asked.contacts.in_list).key if asked.contacts.in_list is not None else None
         zone_key = fields.find(tx, zone_field, "window.zone_field").key if zone_field else None
         id = new_id()
@@ -66,7 +80,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
         )
         found = rows.insert_broadcast(tx, {
             "id": id, "title": asked.title, "text": text, "bot": settings.broadcast_bot,
-            "selection": orjson.dumps(attrs.asdict(asked.contacts)).decode(), "list": list_key,
+            "selection": orjson.dumps(attrs.asdict(selection)).decode(), "list": list_key,
             "per_minute": per_minute, **window, "zone_field": zone_key, "starts_at": starts_at or tx.now,
             "state": "snapshot", "work": work,
             "created_at": tx.now, "created_by": actor_of(ctx),
@@ -79,7 +93,7 @@ async def create_broadcast(ctx: Context, asked: CreateBroadcast) -> BroadcastRep
 
 @command("crm.broadcasts.get", permission=LISTS, reads=True)
 async def get_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastResults:
-    """A broadcast and how many it reached: sent, read, answered, opted out, unreachable."""
+    """A broadcast and its figures: sent, read, answered, opted out, unreachable."""
 
     def read(reader: Reader) -> BroadcastResults:
         found = rows.find_broadcast(reader, asked.broadcast)
@@ -105,7 +119,7 @@ async def list_broadcasts(ctx: Context, asked: ListBroadcasts) -> Broadcasts:
 
 @command("crm.broadcasts.deliveries", permission=LISTS, reads=True)
 async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
-    """What became of each contact of a broadcast's audience. Contacts that are gone are only in the figures."""
+    """The delivery to each contact of a broadcast's audience. Deleted contacts are only in the figures."""
     ctx.check(VIEW, reads=True)
     limit = ctx.page_size(asked.limit)
 
@@ -118,25 +132,25 @@ async def list_deliveries(ctx: Context, asked: ListDeliveries) -> Deliveries:
 
 @command("crm.broadcasts.pause", permission=LISTS)
 async def pause_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """Pause a broadcast: nobody else gets it until it is resumed."""
+    """Pause a broadcast: no further contact gets it until it is resumed."""
     return await _act(ctx, asked, "work.pause")
 
 
 @command("crm.broadcasts.resume", permission=LISTS)
 async def resume_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """Go on with a paused broadcast, with the contacts that have not got it."""
+    """Resume a paused broadcast, for the contacts that have not received it."""
     return await _act(ctx, asked, "work.resume")
 
 
 @command("crm.broadcasts.cancel", permission=LISTS)
 async def cancel_broadcast(ctx: Context, asked: OfBroadcast) -> BroadcastReply:
-    """End a broadcast. What was sent stays."""
+    """Cancel a broadcast. Messages already sent stay."""
     await _act(ctx, asked, "work.cancel")
 
     def write(tx: Transaction) -> Broadcast:
         found = rows.find_broadcast(tx, asked.broadcast)
         if found.state not in ("done", "cancelled"):
-            rows.set_state(tx, found, "cancelled")
+            rows.end_broadcast(tx, found, "cancelled")
         return _shown(tx, rows.find_broadcast(tx, asked.broadcast))
 
     return BroadcastReply(await ctx.write(write))
@@ -151,7 +165,7 @@ async def _act(ctx: Context, asked: OfBroadcast, command: str) -> BroadcastReply
     if before is not None:
         await ctx.as_operator().call(command, work=found.work)
     elif command != "work.cancel":
-        raise Refusal("conflict", "its work was removed: it failed long ago, or its user was erased", path="broadcast")
+        raise Refusal("conflict", "it failed long ago, or its user was erased", path="broadcast")
     if before is None or before != await _work_status(ctx, found.work or ""):
         await ctx.write(lambda tx: ctx.audit(tx, command.replace("work", "broadcasts"), found.id))
     return BroadcastReply(await ctx.read(lambda reader: _shown(reader, rows.find_broadcast(reader, asked.broadcast))))
@@ -181,19 +195,11 @@ def _text(text: str, footer: str, most: int) -> str:
 
 
 def _start(text: str | None) -> int | None:
-    """Raises `Refusal("invalid")` for what is no time, has no zone, or is too far away."""
+    """Raises `Refusal("invalid")` for a time that is too far away."""
     if text is None:
         return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refusal("invalid", "expected a time, such as 2026-11-21T10:17:06Z", path="starts_at") from None
-    if found.tzinfo is None:
-        raise Refusal(
-            "invalid", "the time has no zone; end it with Z, or with an offset such as +02:00", path="starts_at"
-        )
-    at = int(found.astimezone(UTC).timestamp() * 1000)
-    if at > now_ms() + _LATEST_DAYS * 86_400_000:
+    at = milliseconds(text)
+    if at > now_ms() + _LATEST_DAYS * DAY_MS:
         raise Refusal("invalid", f"more than {_LATEST_DAYS} days from now", path="starts_at")
     return at
 
@@ -223,7 +229,7 @@ def _shown(reader: Querying, row: BroadcastRow) -> Broadcast:
     return Broadcast(
         row.id, row.title, row.text, row.bot, row.state, row.per_minute, rfc3339(row.created_at),
         rfc3339(row.starts_at), row.work or "", window=window, list=found[0] if found is not None else None,
-        ended_at=rfc3339(row.ended_at) if row.ended_at is not None else None,
+        ended_at=rfc3339_or_none(row.ended_at), error=row.error,
     )  # fmt: skip
 
 

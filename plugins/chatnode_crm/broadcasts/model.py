@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from chatnode.api import Id, Text, Whole, record
+from chatnode.api import Id, Text, Time, Whole, record
 from chatnode_crm.segments.selection import Selection
 
 BroadcastState = Literal["snapshot", "sending", "done", "cancelled"]
@@ -25,14 +25,14 @@ class SendingWindow:
 
 @record
 class CreateBroadcast:
-    """`contacts` is the audience, as it is when the broadcast begins. `per_minute` is how many get it in a minute."""
+    """`contacts` is the audience when the broadcast begins. `per_minute` limits the messages per minute."""
 
     title: Annotated[str, Text(200, 1)]
     contacts: Selection
     text: Annotated[str, Text(4_000, 1, free=True)]
     per_minute: Annotated[int, Whole(1, 60_000)] | None = None
     window: SendingWindow | None = None
-    starts_at: Annotated[str, Text(40, 1)] | None = None
+    starts_at: Time | None = None
 
 
 @record
@@ -53,7 +53,8 @@ class BroadcastFigures:
 
 @record
 class Broadcast:
-    """A message of a bot to many contacts, each in their direct conversation with it. `work` is its durable work."""
+    """A message of a bot to many contacts, each in their direct conversation with it. `work` is its durable work.
+    `error` says why it is not sent any further: what is wrong, until it is resumed."""
 
     broadcast: str
     title: str
@@ -67,6 +68,7 @@ class Broadcast:
     window: SendingWindow | None = None
     list: str | None = None
     ended_at: str | None = None
+    error: str | None = None
 
 
 @record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -14,8 +14,8 @@ from chatnode_crm.broadcasts.windows import Window
 
 @record(frozen=True)
 class BroadcastRow:
-    """A row of `crm_broadcasts`. `list` is the key of the list whose opt-outs apply too; `zone_field` that of a custom
-    field."""
+    """A row of `crm_broadcasts`. `list` is the key of the list in its selection (see `lists_of` for all whose opt-outs
+    apply), `zone_field` that of a custom field."""
 
     key: int
     id: str
@@ -35,6 +35,7 @@ class BroadcastRow:
     created_at: int
     created_by: int | None
     ended_at: int | None
+    error: str | None
 
     @property
     def window(self) -> Window | None:
@@ -63,14 +64,22 @@ def insert_broadcast(tx: Transaction, values: dict[str, Any]) -> BroadcastRow:
     return find_broadcast(tx, values["id"])
 
 
-def set_state(tx: Transaction, broadcast: BroadcastRow, state: BroadcastState) -> None:
-    """Also when it ended, if it did. Once the audience is stored, what it was chosen by is forgotten: it may name
-    contacts, who may be erased."""
-    ended = tx.now if state in ("done", "cancelled") else None
+def begin_sending(tx: Transaction, broadcast: BroadcastRow) -> None:
+    """The audience is stored. What it was chosen by is forgotten: it may name contacts, who may be erased."""
+    tx.execute("UPDATE crm_broadcasts SET state = 'sending', selection = '{}' WHERE key = ?", (broadcast.key,))
+
+
+def end_broadcast(tx: Transaction, broadcast: BroadcastRow, state: Literal["done", "cancelled"]) -> None:
+    """Nothing more is sent. If the audience was not stored yet, what it was to be chosen by is forgotten now."""
     tx.execute(
         "UPDATE crm_broadcasts SET state = ?, ended_at = ?, selection = '{}' WHERE key = ?",
-        (state, ended, broadcast.key),
+        (state, tx.now, broadcast.key),
     )
+
+
+def set_error(tx: Transaction, broadcast: BroadcastRow, error: str | None) -> None:
+    """Why it could not be sent, or that this is tried again. It stays when the work is removed."""
+    tx.execute("UPDATE crm_broadcasts SET error = ? WHERE key = ?", (error, broadcast.key))
 
 
 def _rows(reader: Querying, condition: str, *values: object) -> list[BroadcastRow]:

@@ -28,12 +28,14 @@ from chatnode.api import (
     person_by_key,
     post_message,
 )
-from chatnode_crm.asking import check_owner
-from chatnode_crm.broadcasts.audience import store_audience
-from chatnode_crm.broadcasts.rows import BroadcastRow, find_broadcast, set_state
-from chatnode_crm.broadcasts.words import wish_of
+from chatnode_crm.broadcasts.answers import follow_talk
+from chatnode_crm.broadcasts.audience import lists_of, store_audience
+from chatnode_crm.broadcasts.model import BroadcastFigures
+from chatnode_crm.broadcasts.results import figures
+from chatnode_crm.broadcasts.rows import BroadcastRow, end_broadcast, find_broadcast, set_error
 from chatnode_crm.people.opting import is_opted_out
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import check_owner
 from chatnode_crm.settings import CrmSettings
 
 _LONGEST_REST = 300.0
@@ -47,10 +49,23 @@ _OF_RECIPIENTS = frozenset({"forbidden", "closed", "not_found", "not_member", "c
 async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
     """The whole broadcast, from where it was."""
     broadcast = await ctx.read(lambda reader: find_broadcast(reader, work.arguments["broadcast"]))
+    if broadcast.error is not None:
+        await ctx.write(lambda tx: set_error(tx, broadcast, None))
+    try:
+        return await _run(ctx, work, broadcast)
+    except Refusal as refusal:
+        why = refusal.message
+        if not refusal.temporary:
+            await ctx.write(lambda tx: set_error(tx, broadcast, why))
+        raise
+
+
+async def _run(ctx: Context, work: Work, broadcast: BroadcastRow) -> Mapping[str, Any]:
     if broadcast.state == "snapshot":
         await check_owner(ctx, work, LISTS, VIEW)
         await store_audience(ctx, work, broadcast)
     bot = await ctx.bot(broadcast.bot, ctx.settings(CrmSettings).broadcast_bot_name)
+    lists = await ctx.read(lambda reader: lists_of(reader, broadcast))
     pace, sizes = _Pace(broadcast.per_minute), work.slices(100)
     while True:
         zones, rest = await ctx.read(lambda reader: _open_zones(reader, broadcast))
@@ -63,9 +78,13 @@ async def run_broadcast(ctx: Context, work: Work) -> Mapping[str, Any] | None:
         contacts = await ctx.read(lambda reader, zones=zones, most=most: _next(reader, broadcast, zones, most))
         if contacts:
             await pace.wait(len(contacts))
-            await work.write(lambda tx, contacts=contacts: _send(ctx, tx, work, broadcast, bot, contacts))
-    await work.write(lambda tx: set_state(tx, broadcast, "done"))
-    return {"sent": work.done}
+            await work.write(lambda tx, contacts=contacts: _send(ctx, tx, work, broadcast, lists, bot, contacts))
+    await work.write(lambda tx: end_broadcast(tx, broadcast, "done"))
+    return await ctx.read(lambda reader: _result(figures(reader, broadcast.key)))
+
+
+def _result(figures: BroadcastFigures) -> dict[str, Any]:
+    return {"sent": figures.sent, "opted_out": figures.opted_out, "unreachable": sum(figures.unreachable.values())}
 
 
 class _Pace:
@@ -132,33 +151,45 @@ def _next(reader: Reader, broadcast: BroadcastRow, zones: _Zones, most: int) -> 
 
 
 def _send(
-    ctx: Context, tx: Transaction, work: Work, broadcast: BroadcastRow, bot: Account, contacts: Sequence[int]
+    ctx: Context,
+    tx: Transaction,
+    work: Work,
+    broadcast: BroadcastRow,
+    lists: Sequence[int],
+    bot: Account,
+    contacts: Sequence[int],
 ) -> None:
     """Raises `Refusal` if the bot cannot post: then nobody counts as unreachable."""
-    sender = check_can_act(tx, bot.key)
-    stop = ctx.settings(CrmSettings).stop_words
+    sender, settings = check_can_act(tx, bot.key), ctx.settings(CrmSettings)
     for contact in contacts:
-        _deliver(tx, broadcast, sender, contact, stop)
+        if _is_waiting(tx, broadcast, contact):
+            _deliver(tx, broadcast, lists, sender, contact, settings)
     work.note(tx, done=work.done + len(contacts))
 
 
-def _deliver(tx: Transaction, broadcast: BroadcastRow, bot: Account, contact: int, stop: Sequence[str]) -> None:
-    if not _is_waiting(tx, broadcast, contact):
-        return
-    if is_opted_out(tx, contact, broadcast.list):
-        _settle(tx, broadcast, contact, "opted_out")
-        return
+def _deliver(
+    tx: Transaction, broadcast: BroadcastRow, lists: Sequence[int], bot: Account, contact: int, settings: CrmSettings
+) -> None:
     person = _account_of(tx, contact)
-    if person is None:
-        _settle(tx, broadcast, contact, "unreachable", "no_account")
-    elif _has_just_stopped(tx, bot, person, stop):
+    if person is not None:
+        _follow_answers(tx, bot, person, settings)
+    if is_opted_out(tx, contact, person.key if person is not None else None, lists):
         _settle(tx, broadcast, contact, "opted_out")
+    elif person is None:
+        _settle(tx, broadcast, contact, "unreachable", "no_account")
     else:
         refusal = tx.attempt(lambda: _post(tx, broadcast, bot, person, contact))
         if refusal is not None and refusal.code not in _OF_RECIPIENTS:
             raise refusal
         if refusal is not None:
             _settle(tx, broadcast, contact, "unreachable", refusal.code)
+
+
+def _follow_answers(tx: Transaction, bot: Account, person: Account, settings: CrmSettings) -> None:
+    """A word to stop holds from the moment it is posted, and the consumer of answers may not have got to it."""
+    talks = tx.execute("SELECT conversation FROM crm_talks WHERE person = ? AND bot = ?", (person.key, bot.key))
+    for (conversation,) in talks.fetchall():
+        follow_talk(tx, conversation, settings)
 
 
 def _post(tx: Transaction, broadcast: BroadcastRow, bot: Account, person: Account, contact: int) -> None:
@@ -208,21 +239,13 @@ def _account_of(reader: Querying, contact: int) -> Account | None:
     return person_by_key(reader, rows[0]) if rows is not None else None
 
 
-def _has_just_stopped(reader: Querying, bot: Account, person: Account, stop: Sequence[str]) -> bool:
-    """Whether the newest of what the consumer of answers has yet to see is a word to stop."""
-    row = reader.execute(
-        "SELECT m.text FROM crm_talks t JOIN messages m ON m.conversation = t.conversation AND m.sender = t.person "
-        "WHERE t.bot = ? AND t.person = ? AND m.seq > t.seen ORDER BY m.seq DESC LIMIT 1",
-        (bot.key, person.key),
-    ).fetchone()
-    wish = wish_of(row[0], stop, ()) if row is not None else None
-    return wish is not None and not wish.rest
-
-
 def _ended(tx: Transaction, work: EndedWork) -> None:
-    """However a work was cancelled, its broadcast is; one that has failed can be resumed."""
+    """However a work was cancelled, its broadcast is; one that has failed can be resumed, and says why it has."""
+    broadcast = find_broadcast(tx, work.arguments["broadcast"])
     if work.status == "cancelled":
-        set_state(tx, find_broadcast(tx, work.arguments["broadcast"]), "cancelled")
+        end_broadcast(tx, broadcast, "cancelled")
+    if work.status == "failed" and broadcast.error is None:
+        set_error(tx, broadcast, "something is wrong with the plugin; the log of the node says what")
 
 
 KIND = WorkKind("broadcast", run_broadcast, "Broadcast", at_once=8, ended=_ended)

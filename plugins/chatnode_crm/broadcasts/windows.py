@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from zoneinfo import ZoneInfo
 
-from chatnode.api import record
+from chatnode.api import record, zone_of
 
 _DAY = 1_440
-
-
-@cache
-def zone_of(name: str) -> ZoneInfo | None:
-    """The zone with this IANA name, such as Europe/Paris; None if there is none."""
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        return None
-    except KeyError:
-        return None
 
 
 @record(frozen=True)
@@ -40,7 +27,8 @@ class Window:
         """When it opens there, in milliseconds; `now` while it is open."""
         if self.is_open(zone, now):
             return now
-        opening = _local(zone, now).replace(hour=self.opens // 60, minute=self.opens % 60, second=0, microsecond=0)
+        hour, minute = divmod(self.opens % _DAY, 60)  # 24:00 is also the beginning of a day
+        opening = _local(zone, now).replace(hour=hour, minute=minute, second=0, microsecond=0)
         moments = (moment for days in range(3) for moment in _moments(opening + timedelta(days=days)))
         return min(moment for moment in moments if moment > now)
 

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
+from unicodedata import category
 
 from chatnode.api import folded, record
 
 _LONGEST = 200
-_AROUND = " \t\r\n.,;:!?\"'()<>*_-¡¿"
+_MENTION = re.compile(r"^\s*@\S+\s")
+"""What an answer may begin with: the bot's handle."""
 
 
 @record(frozen=True)
 class Wish:
-    """What a recipient asked for; `rest` is what follows the word: the name of a list, or nothing."""
+    """What a recipient asked for; `rest` is what follows the word: the name of a list, nothing, or something else."""
 
     what: Literal["stop", "start"]
     rest: str
 
 
 def as_word(text: str) -> str:
-    """What words are compared by: without case and accents, and what stands around them."""
-    return " ".join(folded(text).strip(_AROUND).split())
+    """What words are compared by: letters and digits alone, without case and accents, with a space for anything else
+    that stands between them."""
+    return " ".join("".join(letter if _is_of_word(letter) else " " for letter in folded(text)).split())
+
+
+def _is_of_word(letter: str) -> bool:
+    return letter.isalnum() or category(letter).startswith("M")
 
 
 def wish_of(text: str, stop: Sequence[str], start: Sequence[str]) -> Wish | None:
-    """What a message asks for: it is one of the words, or begins with one that a list's name follows in the same line.
+    """What a message asks for: its first line that has words is one of the words, or begins with one. What is below,
+    such as a signature, does not matter.
 
-    A longer text that merely contains a word asks for nothing.
+    A text that contains a word further on asks for nothing.
     """
-    if len(text) > _LONGEST:
+    said = next((words for line in text.splitlines() if (words := as_word(_MENTION.sub("", line)))), "")
+    if len(said) > _LONGEST:
         return None
-    said = as_word(text)
-    for what, words in (("stop", stop), ("start", start)):
-        for each in sorted((as_word(word) for word in words), key=len, reverse=True):
-            if each and said == each:
-                return Wish("stop" if what == "stop" else "start", "")
-            if each and said.startswith(f"{each} "):
-                return Wish("stop" if what == "stop" else "start", said.removeprefix(each).strip(_AROUND))
+    stopping, starting = _after(said, stop), _after(said, start)
+    if stopping is not None:
+        return Wish("stop", stopping)
+    return Wish("start", starting) if starting is not None else None
+
+
+def _after(said: str, words: Sequence[str]) -> str | None:
+    """What follows the longest of the words with which it begins; None if there is none."""
+    for each in sorted(map(as_word, words), key=len, reverse=True):
+        if each and f"{said} ".startswith(f"{each} "):
+            return said.removeprefix(each).strip()
     return None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from chatnode.api import Context, Refusal, Transaction, command
-from chatnode_crm.asking import actor_of
+from chatnode.api import Context, Refusal, Transaction, command, json_array
 from chatnode_crm.bulk.model import (
     ApplyTags,
     BulkDone,
@@ -22,12 +21,12 @@ from chatnode_crm.bulk.model import (
 from chatnode_crm.bulk.plan import BulkEnd, BulkPlan, BulkSource, BulkStep, EndOp, Op
 from chatnode_crm.bulk.running import begin
 from chatnode_crm.contacts.finding import keys_by_id
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.changing import copy_name, make_list
 from chatnode_crm.lists.finding import ListRow, find_list, find_lists, find_open_list, list_by_key
 from chatnode_crm.lists.pages import wanted_of
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, TAGS
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.tags.finding import TagRow, find_tag, find_tags, tag_by_key
@@ -119,7 +118,7 @@ async def merge(ctx: Context, asked: MergeLists) -> FilledList:
 
 @command("crm.lists.intersect", permission=LISTS, limit="changes")
 async def intersect(ctx: Context, asked: IntersectLists) -> FilledList:
-    """Make a static list of the contacts that are on at least so many of some lists, or on all of them."""
+    """Create a static list of the contacts that are on all of some lists, or on at least `at_least` of them."""
 
     def write(tx: Transaction) -> FilledList:
         wanted = wanted_of(tx, asked.lists, asked.at_least)
@@ -143,7 +142,7 @@ def _fill(
 
 @command("crm.tags.apply", permission=TAGS, limit="changes")
 async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
-    """Give contacts tags, all of them to each."""
+    """Add tags to contacts."""
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)]
@@ -154,7 +153,7 @@ async def apply(ctx: Context, asked: ApplyTags) -> BulkDone:
 
 @command("crm.tags.remove", permission=TAGS, limit="changes")
 async def remove_tags(ctx: Context, asked: RemoveTags) -> BulkDone:
-    """Remove tags from contacts, or all that they have."""
+    """Remove some or all tags from contacts."""
 
     def write(tx: Transaction) -> BulkDone:
         keys = [row.key for row in find_tags(tx, asked.tags)] if asked.tags else _tags_of(tx, asked)
@@ -192,7 +191,7 @@ async def clear(ctx: Context, asked: ClearTag) -> FilledTag:
 
 @command("crm.tags.merge", permission=TAGS, limit="changes")
 async def merge_tags(ctx: Context, asked: MergeTags) -> FilledTag:
-    """Replace tags by another one: contacts that have one of them get it, and they are deleted."""
+    """Replace tags with another one: contacts with one of them get it, and the old tags are deleted."""
 
     def write(tx: Transaction) -> FilledTag:
         into = find_tag(tx, asked.into, "into")

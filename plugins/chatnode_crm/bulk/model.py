@@ -44,7 +44,7 @@ class CopyList:
 
 @record
 class MergeLists:
-    """What becomes of the lists that are merged `into` another: they stay, are archived or are deleted."""
+    """What happens to the lists that are merged `into` another: they stay, are archived or are deleted."""
 
     sources: ListRefs
     into: GroupRef

@@ -12,14 +12,15 @@ from typing import Any, Literal
 
 import attrs
 
-from chatnode.api import Asker, Querying, Refusal, Transaction, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Asker, Querying, Refusal, Transaction, json_array, record
 from chatnode_crm.lists.changing import archive_list, delete_list
 from chatnode_crm.lists.finding import check_open, list_by_key
 from chatnode_crm.lists.membership import add_many, remove_many
+from chatnode_crm.people.opting import take_along
 from chatnode_crm.pivots import MEMBERS, TAGGINGS, Group, GroupFilter, keys_page
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.selection import Selection
+from chatnode_crm.segments.through import lists_behind, lists_through
 from chatnode_crm.tags.changing import delete_tag
 from chatnode_crm.tags.finding import tag_by_key
 from chatnode_crm.tags.tagging import tag_many, untag_many
@@ -52,6 +53,12 @@ class BulkSource:
             return keys_page(reader, TAGGINGS, GroupFilter(groups), after, limit) if groups else []
         start = bisect_right(self.contacts, after)
         return self.contacts[start : start + limit]
+
+    def through(self, reader: Querying) -> set[int]:
+        """The lists that the contacts come from."""
+        if self.selected is not None:
+            return lists_through(reader, Selection(**self.selected))
+        return lists_behind(reader, self.lists)
 
     def most(self, reader: Querying) -> int | None:
         """How many contacts there are at most; None if that is not known before they were read."""
@@ -98,7 +105,15 @@ def carry_out(tx: Transaction, plan: BulkPlan, keys: Sequence[int]) -> int:
 
     Raises `Refusal("conflict")` if a list was archived meanwhile, or its campaign has begun.
     """
-    return sum(_STEPS[step.op](tx, step.group, keys, plan.actor) for step in plan.steps) if keys else 0
+    if not keys:
+        return 0
+    changed = 0
+    for step in plan.steps:
+        done = _STEPS[step.op](tx, step.group, keys, plan.actor)
+        if step.op == "add" and done:
+            take_along(tx, plan.source.through(tx), step.group, done)
+        changed += len(done)
+    return changed
 
 
 def left_behind(reader: Querying, plan: BulkPlan, limit: int) -> tuple[list[int], int]:
@@ -154,12 +169,12 @@ def end(tx: Transaction, plan: BulkPlan) -> None:
         _ENDS[each.op](tx, each.group, plan.actor)
 
 
-def _add(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> int:
-    return len(add_many(tx, key, contacts, actor=actor)) if _is_open(tx, key) else 0
+def _add(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> Sequence[int]:
+    return add_many(tx, key, contacts, actor=actor) if _is_open(tx, key) else ()
 
 
-def _remove(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> int:
-    return len(remove_many(tx, key, contacts, actor=actor)) if _is_open(tx, key) else 0
+def _remove(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> Sequence[int]:
+    return remove_many(tx, key, contacts, actor=actor) if _is_open(tx, key) else ()
 
 
 def _is_open(tx: Transaction, key: int) -> bool:
@@ -170,12 +185,12 @@ def _is_open(tx: Transaction, key: int) -> bool:
     return row is not None
 
 
-def _tag(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> int:
-    return len(tag_many(tx, key, contacts, actor=actor)) if tag_by_key(tx, key) is not None else 0
+def _tag(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> Sequence[int]:
+    return tag_many(tx, key, contacts, actor=actor) if tag_by_key(tx, key) is not None else ()
 
 
-def _untag(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> int:
-    return len(untag_many(tx, key, contacts, actor=actor)) if tag_by_key(tx, key) is not None else 0
+def _untag(tx: Transaction, key: int, contacts: Sequence[int], actor: int | None) -> Sequence[int]:
+    return untag_many(tx, key, contacts, actor=actor) if tag_by_key(tx, key) is not None else ()
 
 
 def _archive_list(tx: Transaction, key: int, actor: int | None) -> None:
@@ -196,7 +211,7 @@ def _delete_tag(tx: Transaction, key: int, actor: int | None) -> None:
         delete_tag(tx, row, actor=actor)
 
 
-_STEPS: dict[Op, Callable[[Transaction, int, Sequence[int], int | None], int]] = {
+_STEPS: dict[Op, Callable[[Transaction, int, Sequence[int], int | None], Sequence[int]]] = {
     "add": _add, "remove": _remove, "tag": _tag, "untag": _untag,
 }  # fmt: skip
 _ENDS: dict[EndOp, Callable[[Transaction, int, int | None], None]] = {

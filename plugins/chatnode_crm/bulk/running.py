@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Transaction, Work, WorkKind, record
-from chatnode_crm.asking import check_owner
 from chatnode_crm.bulk.plan import (
     BulkEnd,
     BulkPlan,
@@ -21,6 +20,7 @@ from chatnode_crm.bulk.plan import (
     left_behind,
 )
 from chatnode_crm.permissions import LISTS, TAGS
+from chatnode_crm.requester import check_owner
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.settings import CrmSettings
 

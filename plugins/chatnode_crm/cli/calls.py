@@ -39,7 +39,7 @@ def wait_for(call: NodeCall, work: str, stage: str) -> dict[str, Any]:
     try:
         found = _watched(call, work, stage)
     except KeyboardInterrupt:
-        click.echo(f"\nThe work goes on in the node: chatnode work show {work} --watch", err=True)
+        click.echo(f"\nThe work continues in the node: chatnode work show {work} --watch", err=True)
         sys.exit(130)
     if found["status"] != "done":
         why = found.get("error") or "see the node's log"

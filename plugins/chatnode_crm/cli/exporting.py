@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from chatnode.api import counted
 from chatnode_crm.cli.calls import NodeCall, wait_for
 
 FORMATS = {".csv": "csv", ".xlsx": "xlsx", ".vcf": "vcard3"}
@@ -29,7 +30,7 @@ FORMATS = {".csv": "csv", ".xlsx": "xlsx", ".vcf": "vcard3"}
 @click.option("--columns", metavar="NAMES", help="Export these columns, such as email,tags,custom.Birthday.")
 @click.option(
     "--delimiter", type=click.Choice(["comma", "semicolon", "tab", "pipe"]), default="comma", show_default=True,
-    help="What separates the cells of CSV.",
+    help="Delimiter of CSV.",
 )  # fmt: skip
 @click.option("--bom", is_flag=True, help="Begin CSV with a byte order mark, by which Excel recognizes UTF-8.")
 @click.option(
@@ -49,7 +50,7 @@ def export(
     """
     target = None if output == "-" else Path(output)
     if target is not None and target.exists() and not force:
-        raise click.UsageError(f"{output} exists; overwrite it with --force")
+        raise click.UsageError(f"{output} already exists; overwrite it with --force")
     asked: dict[str, Any] = {
         "contacts": _chosen(in_list, filter_, all_),
         "format": format_ or (FORMATS.get(target.suffix.lower(), "csv") if target is not None else "csv"),
@@ -66,12 +67,12 @@ def export(
         _copy(Path(done["path"]), target)
     finally:
         call("crm.exports.delete", export=made["export"])
-    click.echo(f"exported {done['rows']:,} contacts, {done['bytes']:,} bytes", err=True)
+    click.echo(f"exported {counted(done['rows'], 'contact', form=',')}, {done['bytes']:,} bytes", err=True)
 
 
 def _chosen(in_list: str | None, filter_: str | None, all_: bool) -> dict[str, Any]:
     if (in_list is not None) + (filter_ is not None) + all_ != 1:
-        raise click.UsageError("say which contacts: one of --list, --filter and --all")
+        raise click.UsageError("choose the contacts: give one of --list, --filter and --all")
     if in_list is not None:
         return {"in_list": in_list}
     if filter_ is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from chatnode.api import counted
 from chatnode_crm.cli.calls import NodeCall, wait_for
 from chatnode_crm.cli.tables import plain
 
@@ -41,7 +42,7 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
         name, _, value = each.partition("=")
         if value not in _POLICIES.get(name, ()):
             choices = "; ".join(f"{name}={'|'.join(values)}" for name, values in _POLICIES.items())
-            raise click.BadParameter(f"{each!r} is none of {choices}")
+            raise click.BadParameter(f"{each!r} is not one of {choices}")
         found[name] = value
     return found
 
@@ -49,49 +50,63 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--list", "in_list", metavar="NAME",
-    help="Add the contacts to this list. It must exist: chatnode call crm.lists.create name=NAME makes it.",
+    help="Add the contacts to this list. It must exist: chatnode call crm.lists.create name=NAME creates it.",
 )  # fmt: skip
-@click.option("--tag", "tags", metavar="NAME", multiple=True, help="Give the contacts this tag; may be repeated.")
-@click.option("--mapping", "saved", metavar="NAME", help="Read the columns as this saved mapping of the operator says.")
+@click.option("--tag", "tags", metavar="NAME", multiple=True, help="Give the contacts this tag; repeatable.")
+@click.option("--mapping", "saved", metavar="NAME", help="Map columns with this saved mapping of the operator.")
 @click.option(
     "--policy", "policies", metavar="WHAT=HOW", multiple=True, callback=_policies,
-    help="What happens to contacts that exist, such as fields=fill_empty; may be repeated.",
+    help="Policy for existing contacts, such as fields=fill_empty; repeatable.",
 )  # fmt: skip
-@click.option("--encoding", help="Encoding of the file, such as cp1252 (default: as detected).")
-@click.option("--delimiter", help="What separates cells, one character (default: as detected).")
-@click.option("--header/--no-header", default=None, help="Whether the first row has names (default: as detected).")
+@click.option("--encoding", help="Encoding of the file, such as cp1252 (default: detected).")
+@click.option("--delimiter", help="Delimiter, one character (default: detected).")
+@click.option("--header/--no-header", default=None, help="Whether the first row has names (default: detected).")
 @click.option("--sheet", help="Sheet of a workbook (default: the first).")
-@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+@click.option("--dates", "date_form", type=click.Choice(("iso", "dmy", "mdy", "ymd")),
+    help="Order of day, month and year in dates (default: accept only unambiguous dates).",
+)  # fmt: skip
+@click.option("--decimal", type=click.Choice((".", ",")), help="Decimal separator (default: detected).")
+@click.option("--opted-out", metavar="COLUMN", help="Column of opt-outs (default: detected; '': none).")
+@click.option("--dry-run", is_flag=True, help="Print what would happen, without changing anything.")
 @click.option("--errors", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the rows that were not imported to this file, to fix them and import it.",
+    help="Write the rows that were not imported to this file, to fix and import them.",
 )  # fmt: skip
 @click.pass_obj
 def import_file(
     call: NodeCall, file: Path, in_list: str | None, tags: tuple[str, ...], saved: str | None,
-    policies: dict[str, str], dry_run: bool, errors: Path | None, **reading: Any,
+    policies: dict[str, str], date_form: str | None, decimal: str | None, opted_out: str | None, dry_run: bool,
+    errors: Path | None, **reading: Any,
 ) -> None:  # fmt: skip
     """Import contacts from FILE: CSV, XLSX or vCards.
 
-    Contacts that exist are recognized by their e-mail address. Policies say what happens to them:
+    Existing contacts are matched by their email address. Policies decide what happens to them:
 
     \b
-      match=email|external_id      by what they are recognized
+      match=email|external_id      how they are matched
       fields=overwrite_non_empty   skip, fill_empty, overwrite, error
-      empty=keep|erase             what an empty cell does with fields=overwrite
+      empty=keep|erase             effect of an empty cell with fields=overwrite
       tags=add|replace|ignore      lists=add|ignore
       consent=tighten|ignore|overwrite
 
-    The exit status is 1 if rows were not imported, or could not be; 2 if the command itself is wrong.
+    Exits with 1 if any row failed, or with --dry-run would fail; with 2 for a usage error.
     """
     if errors is not None and errors.resolve() == file.resolve():
         raise click.UsageError("--errors would overwrite the file that is imported")
+    mapping = {"date_form": date_form, "decimal": decimal, "opted_out": opted_out}
+    mapping = {name: value for name, value in mapping.items() if value is not None}
+    if saved is not None and mapping:
+        raise click.UsageError("the saved mapping says how dates, numbers and opt-outs are read")
     made = call("crm.imports.create", name=file.name, path=str(file.resolve()))["import"]
     id = made["id"]
     chosen: dict[str, Any] = {"saved": saved, "list": in_list, "tags": list(tags), "policies": policies}
+    chosen["mapping"] = mapping
     chosen["reading"] = {name: value for name, value in reading.items() if value is not None}
     kept = False
     try:
         call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
+        if saved is None:
+            for note in call("crm.imports.detect", **{"import": id}).get("notes", ()):
+                click.echo(f"note: {plain(note)}", err=True)
         kept = not dry_run
         failed = _run(call, file, id, dry_run)
         if failed and errors is not None:
@@ -109,11 +124,11 @@ def _run(call: NodeCall, file: Path, id: str, dry_run: bool) -> int:
     planned = _carried_out(call, "crm.imports.plan", id, "checking")
     if dry_run:
         counts = planned["plan"]
-        click.echo(f"{file}: {planned['rows']:,} rows; nothing was changed. An import would have:")
+        click.echo(f"{file}: {counted(planned['rows'], 'row', form=',')}; nothing was changed. An import would have:")
     else:
         done = _carried_out(call, "crm.imports.start", id, "importing")
         counts = done["counts"]
-        click.echo(f"{file}: {done['rows']:,} rows; import {id}")
+        click.echo(f"{file}: {counted(done['rows'], 'row', form=',')}; import {id}")
     _print_counts(counts)
     failed = counts["invalid"] + counts["suppressed"]
     if failed:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from chatnode.api import counted
 from chatnode_crm.cli.calls import NodeCall, pages
 from chatnode_crm.cli.tables import print_table
 
@@ -31,7 +32,7 @@ def _row_of(found: dict[str, Any]) -> tuple[object, ...]:
 @click.command()
 @click.pass_obj
 def tags(call: NodeCall) -> None:
-    """List the tags, with how many contacts have each."""
+    """List the tags, with their number of contacts."""
     print_table(
         ("NAME", "COLOR", "CONTACTS"),
         ((each["name"], each["color"], each["contact_count"]) for each in pages(call, "crm.tags.list", "tags")),
@@ -57,10 +58,10 @@ def fields(call: NodeCall) -> None:
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Number of lists, tags and places.")
 @click.pass_obj
 def stats(call: NodeCall, days: int, top: int) -> None:
-    """Show how many contacts there are, and how that changes."""
+    """Show the number of contacts and its growth."""
     places = call("crm.statistics.geography", limit=top)
     growth = call("crm.statistics.growth", days=days)["days"]
-    click.echo(f"{places['total']:,} contacts")
+    click.echo(f"{counted(places['total'], 'contact', form=',')}")
     _heading(f"The last {days} days")
     print_table(
         ("DATE", "NEW", "DELETED", "TOTAL"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from chatnode.api import Context, Reader
+from chatnode.api import Context, Reader, counted
 from chatnode_crm.contacts import finding, index
 from chatnode_crm.contacts.words import words_of
 
@@ -23,15 +23,15 @@ def check(reader: Reader) -> list[str]:
 def _problems(reader: Reader) -> Iterator[str]:
     for row in finding.newest(reader, 2**62, MOST):
         if row.words != words_of(attrs.asdict(row)):
-            yield f"the contact {row.id} has other words than its fields"
+            yield f"the contact {row.id} has search words that differ from its fields"
         elif not index.is_found(reader, (row.key, row.words)):
-            yield f"the contact {row.id} is not found by its words"
+            yield f"the contact {row.id} is missing from the search index"
     for table in ("crm_notes", "crm_redirects"):
         (lost,) = reader.execute(
             f"SELECT count(*) FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM crm_contacts c WHERE c.key = t.contact)"  # noqa: S608
         ).fetchone()
         if lost:
-            yield f"{lost} rows of {table} are of contacts that do not exist"
+            yield f"no contact for {counted(lost, 'row')} of {table}"
 
 
 async def repair(ctx: Context) -> dict[str, int]:

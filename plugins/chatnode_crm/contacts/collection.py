@@ -35,7 +35,7 @@ _KINDS: dict[fields.FieldKind, tuple[kinds.Kind, bool]] = {
 
 CONTACTS = Collection(
     "crm_contacts",
-    "The contacts of the organisation, with the fields that users define as `custom.<name>`.",
+    "The contacts of the organization, with the fields that users define as `custom.<name>`.",
     "crm_contacts item",
     "TRUE",
     (

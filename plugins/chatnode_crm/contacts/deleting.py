@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, json_array
 from chatnode_crm.contacts import finding, index, journal, notes
 from chatnode_crm.contacts.events import CrmContactDeleted
 from chatnode_crm.contacts.forgetting import forget_elsewhere
-from chatnode_crm.jsons import json_array
 
 
 def delete_many(tx: Transaction, keys: Sequence[int], *, reason: str | None, actor: int | None) -> int:
@@ -32,7 +31,7 @@ def delete_many(tx: Transaction, keys: Sequence[int], *, reason: str | None, act
         [(row.key, row.id, gid) for gid, row in enumerate(found, first)],
     )
     journal.note_deletions(tx, found, first, reason, actor)
-    journal.settle(tx, first, tx.record_many(CrmContactDeleted, gone, actor=actor))
+    journal.move_to_gids(tx, first, tx.record_many(CrmContactDeleted, gone, actor=actor))
     return len(gone)
 
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Querying, Refusal, Transaction, folded, new_id, record
+from chatnode.api import DAY_MS, IntegrityError, Querying, Refusal, Transaction, counted, folded, new_id, record
+from chatnode_crm.contacts.values.flags import read_flag
 from chatnode_crm.contacts.values.text import clean_lines
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
-KINDS: tuple[FieldKind, ...] = get_args(FieldKind)
 MOST_CHARS = 10_000
 MOST_NUMBER = 2**53 - 1
-_FLAGS = {
-    "true": 1, "yes": 1, "1": 1, "y": 1, "on": 1, "x": 1, "false": 0, "no": 0, "0": 0, "n": 0, "off": 0,
-}  # fmt: skip
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,16}(\.[0-9]*)?")
+"""With the digits that `MOST_NUMBER` has: `int` raises an error for very many."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_MS = 86_400_000
 
 
 @record(frozen=True)
@@ -122,7 +119,7 @@ def _text(value: Any) -> str:
         raise BadValue("contains a character that is not allowed in text")
     text = clean_lines(text)
     if len(text) > MOST_CHARS:
-        raise BadValue(f"has {len(text)} characters; the maximum is {MOST_CHARS}")
+        raise BadValue(f"has {counted(len(text), 'character')}; the maximum is {MOST_CHARS}")
     return text
 
 
@@ -145,10 +142,10 @@ def _date(value: Any) -> int:
 
 
 def _flag(value: Any) -> int:
-    found = int(value) if isinstance(value, bool) else _FLAGS.get(str(value).strip().lower())
+    found = value if isinstance(value, bool) else read_flag(str(value))
     if found is None:
         raise BadValue("must be true or false")
-    return found
+    return int(found)
 
 
 def _choice(choices: Sequence[str], value: Any) -> str:
@@ -170,7 +167,7 @@ def named(known: Mapping[str, FieldRow], custom: Mapping[str, Any]) -> dict[str,
 def _shown(field: FieldRow, value: Any) -> Any:
     if field.kind == "flag":
         return bool(value)
-    return (_EPOCH + timedelta(days=value // _DAY_MS)).date().isoformat() if field.kind == "date" else value
+    return (_EPOCH + timedelta(days=value // DAY_MS)).date().isoformat() if field.kind == "date" else value
 
 
 # ---- changing
@@ -230,4 +227,4 @@ def _choices(kind: FieldKind, choices: Sequence[str]) -> str | None:
 
 
 def _taken(name: str) -> Refusal:
-    return Refusal("conflict", f"there is already a field {name[:80]!r}", path="name")
+    return Refusal("conflict", f"the field {name[:80]!r} already exists", path="name")

@@ -1,4 +1,4 @@
-"""Finding contacts: by id, key, e-mail address or external id."""
+"""Finding contacts: by id, key, email address or external id."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from chatnode.api import Querying, Refusal, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, Refusal, json_array, record
 
 
 @record(frozen=True)
@@ -87,7 +86,7 @@ def keys_by_id(reader: Querying, ids: Iterable[str]) -> dict[str, int]:
 
 
 def keys_by_email(reader: Querying, email_keys: Iterable[str]) -> dict[str, int]:
-    """Keys by normalised e-mail address, of those that exist."""
+    """Keys by normalized email address, of those that exist."""
     return _keys(reader, "email_key", json_array(email_keys))
 
 

@@ -1,4 +1,4 @@
-"""What a contact must have: an e-mail address, a phone number, an external id, or an identity in a chat.
+"""What a contact must have: an email address, a phone number, an external id, or an identity in a chat.
 
 Identities belong to another part of the plugin, so `chatnode_crm/__init__.py` names the function that knows them.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from chatnode.api import Querying
 
 IDENTIFYING = ("email", "external_id", "phone")
-REASON = "a contact needs an e-mail address, a phone number, an external id, or an identity in a chat"
+REASON = "a contact needs an email address, a phone number, an external id, or an identity in a chat"
 
 HasIdentity = Callable[[Querying, int], bool]
 """Whether the contact with this key has an identity in a chat."""

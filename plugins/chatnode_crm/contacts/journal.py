@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import Querying, Transaction, record
+from chatnode.api import Querying, Transaction, json_array, record
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.finding import ContactRow
-from chatnode_crm.jsons import json_array
 
 _DERIVED = frozenset({"email_key", "phone_key"})
 _OF_DELETED = (
@@ -49,7 +49,7 @@ def note_updates(
         before = {name: getattr(row, name) for name in new if name not in _DERIVED}
         after = {name: value for name, value in new.items() if name not in _DERIVED}
         if "custom" in new:
-            before["custom"], after["custom"] = _changed(_object(row.custom), _object(new["custom"]))
+            before["custom"], after["custom"] = _changed(read_custom(row.custom), read_custom(new["custom"]))
         rows.append((gid, row.key, _json(before), _json(after), None, actor, tx.now))
     tx.executemany(_INSERT, rows)
 
@@ -67,7 +67,7 @@ def note_deletions(
     tx.executemany(_INSERT, rows)
 
 
-def settle(tx: Transaction, first: int, gids: Sequence[int]) -> None:
+def move_to_gids(tx: Transaction, first: int, gids: Sequence[int]) -> None:
     """Move entries that were noted with the gids from `first` on to those that their events have. They differ if other
     plugins recorded events of their own meanwhile."""
     moved = [(gid, expected) for expected, gid in enumerate(gids, first) if gid != expected]
@@ -121,7 +121,7 @@ _MOST = 1_000
 
 
 def _values(row: ContactRow) -> dict[str, Any]:
-    return {**{name: getattr(row, name) for name in _OF_DELETED}, "custom": _object(row.custom)}
+    return {**{name: getattr(row, name) for name in _OF_DELETED}, "custom": read_custom(row.custom)}
 
 
 def _entry(row: tuple[Any, ...]) -> JournalEntry:
@@ -134,10 +134,6 @@ def _entry(row: tuple[Any, ...]) -> JournalEntry:
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}
-
-
-def _object(custom: str | None) -> dict[str, Any]:
-    return orjson.loads(custom) if custom is not None else {}
 
 
 def _json(value: Any) -> str:

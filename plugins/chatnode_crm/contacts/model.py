@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Whole, record
+from chatnode.api import After, Id, Items, Text, Whole, record
 from chatnode_crm.contacts.fields import FieldKind
-from chatnode_crm.cursors import After
 
 Value = Annotated[str, Text(100_000, free=True)]  # the real bounds are those of `values.py`
 OwnerRef = Annotated[str, Text(63)]
@@ -66,7 +65,7 @@ class CrmContact(_Stored, total=False):
 
 @record
 class CustomField:
-    """A field that users defined. `choices` are the words that a field of the kind choice takes."""
+    """A field that users defined. `choices` are the possible values of a field of the kind choice."""
 
     id: str
     name: str
@@ -165,7 +164,7 @@ class OfContact:
 
 @record
 class DeleteContact:
-    """`reason` is told to consumers of the event, such as `user_request`."""
+    """`reason`, such as `user_request`, is passed to consumers of the event."""
 
     contact: Id
     reason: Reason = "user_request"
@@ -199,9 +198,11 @@ class SearchContacts:
 @record
 class UpsertContacts:
     """Each of up to 1,000 rows is an object with the fields of a contact, besides them `owner`, `opted_out` and
-    `custom`. An empty text or null removes a value."""
+    `custom`. An empty text or null removes a value. `consent`: with `tighten`, `opted_out` false changes nothing in a
+    contact that opted out; with `overwrite` it does, but what a user answered to a broadcast still holds."""
 
     contacts: Annotated[list[dict[str, Any]], Items(MOST_ROWS)]
+    consent: Literal["tighten", "overwrite"] = "tighten"
 
 
 @record

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Querying, Refusal, Transaction, new_id, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, Refusal, Transaction, counted, json_array, new_id, record
 
 
 @record(frozen=True)
@@ -27,7 +26,7 @@ def add(tx: Transaction, contact: int, text: str, author: int | None, most: int)
     """Raises `Refusal("too_large")` if the contact has `most` notes; 0 is no limit."""
     (count,) = tx.execute("SELECT count(*) FROM crm_notes WHERE contact = ?", (contact,)).fetchone()
     if most and count >= most:
-        raise Refusal("too_large", f"the contact has {most} notes, which is the maximum", path="contact")
+        raise Refusal("too_large", f"the contact has {counted(most, 'note')}, which is the maximum", path="contact")
     row = tx.execute(
         "INSERT INTO crm_notes (id, contact, text, author, at) VALUES (?, ?, ?, ?, ?) "
         "RETURNING key, id, contact, text, author, at",

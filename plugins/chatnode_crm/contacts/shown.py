@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import Querying, rfc3339
+from chatnode.api import Querying, json_array, rfc3339
 from chatnode_crm.contacts import fields
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.finding import ContactRow
-from chatnode_crm.jsons import json_array
 
 TEXTS = (
     "email", "external_id", "first_name", "last_name", "company", "phone", "country", "city", "description",
@@ -76,7 +76,7 @@ def data_of(reader: Querying, values: Mapping[str, Any]) -> dict[str, Any]:
 def all_fields(reader: Querying, row: ContactRow) -> dict[str, Any]:
     """Every field of a contact that can change, null without a value; custom fields only if they have one."""
     values = {name: getattr(row, name) for name in _CHANGEABLE}
-    values["custom"] = orjson.loads(row.custom) if row.custom is not None else {}
+    values["custom"] = read_custom(row.custom)
     return fields_of(reader, values)
 
 

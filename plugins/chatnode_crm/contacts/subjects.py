@@ -8,13 +8,8 @@ _BITS = 40
 _MASK = (1 << _BITS) - 1
 
 
-def pack(other: int, contact: int) -> int:
-    """The subject of an event about a contact and another object, by their keys."""
-    return other << _BITS | contact
-
-
 def pack_many(other: int, contacts: Iterable[int]) -> list[int]:
-    """The subjects of events about contacts and one other object."""
+    """The subjects of events about contacts and one other object, by their keys."""
     high = other << _BITS
     return [high | contact for contact in contacts]
 

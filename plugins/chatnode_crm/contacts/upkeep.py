@@ -8,23 +8,25 @@ from collections.abc import Callable
 import orjson
 import trio
 
-from chatnode.api import Context, Task, Transaction, now_ms
+from chatnode.api import DAY_MS, Context, Task, Transaction, counted, now_ms
 from chatnode_crm.contacts import fields, index, journal
 from chatnode_crm.settings import CrmSettings
 
 AT_ONCE = 200
 """Rows per transaction."""
 _REST = 0.01
-_DAY_MS = 86_400_000
 
 
 async def tidy(ctx: Context) -> str | None:
     """Do all that is due."""
-    until = now_ms() - ctx.settings(CrmSettings).changes_days * _DAY_MS
+    until = now_ms() - ctx.settings(CrmSettings).changes_days * DAY_MS
     entries = await _repeat(ctx, lambda tx: journal.remove_old(tx, until, AT_ONCE))
     values = await _strip(ctx)
     await _repeat(ctx, _tidy_words)
-    return f"removed {entries} entries of the journal, {values} values of deleted fields" if entries or values else None
+    if not entries and not values:
+        return None
+    removed = counted(entries, "journal entry", "journal entries")
+    return f"removed {removed}, {counted(values, 'value')} of deleted fields"
 
 
 async def _repeat(ctx: Context, step: Callable[[Transaction], int]) -> int:

@@ -1,13 +1,14 @@
-"""Creating or changing contacts by e-mail address or external id, in one transaction: each row has its own verdict."""
+"""Creating or changing contacts by email address or external id, in one transaction: each row has its own verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from chatnode.api import Transaction, record
 from chatnode_crm.contacts import finding, writing
 from chatnode_crm.contacts.completing import filling
+from chatnode_crm.contacts.consenting import suppressed_emails
 from chatnode_crm.contacts.finding import ContactRow
 from chatnode_crm.contacts.preparing import PreparedContact, opted
 from chatnode_crm.contacts.values import FieldFault
@@ -76,6 +77,7 @@ def _write(
     """Write rows; returns those that are about the same contact as one before, and must be decided afterwards."""
     by_email = finding.keys_by_email(tx, [key for number in batch if (key := rows[number].email_key)])
     by_external = finding.keys_by_external(tx, [id for number in batch if (id := rows[number].external_id)])
+    erased = suppressed_emails(tx, [key for number in batch if (key := rows[number].email_key) and key not in by_email])
     there = {row.key: row for row in finding.rows(tx, [*{*by_email.values(), *by_external.values()}])}
     new: list[int] = []
     changed: dict[int, int] = {}
@@ -84,7 +86,7 @@ def _write(
         row = rows[number]
         email, external = by_email.get(row.email_key or ""), by_external.get(row.external_id or "")
         key = email if external is None else external
-        if fault := _fault(row, email, external, there):
+        if fault := _fault(row, email, external, there, erased):
             decided[number] = Decided("invalid", faults=[fault])
         elif key is None:
             new.append(number)
@@ -106,14 +108,20 @@ def _changes(row: Candidate, there: ContactRow, now: int) -> dict[str, Any]:
     return {**filling(there, given, row.more), **given}
 
 
-def _fault(row: Candidate, email: int | None, external: int | None, there: dict[int, ContactRow]) -> FieldFault | None:
+def _fault(
+    row: Candidate, email: int | None, external: int | None, there: dict[int, ContactRow], erased: Collection[str]
+) -> FieldFault | None:
     """Why a row cannot be written."""
-    if not row.names:
+    if row.email_key in erased:
         return FieldFault(
-            "email", "required", "give an e-mail address or an external id, by which the contact is found"
+            "email",
+            "suppressed",
+            "the contact with this address was erased; a user can create it again by hand",
         )
+    if not row.names:
+        return FieldFault("email", "required", "give an email address or an external id, by which the contact is found")
     if email is not None and external is not None and email != external:
-        return FieldFault("external_id", "conflict", "belongs to another contact than the e-mail address does")
+        return FieldFault("external_id", "conflict", "belongs to another contact than the email address does")
     if email is not None and external is None and row.external_id and there[email].external_id is not None:
-        return FieldFault("external_id", "conflict", "the contact with this e-mail address has another external id")
+        return FieldFault("external_id", "conflict", "the contact with this email address has another external id")
     return None

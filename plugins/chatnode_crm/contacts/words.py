@@ -1,4 +1,4 @@
-"""The words that contacts are found by: those of names and company, e-mail address and its domain, phone number.
+"""The words that contacts are found by: those of names and company, email address and its domain, phone number.
 
 They are stored with the contact. When this module makes other words of the same contact, add a step that makes those of
 all contacts again.

@@ -1,22 +1,25 @@
 """Creating and changing contacts, many at a time. Events and journal have the real changes only.
 
-Values are given by the names of columns. Texts are normalised and checked already (`values.py`), with `email_key` and
-`phone_key` beside `email` and `phone`. `custom` is a dict by the field's key, as text. None and "" mean no value.
+Values are given by the names of columns. Texts are normalized and checked already (`values.py`), with `email_key` and
+`phone_key` beside `email` and `phone`. `custom` is a dict by the field's key, as text; a key without a field is left
+out. None and "" mean no value.
 """
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from chatnode.api import IntegrityError, Refusal, Transaction
 from chatnode_crm.contacts import finding, index, journal
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.deleting import delete_many, erase_many
 from chatnode_crm.contacts.events import CrmContactCreated, CrmContactUpdated
+from chatnode_crm.contacts.fields import by_key
 from chatnode_crm.contacts.finding import ContactRow
 from chatnode_crm.contacts.words import words_of
 
@@ -40,19 +43,19 @@ _RANDOM_BYTES = 10
 def create_many(tx: Transaction, rows: Sequence[Values], *, source: str, actor: int | None) -> list[int]:
     """Create contacts; returns their keys, in order.
 
-    Raises `Refusal("conflict")` for an e-mail address or external id that another contact has; what was written before
+    Raises `Refusal("conflict")` for an email address or external id that another contact has; what was written before
     is for the caller to undo.
     """
     keys = list(range(tx.next_gid, tx.next_gid + len(rows)))
     token, digits = os.urandom(_RANDOM_BYTES * len(rows)).hex(), 2 * _RANDOM_BYTES
-    now, stored = tx.now, list[tuple[Any, ...]]()
+    now, stored, fields = tx.now, list[tuple[Any, ...]](), _fields(tx, rows)
     for key, values in zip(keys, rows, strict=True):
         get, at = values.get, len(stored) * digits
         custom, cells = get("custom"), [*map(get, FIELDS)]
         if "" in cells:
             cells = [cell or None for cell in cells]
         stored.append((
-            key, f"{key:012x}{token[at : at + digits]}", *cells, _json(custom) if custom else None,
+            key, f"{key:012x}{token[at : at + digits]}", *cells, _json(_living(custom, fields)) if custom else None,
             source, key, now, actor, now, actor, words_of(values),
         ))  # fmt: skip
     try:
@@ -72,8 +75,11 @@ def update_many(tx: Transaction, changes: Sequence[tuple[int, Values]], *, actor
     Raises `Refusal("conflict")` as `create_many` does.
     """
     before = {row.key: row for row in finding.rows(tx, [key for key, _ in changes])}
+    fields = _fields(tx, [values for _, values in changes])
     differing = [
-        (before[key], new) for key, values in changes if key in before and (new := _difference(before[key], values))
+        (before[key], new)
+        for key, values in changes
+        if key in before and (new := _difference(before[key], values, fields))
     ]
     if not differing:
         return []
@@ -84,16 +90,16 @@ def update_many(tx: Transaction, changes: Sequence[tuple[int, Values]], *, actor
     except IntegrityError:
         raise _conflict(tx, [new for _, new in differing], keys) from None
     journal.note_updates(tx, differing, first, actor)
-    journal.settle(tx, first, tx.record_many(CrmContactUpdated, keys, actor=actor))
+    journal.move_to_gids(tx, first, tx.record_many(CrmContactUpdated, keys, actor=actor))
     return keys
 
 
-def _difference(row: ContactRow, values: Values) -> dict[str, Any]:
+def _difference(row: ContactRow, values: Values, fields: Collection[str]) -> dict[str, Any]:
     """What of the values is not in the row yet; of `custom`, all fields as they are to be."""
     new = {name: values[name] or None for name in FIELDS if name in values}
     different = {name: value for name, value in new.items() if value != getattr(row, name)}
-    if given := values.get("custom"):
-        custom = _json(_stored(row.custom) | given)
+    if given := _living(values.get("custom") or {}, fields):
+        custom = _json(read_custom(row.custom) | given)
         if custom != row.custom:
             different["custom"] = custom
     return different
@@ -136,14 +142,20 @@ def _conflict(tx: Transaction, rows: Sequence[Values], keys: Sequence[int]) -> R
         for value, key in given:
             if holders.setdefault(value, key) != key:
                 return Refusal("conflict", f"another contact has the {_NAMES[path]} {value[:100]!r}", path=path)
-    return Refusal("conflict", "two contacts cannot have the same e-mail address or external id")
+    return Refusal("conflict", "two contacts cannot have the same email address or external id")
 
 
-_NAMES = {"email": "e-mail address", "external_id": "external id"}
+_NAMES = {"email": "email address", "external_id": "external id"}
 
 
-def _stored(custom: str | None) -> dict[str, Any]:
-    return orjson.loads(custom) if custom is not None else {}
+def _fields(tx: Transaction, rows: Sequence[Values]) -> Collection[str]:
+    """The keys of the fields that users have defined, if some values need them."""
+    return by_key(tx) if any(values.get("custom") for values in rows) else ()
+
+
+def _living(custom: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
+    """Without values of fields that were deleted after the values were checked: nothing would remove them again."""
+    return {key: value for key, value in custom.items() if key in fields}
 
 
 def _json(custom: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chatnode.api import OPERATE, Context, Nothing, Refusal, Transaction, command, new_id, now_ms, rfc3339
+from chatnode.api import DAY_MS, OPERATE, Context, Nothing, Refusal, Transaction, command, new_id, now_ms, rfc3339
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
@@ -22,8 +22,8 @@ from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.exports.upkeep import delete_files
 from chatnode_crm.exports.writing import EXPORT
 from chatnode_crm.files.writing.formats import FORMATS, FileOptions, FormatName
-from chatnode_crm.links import DAY_SECONDS
 from chatnode_crm.permissions import EXPORT as MAY_EXPORT
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments import selection
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.settings import CrmSettings
@@ -64,7 +64,7 @@ async def get(ctx: Context, asked: OfExport) -> ExportReply:
 @command("crm.exports.list", permission=MAY_EXPORT, reads=True)
 async def list_exports(ctx: Context, asked: ListExports) -> ContactExports:
     """Your exports of the last day, newest first; those who may operate the node see everybody's."""
-    limit, owner = ctx.page_size(asked.limit), _key(ctx)
+    limit, owner = ctx.page_size(asked.limit), actor_of(ctx)
     rows = await ctx.read(
         lambda reader: stored.page(reader, owner, asked.before, limit + 1, all=ctx.may(OPERATE, reads=True))
     )
@@ -82,7 +82,7 @@ async def link(ctx: Context, asked: OfExport) -> ExportLink:
     me = ctx.me
     row = await ctx.read(lambda reader: stored.find(reader, asked.export, me.key))
     stored.refuse_unless_done(row)
-    seconds = min(DAY_SECONDS, ((expires_at(ctx, row) or 0) - now_ms()) / 1000)
+    seconds = min(DAY_MS / 1000, ((expires_at(ctx, row) or 0) - now_ms()) / 1000)
     if seconds <= 0:
         raise Refusal("gone", "the file of the export has expired", path="export")
     return ExportLink(LINKS.make(ctx, f"exports/{row.id}", row.id, seconds), rfc3339(now_ms() + int(seconds * 1000)))
@@ -93,7 +93,7 @@ async def delete(ctx: Context, asked: OfExport) -> Nothing:
     """Delete the file of an export, or stop writing it. Links to it end."""
 
     def remove(tx: Transaction) -> ExportRow:
-        row = stored.find(tx, asked.export, _key(ctx), all=ctx.may(OPERATE))
+        row = stored.find(tx, asked.export, actor_of(ctx), all=ctx.may(OPERATE))
         if row.status != "removed":
             stored.remove(tx, [row.key], None)
             ctx.audit(tx, "exports.delete", row.id)
@@ -110,11 +110,8 @@ async def delete(ctx: Context, asked: OfExport) -> Nothing:
 
 
 async def _read(ctx: Context, asked: OfExport) -> ExportRow:
-    return await ctx.read(lambda reader: stored.find(reader, asked.export, _key(ctx), all=ctx.may(OPERATE, reads=True)))
-
-
-def _key(ctx: Context) -> int | None:
-    return ctx.account.key if ctx.account is not None else None
+    all = ctx.may(OPERATE, reads=True)
+    return await ctx.read(lambda reader: stored.find(reader, asked.export, actor_of(ctx), all=all))
 
 
 def _file_name(format: FormatName, now: int) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from io import BufferedRandom
 from pathlib import Path
 
-from chatnode.api import Context
+from chatnode.api import Context, sync_directory
 
 PART = ".part"
 """Ends the name of a file that is being written."""
@@ -35,11 +35,7 @@ def put_in_place(file: BufferedRandom, path: Path) -> tuple[int, str]:
     file.seek(0)
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     os.rename(file.name, path)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(path.parent)
     return size, sha256
 
 

@@ -15,10 +15,10 @@ Shown = Literal["waiting", "running", "paused", "done", "failed", "cancelled", "
 @record
 class CreateExport:
     """`columns` are names such as `email`, `tags`, `lists`, `created_at` and `custom.<name>`; or a `preset` has them:
-    `standard`, with e-mail address, names, company, phone, country, city and the time of creation, or `full`, with all
+    `standard`, with email address, names, company, phone, country, city and the time of creation, or `full`, with all
     columns, also those of custom fields. Without either, vCards are full and other files standard.
 
-    `delimiter` and `bom` (a mark by which Excel recognises UTF-8) are for CSV.
+    `delimiter` and `bom` (a mark by which Excel recognizes UTF-8) are for CSV.
     """
 
     contacts: Selection

@@ -6,13 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import orjson
-
-from chatnode.api import Asker, Querying, Reader
+from chatnode.api import Asker, Querying, Reader, json_array
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.finding import keys_by_id
 from chatnode_crm.exports.columns import ChosenColumn
 from chatnode_crm.files.writing.columns import Value
-from chatnode_crm.jsons import json_array
 from chatnode_crm.segments.matching import matching_sql
 from chatnode_crm.segments.selection import Selection, as_filter
 
@@ -66,9 +64,7 @@ class RowSource:
         present = [row[0] for row in found]
         if self._is_plain:
             return present, [row[2:] for row in found]
-        custom: list[dict[str, Any]] = (
-            [orjson.loads(row[1]) if row[1] is not None else {} for row in found] if self._has_custom else []
-        )
+        custom: list[dict[str, Any]] = [read_custom(row[1]) for row in found] if self._has_custom else []
         cells = [self._cells(reader, each, asked, found, custom) for each in self._columns]
         return present, list(zip(*cells, strict=True))
 

@@ -7,6 +7,7 @@ from base64 import b64encode
 from chatnode.api import (
     Account,
     Context,
+    FileLinks,
     FilePart,
     Querying,
     Request,
@@ -20,7 +21,6 @@ from chatnode_crm.exports import stored
 from chatnode_crm.exports.files import directory
 from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.files.writing.formats import FORMATS
-from chatnode_crm.links import SIGNATURE, FileLinks
 from chatnode_crm.permissions import EXPORT
 
 LINKS = FileLinks("export", EXPORT)
@@ -57,7 +57,7 @@ async def send_export(ctx: Context, request: Request) -> Response:
 async def _permitted(ctx: Context, request: Request) -> tuple[Account, ExportRow]:
     """The user who asks, and the export. Raises `Refusal`."""
     id = request.path["id"]
-    if SIGNATURE in request.query:
+    if LINKS.is_link(request.query):
         LINKS.check(ctx, request.query, id)
         account, row = await ctx.read(lambda reader: _by_link(reader, request, id))
     else:

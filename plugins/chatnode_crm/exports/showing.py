@@ -7,18 +7,16 @@ from typing import Any
 import attrs
 import orjson
 
-from chatnode.api import Context, Refusal, rfc3339
+from chatnode.api import HOUR_MS, Context, Refusal, rfc3339, rfc3339_or_none
 from chatnode_crm.exports.files import directory
 from chatnode_crm.exports.model import ExportInfo
 from chatnode_crm.exports.stored import ExportRow
 from chatnode_crm.settings import CrmSettings
 
-_HOUR_MS = 3_600_000
-
 
 def expires_at(ctx: Context, row: ExportRow) -> int | None:
     """When the file is deleted, in milliseconds."""
-    return None if row.finished_at is None else row.finished_at + int(ctx.settings(CrmSettings).export_hours * _HOUR_MS)
+    return None if row.finished_at is None else row.finished_at + int(ctx.settings(CrmSettings).export_hours * HOUR_MS)
 
 
 async def shown(ctx: Context, row: ExportRow) -> ExportInfo:
@@ -48,10 +46,10 @@ def _stored(ctx: Context, row: ExportRow) -> ExportInfo:
         rows=row.rows,
         bytes=row.bytes,
         sha256=row.sha256,
-        finished_at=_time(row.finished_at),
-        expires_at=_time(expires_at(ctx, row)) if has_file else None,
-        downloaded_at=_time(row.downloaded_at),
-        removed_at=_time(row.removed_at),
+        finished_at=rfc3339_or_none(row.finished_at),
+        expires_at=rfc3339_or_none(expires_at(ctx, row)) if has_file else None,
+        downloaded_at=rfc3339_or_none(row.downloaded_at),
+        removed_at=rfc3339_or_none(row.removed_at),
         error=row.error,
         path=str(directory(ctx) / row.file) if ctx.operator and has_file else None,
     )
@@ -62,7 +60,3 @@ def _chosen(row: ExportRow) -> dict[str, Any] | None:
         return None
     contacts: dict[str, Any] = orjson.loads(row.choice)["contacts"]
     return {name: value for name, value in contacts.items() if value is not None and value is not False}
-
-
-def _time(ms: int | None) -> str | None:
-    return None if ms is None else rfc3339(ms)

@@ -7,11 +7,10 @@ from typing import Literal
 
 import attrs
 
-from chatnode.api import Account, Querying, Refusal, Transaction, record
+from chatnode.api import DAY_MS, Account, Querying, Refusal, Transaction, counted, record
 from chatnode_crm.exports.keys import KeySet, any_in, by_part
 from chatnode_crm.files.writing.formats import FORMATS, FormatName
 
-DAY_MS = 86_400_000
 ExportStatus = Literal["waiting", "writing", "done", "removed"]
 
 
@@ -81,7 +80,7 @@ def refuse_too_many(tx: Querying, account: Account, most: int, now: int) -> None
         wait = (rows[-1][0] + DAY_MS - now) / 1000
         raise Refusal(
             "rate_limited",
-            f"you made {most} exports within a day, which is the maximum (plugins.crm.exports_per_day)",
+            f"you made {counted(most, 'export')} within a day, which is the maximum (plugins.crm.exports_per_day)",
             retry_after=max(1.0, wait),
         )
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import trio
 
-from chatnode.api import Context, Task, now_ms
+from chatnode.api import HOUR_MS, Context, Task, counted, now_ms
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.files import delete_unwanted, directory
 from chatnode_crm.settings import CrmSettings
 
-_HOUR_MS = 3_600_000
-
 
 async def clean(ctx: Context) -> str | None:
     """Delete what is due; returns what was done, or None."""
-    before = now_ms() - int(ctx.settings(CrmSettings).export_hours * _HOUR_MS)
+    before = now_ms() - int(ctx.settings(CrmSettings).export_hours * HOUR_MS)
     if await ctx.read(lambda reader: stored.any_old(reader, before)):
         await ctx.write(lambda tx: stored.remove_old(tx, before))
     files, size = await delete_files(ctx)
-    return f"deleted {files} files of exports, {size} bytes" if files else None
+    return f"deleted {counted(files, 'file')} of exports, {size} bytes" if files else None
 
 
 async def delete_files(ctx: Context) -> tuple[int, int]:

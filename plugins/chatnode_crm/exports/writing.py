@@ -16,7 +16,6 @@ import attrs
 import trio
 
 from chatnode.api import Asker, Context, Reader, Refusal, Transaction, Work, WorkKind, record
-from chatnode_crm.asking import check_owner
 from chatnode_crm.exports import stored
 from chatnode_crm.exports.choice import ExportChoice
 from chatnode_crm.exports.columns import choose
@@ -28,6 +27,7 @@ from chatnode_crm.files.writing.columns import CannotWrite, ContactWriter
 from chatnode_crm.files.writing.formats import FORMATS
 from chatnode_crm.permissions import EXPORT as MAY_EXPORT
 from chatnode_crm.permissions import VIEW
+from chatnode_crm.requester import check_owner
 from chatnode_crm.segments.collection import asker_for
 from chatnode_crm.segments.selection import count
 

@@ -7,8 +7,9 @@ HubSpot, Listmonk and the like.
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
+
+from chatnode_crm.contacts.values.text import words_only
 
 FULL_NAME = "full_name"
 TAGS = "tags"
@@ -124,15 +125,12 @@ _NAMES: dict[str, str] = {
         |email 1 - label|phone 1 - label|e-mail 1 - type|phone 1 - type|_row|_line|_field|_code|_message|create date
     """,
 }
-_PUNCTUATION = re.compile(r"[\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def fold(text: str) -> str:
     """A name without case, accents and punctuation: "E-Mail_Adresse:" is "e mail adresse"."""
-    plain = unicodedata.normalize("NFKD", _CAMEL.sub(" ", text).casefold())
-    plain = "".join(each for each in plain if not unicodedata.combining(each))
-    return _PUNCTUATION.sub(" ", plain).strip()
+    return words_only(_CAMEL.sub(" ", text))
 
 
 @cache

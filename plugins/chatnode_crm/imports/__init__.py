@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatnode.api import Consumer, Part, Table, Task
 from chatnode_crm.imports import commands, errors, inspecting, looking, mappings, uploading
-from chatnode_crm.imports.keeping import forget_contacts as forget_contacts
-from chatnode_crm.imports.keeping import keep_imports, wake_keeping
+from chatnode_crm.imports.cleanup import clean_up_imports, wake_cleanup
+from chatnode_crm.imports.cleanup import forget_contacts as forget_contacts
 from chatnode_crm.imports.works import WORKS
 
 PART = Part(
@@ -18,7 +18,7 @@ PART = Part(
     ),
     works=WORKS,
     routes=(*uploading.ROUTES, *errors.ROUTES),
-    consumers=(Consumer("imports", wake_keeping, kinds=frozenset({"crm.contact.deleted"})),),
-    tasks=(Task("imports", keep_imports, every=3_600),),
+    consumers=(Consumer("imports", wake_cleanup, kinds=frozenset({"crm.contact.deleted"})),),
+    tasks=(Task("imports", clean_up_imports, every=3_600),),
     tables=(Table("crm_imports", people=("owner",)), Table("crm_import_mappings", people=("owner",))),
 )

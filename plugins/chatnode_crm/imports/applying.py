@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 import orjson
 
-from chatnode.api import IntegrityError, Refusal, Transaction, record
+from chatnode.api import Transaction, record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import create_many, update_many
-from chatnode_crm.imports.deciding import OPTED_OUT, Claims, Decision
+from chatnode_crm.imports.attempts import attempt_write
+from chatnode_crm.imports.deciding import OPTED_OUT, OPTED_OUT_AT, Claims, Decision
 from chatnode_crm.imports.judging import COUNTED, Judged, judge, list_groups, tags_of, wanted_tags
+from chatnode_crm.imports.list_warnings import passed_over
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.imports.passing import passed_over
-from chatnode_crm.imports.staged import HEIR, READY, StagedRow
+from chatnode_crm.imports.staged import READY, StagedRow
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.membership import add_many
 from chatnode_crm.tags.changing import make_tag
@@ -86,7 +87,7 @@ def apply_rows(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) ->
     """Apply rows that follow each other, and store what they became. If the batch fails, its rows are tried one by
     one, so that a row costs nothing but itself."""
     applied = Applied()
-    if _fails(tx, lambda: applied.extend(_apply(tx, setup, rows))) is not None:
+    if attempt_write(tx, lambda: applied.extend(_apply(tx, setup, rows))) is not None:
         applied = Applied()
         for row in rows:
             applied.extend(_apply_alone(tx, setup, row))
@@ -96,7 +97,7 @@ def apply_rows(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) ->
 
 def _apply_alone(tx: Transaction, setup: ApplySetup, row: StagedRow) -> Applied:
     applied = Applied()
-    failure = _fails(tx, lambda: applied.extend(_apply(tx, setup, [row])))
+    failure = attempt_write(tx, lambda: applied.extend(_apply(tx, setup, [row])))
     if failure is None:
         return applied
     field = failure.path or ""
@@ -106,18 +107,6 @@ def _apply_alone(tx: Transaction, setup: ApplySetup, row: StagedRow) -> Applied:
     return Applied("i", Counter(invalid=1), [(row.number, fault)])
 
 
-def _fails(tx: Transaction, part: Callable[[], None]) -> Refusal | None:
-    """Run a part of the transaction; if it fails, nothing of it is left."""
-
-    def run() -> None:
-        try:
-            part()
-        except IntegrityError:
-            raise Refusal("conflict", "a value that only one can have") from None
-
-    return tx.attempt(run)
-
-
 def _apply(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> Applied:
     judged = judge(tx, rows, setup.policies, Claims({}), setup.since)
     applied = Applied("".join(each.letter for each in judged))
@@ -125,7 +114,7 @@ def _apply(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> App
     applied.faults = [
         (each.row.number, each.decision.fault)
         for each in judged
-        if each.row.letter in (READY, HEIR) and each.decision.fault is not None
+        if each.row.letter == READY and each.decision.fault is not None
     ]
     warnings = passed_over(tx, judged, setup.policies)
     applied.faults += warnings
@@ -160,7 +149,8 @@ def _written(decision: Decision, now: int) -> Mapping[str, Any]:
     if OPTED_OUT not in decision.changes:
         return decision.changes
     values = dict(decision.changes)
-    values["opted_out_at"] = now if values.pop(OPTED_OUT) else None
+    at = min(values.get(OPTED_OUT_AT, now), now)
+    values[OPTED_OUT_AT] = at if values.pop(OPTED_OUT) else None
     return values
 
 

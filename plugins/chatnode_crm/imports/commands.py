@@ -66,11 +66,11 @@ async def get(ctx: Context, asked: OfImport) -> ImportReply:
 
 @command("crm.imports.map", permission=IMPORT)
 async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
-    """Say how the file is read, what its columns mean, and what happens to contacts that exist.
+    """Set how the file is read, what its columns mean, and the policies for existing contacts.
 
-    What is not given is as it was, and at first as `crm.imports.detect` found it. The rows are read again. It is
-    refused once rows were applied. Lists and tags, also those that the file names, need the
-    permissions `crm.lists.manage` and `crm.tags.manage`.
+    Omitted options keep their values, at first those that `crm.imports.detect` found. The rows are read again. It is
+    refused once rows have been applied. Lists and tags, also those that the file names, need the permissions
+    `crm.lists.manage` and `crm.tags.manage`.
     """
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
     wanted = await _options_wanted(ctx, row, asked)
@@ -96,25 +96,14 @@ async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> Imp
     """What is given, else what is saved, else what was before, else what the file suggests. Raises `Refusal`."""
     before = options_so_far(row)
     looked = await look(ctx, row, asked.reading or before.reading)
-    names = [each.name for each in looked.file.columns]
     if asked.saved is not None:
         name = asked.saved
         saved = await ctx.read(lambda reader: find_mapping(reader, ctx, name))
-        before = attrs.evolve(before, mapping=fitted(saved, names), policies=saved.policies)
+        before = attrs.evolve(before, mapping=fitted(saved, looked.names), policies=saved.policies)
     given = {
-        name: value
-        for name in ("reading", "mapping", "policies", "list_", "tags")
-        if (value := getattr(asked, name)) is not None
+        name: value for name in ("reading", "policies", "list_", "tags") if (value := getattr(asked, name)) is not None
     }
-    options = attrs.evolve(before, **given)
-    if not options.mapping.columns:
-        columns = looked.mapping.columns
-        options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, columns=columns))
-        if options.mapping.opted_out is None:
-            options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, opted_out=looked.mapping.opted_out))
-    if len(options.mapping.columns) != len(names):
-        count = len(options.mapping.columns)
-        raise Refusal("invalid", f"{count} targets, but the file has {len(names)} columns", path="mapping.columns")
+    options = attrs.evolve(before, **given, mapping=looked.completed(asked.mapping, before.mapping))
     try:
         options.mapping.as_mapping()
     except BadMapping as error:
@@ -127,22 +116,22 @@ async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> Imp
 
 @command("crm.imports.plan", permission=IMPORT)
 async def plan(ctx: Context, asked: OfImport) -> ImportReply:
-    """Read all rows and count what would become of them, without changing a contact: a dry run. It is durable work."""
+    """Read all rows and count the outcomes without changing a contact: a dry run. It is durable work."""
     return await _start(ctx, asked.import_, works.PLAN.name, ("received", "staged", "planned"))
 
 
 @command("crm.imports.start", permission=IMPORT)
 async def start(ctx: Context, asked: OfImport) -> ImportReply:
-    """Import the rows. It is durable work, and goes on where it was if it was cancelled or the node was killed.
+    """Import the rows. It is durable work, and continues where it stopped if it was cancelled or the node was killed.
 
-    Whatever has changed since the plan, each row is decided by what the tables hold when it is applied.
+    Each row is decided by the contacts at that moment, whatever has changed since the plan.
     """
     return await _start(ctx, asked.import_, works.APPLY.name, ("received", "staged", "planned", "applying"), "applying")
 
 
 @command("crm.imports.undo", permission=IMPORT)
 async def undo(ctx: Context, asked: OfImport) -> ImportReply:
-    """Put back what the import changed, as durable work; a part that was applied, too.
+    """Revert what the import changed, as durable work, even if only part of it was applied.
 
     Contacts that were changed since stay as they are, and are counted as `kept`; `crm.imports.rows` lists them. It is
     possible for `import_undo_days`.
@@ -184,7 +173,7 @@ async def _refuse_busy(ctx: Context, row: ImportRow) -> None:
     found = await _ask_work(ctx, "work.get", row)
     if found is not None and found["work"]["status"] in ("waiting", "running", "paused"):
         title = found["work"]["title"]
-        raise Refusal("conflict", f"there is work on this import already: {title}; cancel it first", path="import")
+        raise Refusal("conflict", f"this import already has work: {title}; cancel it first", path="import")
 
 
 async def _ask_work(ctx: Context, name: str, row: ImportRow) -> Any:
@@ -215,15 +204,14 @@ async def pause(ctx: Context, asked: OfImport) -> ImportReply:
 
 @command("crm.imports.resume", permission=IMPORT)
 async def resume(ctx: Context, asked: OfImport) -> ImportReply:
-    """Go on with work that was paused."""
+    """Resume paused work on an import."""
     return await _change_work(ctx, "work.resume", asked.import_)
 
 
 @command("crm.imports.cancel", permission=IMPORT)
 async def cancel(ctx: Context, asked: OfImport) -> ImportReply:
-    """End the work on an import.
-
-    What was applied stays: `crm.imports.start` goes on, and `crm.imports.undo` puts it back.
+    """Cancel the work on an import. What was applied stays; `crm.imports.start` continues, `crm.imports.undo` reverts
+    it.
     """
     return await _change_work(ctx, "work.cancel", asked.import_)
 

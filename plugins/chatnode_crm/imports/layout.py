@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from chatnode.api import Refusal, record
+from chatnode.api import Refusal, record, sync_directory
 
 
 @record(frozen=True)
@@ -45,6 +45,10 @@ class ImportFiles:
     def remove_source(self) -> None:
         self.source.unlink(missing_ok=True)
 
+    def remove_rows(self, generation: str) -> None:
+        for path in (self.rows(generation), self.index(generation)):
+            path.unlink(missing_ok=True)
+
     def keep_only(self, generation: str | None) -> None:
         """Remove the rows of other generations."""
         if not self.directory.is_dir():
@@ -60,15 +64,6 @@ def directories(plugin: Path) -> Iterator[str]:
     root = plugin / "imports"
     if root.is_dir():
         yield from (entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))
-
-
-def sync_directory(path: Path) -> None:
-    """Put the names in a directory on disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def rows_gone() -> Refusal:

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import trio
 
-from chatnode.api import Context, Refusal, new_id, now_ms
-from chatnode_crm.imports.layout import ImportFiles, sync_directory
+from chatnode.api import Context, Refusal, new_id, now_ms, sync_directory
+from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.rows import ImportRow, add_import, check_quota
 from chatnode_crm.settings import MIB, CrmSettings
 
@@ -99,7 +99,7 @@ def _check_room(ctx: Context, size: int) -> None:
 
 
 def disk_full() -> Refusal:
-    return Refusal("unavailable", "there is no room left on the node's disk; nothing was stored", retry_after=60)
+    return Refusal("unavailable", "the disk is full; nothing was stored", retry_after=60)
 
 
 def clean_name(name: str) -> str:

@@ -8,10 +8,9 @@ from typing import Any, Literal
 import attrs
 import orjson
 
-from chatnode.api import Context, Querying, Refusal, Transaction, record
+from chatnode.api import DAY_MS, Context, Querying, Refusal, Transaction, counted, record
 
 ImportState = Literal["received", "staged", "planned", "applying", "applied", "undoing", "undone", "deleted"]
-DAY_MS = 86_400_000
 
 
 def _json(text: str | None) -> Any:
@@ -75,7 +74,8 @@ def check_quota(reader: Querying, owner: int | None, most: int, now: int) -> Non
     ).fetchall()
     if len(rows) >= most:
         wait = (rows[-1][0] + DAY_MS - now) / 1_000
-        raise Refusal("rate_limited", f"you may begin {most} imports in 24 hours; try again later", retry_after=wait)
+        why = f"you may begin {counted(most, 'import')} in 24 hours; try again later"
+        raise Refusal("rate_limited", why, retry_after=wait)
 
 
 def find_import(reader: Querying, ctx: Context, id: str) -> ImportRow:
@@ -131,7 +131,13 @@ def check_state(row: ImportRow, *states: ImportState) -> None:
 
 def staged_imports(reader: Querying) -> list[ImportRow]:
     """All whose rows are in files."""
+    return [row for row in imports_with_files(reader) if row.generation is not None]
+
+
+def imports_with_files(reader: Querying) -> list[ImportRow]:
+    """All whose rows, or whose uploaded files, are there."""
     rows = reader.execute(
-        f"SELECT {_COLUMNS} FROM crm_imports WHERE generation IS NOT NULL AND state <> 'deleted'"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM crm_imports "  # noqa: S608
+        "WHERE (generation IS NOT NULL OR source) AND state <> 'deleted'"
     )
     return [_of(row) for row in rows.fetchall()]

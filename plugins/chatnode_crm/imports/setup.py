@@ -22,5 +22,5 @@ def find_setup(reader: Querying, row: ImportRow) -> ApplySetup:
 def stored_options(row: ImportRow) -> ImportOptions:
     """Raises `Refusal("conflict")` before it is said what the columns mean."""
     if row.options is None:
-        raise Refusal("conflict", "say first what the columns mean, with crm.imports.map")
+        raise Refusal("conflict", "map the columns first, with crm.imports.map")
     return options_of(row.options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from chatnode.api import Context, rfc3339
+from chatnode.api import DAY_MS, Context, rfc3339
 from chatnode_crm.imports.model import ImportCounts, ImportInfo, State, UndoCounts
-from chatnode_crm.imports.rows import DAY_MS, ImportRow
+from chatnode_crm.imports.rows import ImportRow
 from chatnode_crm.settings import CrmSettings
 
 

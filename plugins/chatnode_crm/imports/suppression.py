@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from chatnode.api import Querying
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, json_array
 
 Suppressor = Callable[[Querying, Sequence[str]], Iterable[str]]
-"""Gets normalised addresses; returns those that must not become contacts again."""
+"""Gets normalized addresses; returns those that must not become contacts again."""
 
 ERASED = "this contact was erased, or is not to be contacted"
 
@@ -29,7 +28,7 @@ def suppressed_among(reader: Querying, email_keys: Sequence[str], since: int) ->
     if not email_keys:
         return set()
     rows = reader.execute(
-        "SELECT email_key FROM crm_import_forgotten WHERE at >= ? AND email_key IN (SELECT value FROM json_each(?))",
+        "SELECT email_key FROM crm_import_names WHERE at >= ? AND email_key IN (SELECT value FROM json_each(?))",
         (since, json_array(email_keys)),
     )
     found = {email for (email,) in rows.fetchall()}

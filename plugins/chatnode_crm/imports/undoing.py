@@ -7,16 +7,16 @@ has undone, in its transaction. So it continues after a kill, and doing it again
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import orjson
 
-from chatnode.api import IntegrityError, Querying, Refusal, Transaction, record
+from chatnode.api import Querying, Transaction, json_array, record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import delete_many, update_many
-from chatnode_crm.jsons import json_array
+from chatnode_crm.imports.attempts import attempt_write
 from chatnode_crm.lists.changing import delete_list
 from chatnode_crm.lists.finding import list_by_key
 from chatnode_crm.lists.membership import remove_many
@@ -26,7 +26,7 @@ from chatnode_crm.tags.tagging import tag_many, untag_many
 
 CHANGED_SINCE = FieldFault("", "changed_since", "the contact was changed after the import; it was left as it is")
 IN_USE = FieldFault(
-    "", "in_use", "the contact has lists, tags, notes or accounts, or wishes of its own, since the import; it was kept"
+    "", "in_use", "the contact got lists, tags, notes, accounts or preferences since the import; it was kept"
 )
 TAKEN = FieldFault("", "conflict", "another contact has one of its earlier values now; it was left as it is")
 
@@ -98,11 +98,11 @@ def _put_back(tx: Transaction, setup: UndoSetup, first: int, most: int, counts: 
         (row, contact, orjson.loads(before)) for _, row, contact, before, gone, later in images if not (gone or later)
     ]
     kept = [(row, CHANGED_SINCE) for _, row, _, _, gone, later in images if not gone and later]
-    if changes and _tries(tx, partial(_update, tx, setup, changes)):
+    if changes and attempt_write(tx, partial(_update, tx, setup, changes)) is None:
         counts["restored"] += len(changes)
     else:
         for change in changes:
-            if _tries(tx, partial(_update, tx, setup, [change])):
+            if attempt_write(tx, partial(_update, tx, setup, [change])) is None:
                 counts["restored"] += 1
             else:
                 kept.append((change[0], TAKEN))
@@ -117,16 +117,6 @@ def _put_back(tx: Transaction, setup: UndoSetup, first: int, most: int, counts: 
 
 def _update(tx: Transaction, setup: UndoSetup, changes: Sequence[_Change]) -> None:
     update_many(tx, [(contact, before) for _, contact, before in changes], actor=setup.actor)
-
-
-def _tries(tx: Transaction, part: Callable[[], None]) -> bool:
-    def run() -> None:
-        try:
-            part()
-        except IntegrityError:
-            raise Refusal("conflict", "a value that only one can have") from None
-
-    return tx.attempt(run) is None
 
 
 # ---- what was added
@@ -251,7 +241,7 @@ def _delete(
         counts["deleted"] += delete_many(tx, gone, reason="import undone", actor=setup.actor)
         # Nobody asked to forget them: the rows of this import may be imported again, with other policies.
         tx.execute(
-            "DELETE FROM crm_import_forgotten WHERE contact IN (SELECT value FROM json_each(?))", (json_array(gone),)
+            "DELETE FROM crm_import_names WHERE contact IN (SELECT value FROM json_each(?))", (json_array(gone),)
         )
     _report(tx, setup, kept)
     counts["kept"] += len(kept)

@@ -11,13 +11,12 @@ from typing import Any
 import trio
 
 from chatnode.api import Context, Refusal, Transaction, Work, WorkKind, record
-from chatnode_crm.asking import check_owner
 from chatnode_crm.imports.applying import ApplySetup, apply_rows
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
 from chatnode_crm.imports.layout import ImportFiles, rows_gone
+from chatnode_crm.imports.list_warnings import passed_over
 from chatnode_crm.imports.options import permissions_of
-from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.progress import applied_rows, planned_letters, save_plan
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
 from chatnode_crm.imports.setup import find_setup, stored_options
@@ -25,6 +24,7 @@ from chatnode_crm.imports.staged import StagedRow, StagedRows
 from chatnode_crm.imports.staging import stage
 from chatnode_crm.imports.undoing import UndoSetup, left_to_undo, undo_some
 from chatnode_crm.permissions import IMPORT
+from chatnode_crm.requester import check_owner
 
 PLAN_ROWS = 250
 """Rows that are planned at a time: a read of some milliseconds."""

@@ -110,14 +110,9 @@ def copy_name(reader: Querying, name: str) -> str:
         number += 1
 
 
-def touch_list(tx: Transaction, key: int) -> None:
-    """The list is in use: it is not archived as idle for a while."""
-    tx.execute("UPDATE crm_lists SET active_at = ? WHERE key = ?", (tx.now, key))
-
-
 def _check_free(reader: Querying, name: str, key: int | None) -> None:
     if _with_name(reader, name) not in (None, key):
-        raise Refusal("conflict", f"there is a list called {tidy(name)} already", path="name")
+        raise Refusal("conflict", f"the list {tidy(name)} already exists", path="name")
 
 
 def _with_name(reader: Querying, name: str) -> int | None:

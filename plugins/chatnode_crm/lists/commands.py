@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from chatnode.api import Context, Nothing, Reader, Transaction, command, find_person
-from chatnode_crm.asking import actor_of
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.lists import pages
 from chatnode_crm.lists.changing import (
@@ -32,6 +31,7 @@ from chatnode_crm.lists.model import (
 )
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 
 
@@ -119,16 +119,15 @@ async def list_page(ctx: Context, asked: ListLists) -> ContactListPage:
 
 
 @command("crm.lists.of", permission=VIEW, reads=True)
-async def of(ctx: Context, asked: ListsOfContact) -> JoinedLists:
+async def lists_of_contact(ctx: Context, asked: ListsOfContact) -> JoinedLists:
     """The lists that a contact is on, and since when."""
     return await ctx.read(lambda reader: pages.lists_of_contact(reader, asked.contact, archived=asked.archived))
 
 
 @command("crm.lists.overlap", permission=VIEW, reads=True)
 async def overlap(ctx: Context, asked: OverlapOfLists) -> MatchingContacts:
-    """Contacts that are on at least so many of some lists, or on all of them.
-
-    To keep the result: `crm.lists.intersect`.
+    """Contacts that are on all of some lists, or on at least `at_least` of them. `crm.lists.intersect` keeps the
+    result.
     """
     limit, seconds = ctx.page_size(asked.limit), ctx.settings(CrmSettings).count_seconds
     return await ctx.query(lambda reader: pages.overlap(reader, asked, limit), seconds=seconds)
@@ -141,4 +140,4 @@ async def _change(ctx: Context, list: str, change: Callable[[Transaction, ListRo
     return await ctx.write(write, repeatable=True)
 
 
-COMMANDS = (create, get, update, archive, restore, stage, delete, list_page, of, overlap)
+COMMANDS = (create, get, update, archive, restore, stage, delete, list_page, lists_of_contact, overlap)

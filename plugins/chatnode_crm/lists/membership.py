@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, json_array
 from chatnode_crm.contacts.subjects import pack_many
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.events import CrmContactAddedToList, CrmContactRemovedFromList
 from chatnode_crm.removals import note_removals
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from chatnode.api import Id, Items, PersonRef, Text, Who, Whole, record
-from chatnode_crm.cursors import After
+from chatnode.api import After, Id, Items, PersonRef, Text, Who, Whole, record
 from chatnode_crm.lists.finding import ListKind, Stage
 from chatnode_crm.naming import GroupName, GroupRef
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chatnode.api import Querying, Reader, Refusal, folded, now_ms, rfc3339
+from chatnode.api import DAY_MS, Querying, Reader, Refusal, counted, folded, now_ms, read_cursor, rfc3339, write_cursor
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.contacts.shown import plain
-from chatnode_crm.cursors import read_numbers, read_text, write_cursor
 from chatnode_crm.lines import MatchingContacts, page_of_matching
 from chatnode_crm.lists.finding import COLUMNS, ListRow, find_list, find_lists
 from chatnode_crm.lists.model import (
@@ -25,11 +24,10 @@ from chatnode_crm.lists.showing import show_lists
 from chatnode_crm.naming import name_key
 from chatnode_crm.pivots import MEMBERS, Group, GroupFilter
 
-_DAY_MS = 86_400_000
-
 
 def page_of_lists(reader: Reader, asked: ListLists, limit: int) -> ContactListPage:
-    conditions, values = ["l.name_key > :after"], {"after": read_text(asked.after) or "", "limit": limit + 1}
+    (name,) = read_cursor(asked.after, str) or ("",)
+    conditions, values = ["l.name_key > :after"], {"after": name, "limit": limit + 1}
     if asked.active is not None:
         conditions.append("l.is_active = :active")
         values["active"] = int(asked.active)
@@ -56,9 +54,9 @@ def page_of_members(reader: Reader, asked: AskMembers, limit: int) -> ListMember
         values["list"] = find_list(reader, asked.list).key
         conditions.append("m.list = :list")
     if asked.days is not None:
-        values["since"] = now_ms() - asked.days * _DAY_MS
+        values["since"] = now_ms() - asked.days * DAY_MS
         conditions.append("m.added_at >= :since")
-    cursor = read_numbers(asked.after, 3)
+    cursor = read_cursor(asked.after, int, int, int)
     if cursor is not None:
         values |= dict(zip(("at", "group", "contact"), cursor, strict=True))
         # With a list named, its number is the same in all rows: left out, the index is used.
@@ -106,5 +104,5 @@ def wanted_of(reader: Querying, lists: Sequence[str], at_least: int | None) -> G
     if not found:
         raise Refusal("invalid", "name at least one list", path="lists")
     if at_least is not None and at_least > len(found):
-        raise Refusal("invalid", f"is {at_least}, but only {len(found)} different lists are named", path="at_least")
+        raise Refusal("invalid", f"is {at_least}, but lists names {counted(len(found), 'list')}", path="at_least")
     return GroupFilter([Group(row.key, row.members) for row in found], at_least if at_least is not None else len(found))

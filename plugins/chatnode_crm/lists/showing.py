@@ -7,8 +7,7 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import PersonRef, Querying, rfc3339
-from chatnode_crm.jsons import json_array
+from chatnode.api import PersonRef, Querying, json_array, rfc3339, rfc3339_or_none
 from chatnode_crm.lists.finding import ListRow
 from chatnode_crm.lists.model import ContactList, ListReply
 from chatnode_crm.referring import with_names
@@ -58,7 +57,7 @@ def _shown(row: ListRow, filter: dict[str, Any] | None, added_at: int | None, ow
         description=row.description,
         filter=filter,
         stage="archive" if row.stage is not None and not row.is_active else row.stage,
-        archived_at=rfc3339(row.archived_at) if row.archived_at is not None else None,
-        last_added_at=rfc3339(added_at) if added_at is not None else None,
+        archived_at=rfc3339_or_none(row.archived_at),
+        last_added_at=rfc3339_or_none(added_at),
         owner=owner,
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Transaction, now_ms
+from chatnode.api import DAY_MS, Context, Transaction, counted, now_ms
 from chatnode_crm.lists.changing import archive_list
 from chatnode_crm.lists.finding import COLUMNS, ListRow
 from chatnode_crm.removals import remove_old
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.tombstones import AT_ONCE, is_swept, sweep
 
-_DAY_MS = 86_400_000
 _AT_ONCE = 100
 
 _IDLE = "l.active_at < :before"
@@ -22,13 +21,13 @@ async def archive_unused(ctx: Context) -> str | None:
     settings = ctx.settings(CrmSettings)
     idle = await _archive(ctx, _IDLE, settings.idle_list_days, "idle")
     over = await _archive(ctx, _OVER, settings.campaign_days, "campaign")
-    return f"archived {idle} idle lists and {over} campaigns" if idle or over else None
+    return f"archived {counted(idle, 'idle list')} and {counted(over, 'campaign')}" if idle or over else None
 
 
 async def _archive(ctx: Context, condition: str, days: int, reason: str) -> int:
     if not days:
         return 0
-    before, count = now_ms() - days * _DAY_MS, 0
+    before, count = now_ms() - days * DAY_MS, 0
 
     def write(tx: Transaction) -> int:
         found = tx.execute(
@@ -48,7 +47,7 @@ async def _archive(ctx: Context, condition: str, days: int, reason: str) -> int:
 async def remove_rows(ctx: Context) -> str | None:
     """Remove the rows of lists and tags that were deleted, and what is noted of contacts that were taken off long ago;
     a few at a time."""
-    until = now_ms() - ctx.settings(CrmSettings).changes_days * _DAY_MS
+    until = now_ms() - ctx.settings(CrmSettings).changes_days * DAY_MS
     while await ctx.write(lambda tx: remove_old(tx, until, AT_ONCE)):
         pass
     count = 0
@@ -56,4 +55,4 @@ async def remove_rows(ctx: Context) -> str | None:
         removed, is_done = await ctx.write(lambda tx: (sweep(tx, AT_ONCE), is_swept(tx)))
         count += removed
         if is_done:
-            return f"removed {count} rows of lists and tags that were deleted" if count else None
+            return f"removed {counted(count, 'row')} of deleted lists and tags" if count else None

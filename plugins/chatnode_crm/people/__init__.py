@@ -25,7 +25,7 @@ def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     """All that this part stores about contacts that are deleted."""
     forget_merges(tx, keys)
     forget_pairs(tx, keys)
-    forget_opt_outs(tx, keys)
+    forget_opt_outs(tx, keys)  # before the identities go: accounts keep them
     forget_detached(tx, keys)
 
 
@@ -35,11 +35,17 @@ _IDENTITIES = Table(
     "WHERE i.person = :person AND i.key > :after ORDER BY i.key LIMIT :limit",
 )  # fmt: skip
 
+_OPT_OUTS = Table(
+    "crm_account_opt_outs", people=("person",),
+    export="SELECT o.key, l.id AS list, o.at FROM crm_account_opt_outs o LEFT JOIN crm_lists l ON l.key = o.list "
+    "WHERE o.person = :person AND o.key > :after ORDER BY o.key LIMIT :limit",
+)  # fmt: skip
+
 PART = Part(
     commands=(
         *identity_commands.COMMANDS, *merge_commands.COMMANDS, card.get_card, *report.COMMANDS, *forms.PART.commands,
     ),
-    tables=(_IDENTITIES,),
+    tables=(_IDENTITIES, _OPT_OUTS),
     consumers=(accounts.CONSUMER,),
     tasks=(
         Task("accounts", accounts.add_new_accounts, every=30.0),

@@ -1,6 +1,6 @@
 """Accounts of this node as a source of contacts, if the setting `chat_accounts` says so.
 
-The node knows no e-mail of an account, so an account is matched by identity alone: a contact with an unverified
+The node knows no email of an account, so an account is matched by identity alone: a contact with an unverified
 identity of it is suggested to be the same person, and never taken over.
 """
 
@@ -20,6 +20,7 @@ from chatnode.api import (
     Work,
     WorkKind,
     Write,
+    counted,
     person_by_key,
 )
 from chatnode_crm.contacts.finding import rows
@@ -41,7 +42,7 @@ async def add_new_accounts(ctx: Context) -> str | None:
         found, more = await ctx.write(_add_next)
         made += found
         if not more:
-            return f"{made} contacts of new accounts" if made else None
+            return f"created {counted(made, 'contact')} for new accounts" if made else None
 
 
 def _add_next(tx: Transaction) -> tuple[int, bool]:

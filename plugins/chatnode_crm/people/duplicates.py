@@ -19,8 +19,10 @@ _MOST_WITH_PHONE = 10
 """A phone number that more contacts have is that of a company, and says nothing."""
 _PHONE = "phone "
 _NEAR = 1_000
-"""How much of a block is compared at a time; the next part begins with the end of the one before."""
+"""How much is compared at a time: whole blocks, or a part of one that is larger."""
 _OVERLAP = 20
+"""How much of the part before is compared again with the next part of a large block. More than `_MOST_WITH_PHONE`, so
+that each part of such a block shows how large it is."""
 
 
 async def find_duplicates(ctx: Context, work: Work) -> Mapping[str, Any] | None:
@@ -87,15 +89,14 @@ _Pair = tuple[int, int, Reason, int]
 
 
 async def _compare(ctx: Context, work: Work, state: dict[str, Any]) -> int:
-    """Go through all blocks in order; what is read overlaps, so that neighbours across two pages are compared too."""
+    """Go through all blocks in order, from where the state says."""
     at, found = (state["block"], state["sort"], state["contact"]), int(state["found"])
-    tail: list[_Entry] = []
     while True:
-        page = await ctx.read(lambda reader, at=at: _entries_after(reader, at))
-        if not page:
+        entries = await ctx.read(lambda reader, at=at: _entries_after(reader, at))
+        if not entries:
             return found
-        suggested = _pairs_in([*tail, *page])
-        tail, at = [*tail, *page][-_OVERLAP:], page[-1]
+        suggested = _pairs_in(entries)
+        at = entries[-1]
         found += len(suggested)
 
         def write(tx: Transaction, suggested: list[_Pair] = suggested, at: _Entry = at, found: int = found) -> None:
@@ -108,11 +109,26 @@ async def _compare(ctx: Context, work: Work, state: dict[str, Any]) -> int:
 
 
 def _entries_after(reader: Reader, at: _Entry) -> list[_Entry]:
-    return reader.execute(
+    """The next blocks, each of them whole. One that is too large for that comes in parts, each with the end of the one
+    before."""
+    page = reader.execute(
         "SELECT block, sort, contact FROM crm_blocks WHERE (block, sort, contact) > (?, ?, ?) "
         "ORDER BY block, sort, contact LIMIT ?",
         (*at, _NEAR),
     ).fetchall()
+    if len(page) == _NEAR:  # the last block may have more
+        page = [each for each in page if each[0] != page[-1][0]] or page
+    return [*_entries_before(reader, at), *page] if page and page[0][0] == at[0] else page
+
+
+def _entries_before(reader: Reader, at: _Entry) -> list[_Entry]:
+    """The last ones up to `at` of its block."""
+    found = reader.execute(
+        "SELECT block, sort, contact FROM crm_blocks WHERE block = ? AND (sort, contact) <= (?, ?) "
+        "ORDER BY sort DESC, contact DESC LIMIT ?",
+        (*at, _OVERLAP),
+    ).fetchall()
+    return found[::-1]
 
 
 def _pairs_in(entries: list[_Entry]) -> list[_Pair]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction
-from chatnode_crm.contacts.finding import keys_by_id, rows
+from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction, counted, json_array
+from chatnode_crm.contacts.earlier import earlier_names
+from chatnode_crm.contacts.finding import ContactRow, keys_by_id, rows
 from chatnode_crm.contacts.upkeep import TASK as UPKEEP
 from chatnode_crm.contacts.writing import erase_many
-from chatnode_crm.jsons import json_array
 from chatnode_crm.people import journal
 from chatnode_crm.people.journal import Erasure
 from chatnode_crm.people.merging import earlier_contacts, merged_into
-from chatnode_crm.people.suppression import hashes_of, suppress
+from chatnode_crm.people.suppression import add_suppressed, hashes_of
+from chatnode_crm.segments.forgetting import forget_addresses
 from chatnode_crm.settings import CrmSettings
 
 _MOST = 200
@@ -26,14 +27,21 @@ REASON = "erased"
 def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
     """Erase contacts, and what is left of those that were merged into them; returns how many there were.
 
-    Their e-mails are suppressed, and the erasure is noted for the journal: `journal.write_out` follows.
+    Their emails are suppressed, and the erasure is noted for the journal: `journal.write_out` follows.
     """
     found = rows(tx, keys)
-    known = [(row.id, row.email_key) for row in found] + earlier_contacts(tx, keys)
+    known = [(row.id, row.email_key) for row in found] + _earlier(tx, found) + earlier_contacts(tx, keys)
     hashes = {email: hash for hash, email in hashes_of(tx, {email for _, email in known if email}).items()}
-    suppress(tx, hashes.values(), tx.now)
-    journal.note(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
+    add_suppressed(tx, hashes.values(), tx.now)
+    forget_addresses(tx, hashes)
+    journal.record_erasures(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
     return erase_many(tx, [row.key for row in found] + merged_into(tx, keys), reason=REASON, actor=actor)
+
+
+def _earlier(tx: Transaction, found: Sequence[ContactRow]) -> list[tuple[str, str]]:
+    """The ids of contacts, and the normalized emails that they had before."""
+    ids = {row.key: row.id for row in found}
+    return [(ids[key], email) for key, email in earlier_names(tx, list(ids)).emails]
 
 
 async def finish(ctx: Context) -> None:
@@ -66,7 +74,7 @@ async def settle_all(ctx: Context) -> str | None:
     """What a crash or a time without the plugin left to do."""
     erased = await settle_detached(ctx)
     await journal.write_out(ctx)
-    return f"{erased} contacts of erased accounts" if erased else None
+    return f"{counted(erased, 'contact')} of erased accounts" if erased else None
 
 
 def _detached(reader: Reader) -> list[tuple[int, int]]:
@@ -113,10 +121,11 @@ def _was_restored(reader: Reader) -> bool:
 
 
 def _erase_again(tx: Transaction, part: Sequence[Erasure]) -> int:
-    """By id: a contact that was created by hand after the erasure has another one, also with the same e-mail. In the
+    """By id: a contact that was created by hand after the erasure has another one, also with the same email. In the
     backup the contact may not yet have been merged, or the other way round."""
-    suppress(tx, [each.hash for each in part if each.hash is not None], tx.now)
+    add_suppressed(tx, [each.hash for each in part if each.hash is not None], tx.now)
     keys = list(keys_by_id(tx, [each.contact for each in part]).values())
+    forget_addresses(tx, {row.email_key for row in rows(tx, keys) if row.email_key is not None})
     return erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=None)
 
 

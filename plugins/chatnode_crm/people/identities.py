@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from chatnode.api import Account, Querying, Refusal, Transaction, new_id
-from chatnode_crm.jsons import json_array
+from chatnode.api import Account, Querying, Refusal, Transaction, json_array, new_id
+from chatnode_crm.people.opting import follow_account, keep_for_accounts
 from chatnode_crm.people.pairs import suggest
 
 CHAT = "chat"
@@ -119,19 +119,26 @@ def claim(
                 tx.now if verified else None, name, tx.now, actor,
             ),
         )  # fmt: skip
-    elif verified and found.verified_at is None:
-        verify(tx, found)
+        if verified and account is not None:
+            follow_account(tx, contact, account.key, actor=actor)
+    elif verified:
+        verify(tx, found, actor=actor)
     return Claim(of_external(tx, kind, external_id), None)
 
 
-def verify(tx: Transaction, identity: IdentityRow) -> IdentityRow:
+def verify(tx: Transaction, identity: IdentityRow, *, actor: int | None) -> IdentityRow:
     """Somebody made sure. Verifying again changes nothing."""
     if identity.verified_at is None:
         tx.execute("UPDATE crm_identities SET verified_at = ? WHERE key = ?", (tx.now, identity.key))
+        if identity.person is not None:
+            follow_account(tx, identity.contact, identity.person, actor=actor)
     return find_identity(tx, identity.id)
 
 
 def remove(tx: Transaction, identity: IdentityRow) -> None:
+    """An account keeps what its contact has opted out of."""
+    if identity.person is not None:
+        keep_for_accounts(tx, [identity.contact], identity.person)
     _delete(tx, identity)
 
 

@@ -14,8 +14,8 @@ from chatnode.api import (
     command,
     find_person,
     rfc3339,
+    rfc3339_or_none,
 )
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.contacts.model import OfContact
 from chatnode_crm.lists.finding import find_list
@@ -34,8 +34,9 @@ from chatnode_crm.people.model import (
     OptOutReply,
     StartedWork,
 )
-from chatnode_crm.people.opting import opt_in, opt_out
+from chatnode_crm.people.opting import opt_in, opt_out, opted_out_since
 from chatnode_crm.permissions import CREATE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 
 @command("crm.identities.list", permission=VIEW, reads=True)
@@ -44,7 +45,7 @@ async def list_identities(ctx: Context, asked: OfContact) -> Identities:
 
     def read(reader: Reader) -> Identities:
         contact = by_id(reader, asked.contact)
-        return Identities(contact.id, [shown(each) for each in identities.of_contact(reader, contact.key)])
+        return Identities(contact.id, [shown(reader, each) for each in identities.of_contact(reader, contact.key)])
 
     return await ctx.read(read)
 
@@ -82,7 +83,7 @@ async def verify_identity(ctx: Context, asked: OfIdentity) -> IdentityReply:
         if found.verified_at is None:
             [contact] = rows(tx, [found.contact])
             ctx.audit(tx, "identities.verify", contact.id, kind=found.kind)
-        return IdentityReply(shown(identities.verify(tx, found)))
+        return IdentityReply(shown(tx, identities.verify(tx, found, actor=actor_of(ctx))))
 
     return await ctx.write(write)
 
@@ -103,7 +104,7 @@ async def remove_identity(ctx: Context, asked: OfIdentity) -> Nothing:
 
 @command("crm.contacts.by_person", permission=VIEW, reads=True)
 async def contact_of_person(ctx: Context, asked: OfAccount) -> ContactOfAccount:
-    """The contact that a user of this node is."""
+    """The contact of a user of this node."""
 
     def read(reader: Reader) -> ContactOfAccount:
         found = identities.of_person(reader, find_person(reader, asked.person).key)
@@ -117,7 +118,7 @@ async def contact_of_person(ctx: Context, asked: OfAccount) -> ContactOfAccount:
 
 @command("crm.contacts.add_accounts", permission=CREATE)
 async def add_accounts(ctx: Context, _: Nothing) -> StartedWork:
-    """Make a contact for every account of this node that is none yet, in the background. Bots are left out.
+    """Create a contact for every account of this node that has none yet, in the background. Bots are left out.
 
     For accounts that are created from now on, set `plugins.crm.chat_accounts`.
     """
@@ -132,7 +133,7 @@ async def add_accounts(ctx: Context, _: Nothing) -> StartedWork:
 
 @command("crm.contacts.opt_out", permission=UPDATE)
 async def opt_out_contact(ctx: Context, asked: OptOut) -> OptOutReply:
-    """Send a contact no more broadcasts: to a list, or at all."""
+    """Opt a contact out of broadcasts: of those to a list, or of all."""
     return await _opt(ctx, asked, out=True)
 
 
@@ -170,14 +171,17 @@ def _account(tx: Transaction, asked: AddIdentity) -> Account | None:
 
 def _reply(reader: Querying, found: Claim) -> IdentityReply:
     if found.identity is not None:
-        return IdentityReply(shown(found.identity))
+        return IdentityReply(shown(reader, found.identity))
     assert found.other is not None
     return IdentityReply(suggested=rows(reader, [found.other])[0].id)
 
 
-def shown(row: IdentityRow) -> Identity:
-    verified = rfc3339(row.verified_at) if row.verified_at is not None else None
-    return Identity(row.id, row.kind, row.external_id, rfc3339(row.created_at), verified)
+def shown(reader: Querying, row: IdentityRow) -> Identity:
+    opted_out_at = opted_out_since(reader, row.person) if row.person is not None else None
+    return Identity(
+        row.id, row.kind, row.external_id, rfc3339(row.created_at), rfc3339_or_none(row.verified_at),
+        rfc3339_or_none(opted_out_at),
+    )  # fmt: skip
 
 
 COMMANDS = (

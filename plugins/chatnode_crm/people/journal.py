@@ -1,7 +1,7 @@
 """Erasures in a file beside the database, from which they are applied again after a restore.
 
 A backup that is older than an erasure brings the contact back; the journal stays in the plugin's directory. It holds
-ids, and keyed hashes of e-mails. A line is on disk before its row in `crm_erasures` is removed, so none is missing.
+ids, and keyed hashes of emails. A line is on disk before its row in `crm_erasures` is removed, so none is missing.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ import attrs
 import orjson
 import trio
 
-from chatnode.api import Context, Querying, Transaction, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Context, Querying, Transaction, json_array, record, sync_directory
 
 _NAME = "erased.jsonl"
+_MOST = 10_000
+"""Lines that are written at a time."""
 
 
 @record(frozen=True)
 class Erasure:
-    """A contact that was erased: its id, and the keyed hash of its e-mail."""
+    """A contact that was erased: its id, and the keyed hash of its email."""
 
     contact: str
     hash: str | None
     at: int
 
 
-def note(tx: Transaction, erasures: Sequence[Erasure]) -> None:
+def record_erasures(tx: Transaction, erasures: Sequence[Erasure]) -> None:
     """In the transaction of the erasure; `write_out` follows."""
     tx.executemany(
         "INSERT INTO crm_erasures (contact, hash, at) VALUES (?, ?, ?)",
@@ -38,19 +39,22 @@ def note(tx: Transaction, erasures: Sequence[Erasure]) -> None:
 
 
 async def write_out(ctx: Context) -> int:
-    """Write what is noted to the file; returns how much that was. A crash may put a line there twice."""
-    rows = await ctx.read(_noted)
-    if rows:
+    """Write all that is noted to the file; returns how much that was. A crash may put a line there twice."""
+    count = 0
+    while rows := await ctx.read(_noted):
         await trio.to_thread.run_sync(_append, ctx.directory / _NAME, [erasure for _, erasure in rows])
         keys = json_array(key for key, _ in rows)
         await ctx.write(
-            lambda tx: tx.execute("DELETE FROM crm_erasures WHERE key IN (SELECT value FROM json_each(?))", (keys,))
+            lambda tx, keys=keys: tx.execute(
+                "DELETE FROM crm_erasures WHERE key IN (SELECT value FROM json_each(?))", (keys,)
+            )
         )
-    return len(rows)
+        count += len(rows)
+    return count
 
 
 def _noted(reader: Querying) -> list[tuple[int, Erasure]]:
-    rows = reader.execute("SELECT key, contact, hash, at FROM crm_erasures ORDER BY key LIMIT 10000")
+    rows = reader.execute("SELECT key, contact, hash, at FROM crm_erasures ORDER BY key LIMIT ?", (_MOST,))
     return [(key, Erasure(contact, hash, at)) for key, contact, hash, at in rows]
 
 
@@ -63,11 +67,7 @@ def _append(path: Path, erasures: Sequence[Erasure]) -> None:
         file.flush()
         os.fsync(file.fileno())
     if new:
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(path.parent)
 
 
 def _ends_line(path: Path) -> bool:

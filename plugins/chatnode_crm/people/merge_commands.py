@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, rfc3339
-from chatnode_crm.asking import actor_of
+from chatnode.api import (
+    DAY_MS,
+    Context,
+    Nothing,
+    Querying,
+    Reader,
+    Refusal,
+    Transaction,
+    command,
+    counted,
+    read_cursor,
+    rfc3339,
+    write_cursor,
+)
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.finding import by_id, rows
 from chatnode_crm.people import merging, pairs
@@ -21,14 +33,13 @@ from chatnode_crm.people.model import (
 )
 from chatnode_crm.people.pairs import PairRow
 from chatnode_crm.permissions import DELETE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
-
-_DAY_MS = 86_400_000
 
 
 @command("crm.duplicates.find", permission=UPDATE)
 async def find_duplicates(ctx: Context, _: Nothing) -> StartedWork:
-    """Look for contacts that may be one person, in the background; `crm.duplicates.list` has what was found."""
+    """Search for contacts that may be the same person, in the background; `crm.duplicates.list` lists them."""
 
     def write(tx: Transaction) -> str:
         return ctx.start_work(tx, KIND.name, {}, title=KIND.title, resource="duplicates")
@@ -38,32 +49,29 @@ async def find_duplicates(ctx: Context, _: Nothing) -> StartedWork:
 
 @command("crm.duplicates.list", permission=VIEW, reads=True)
 async def list_duplicates(ctx: Context, asked: ListDuplicates) -> Duplicates:
-    """Contacts that may be one person, the surest first."""
+    """Contacts that may be the same person, the most certain first."""
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> Duplicates:
         if asked.contact is not None:
             found = pairs.suggested_for(reader, by_id(reader, asked.contact).key)
             return Duplicates(_shown(reader, found[:limit]))
-        after = None
-        if asked.after is not None:
-            score, one, other = (int(part) for part in asked.after.split("."))
-            after = score, one, other
-        found = pairs.suggested_page(reader, after, limit)
+        found = pairs.suggested_page(reader, read_cursor(asked.after, int, int, int), limit)
         last = found[-1] if len(found) == limit else None
-        return Duplicates(_shown(reader, found), f"{last.score}.{last.one}.{last.other}" if last is not None else None)
+        following = write_cursor(last.score, last.one, last.other) if last is not None else None
+        return Duplicates(_shown(reader, found), following)
 
     return await ctx.read(read)
 
 
 @command("crm.contacts.not_same", permission=UPDATE)
 async def say_not_same(ctx: Context, asked: NotSame) -> Nothing:
-    """Say that two contacts are two people: they are not suggested again, and cannot be merged."""
+    """Mark two contacts as different people: they are not suggested again, and cannot be merged."""
 
     def write(tx: Transaction) -> None:
         one, other = by_id(tx, asked.contact), by_id(tx, asked.other, "other")
         if one.key == other.key:
-            raise Refusal("invalid", "a contact is the same as itself", path="other")
+            raise Refusal("invalid", "name two different contacts", path="other")
         if asked.not_same:
             changed = pairs.set_not_same(tx, one.key, other.key, actor_of(ctx))
         else:
@@ -77,8 +85,8 @@ async def say_not_same(ctx: Context, asked: NotSame) -> Nothing:
 
 @command("crm.contacts.merge", permission=UPDATE)
 async def merge_contacts(ctx: Context, asked: Merge) -> MergeReply:
-    """Merge a contact into another one, with its lists, tags, notes and identities. Its id leads to the one that is
-    left from now on."""
+    """Merge a contact into another one, with its lists, tags, notes and identities. From then on, its id leads to the
+    remaining one."""
     ctx.check(DELETE)
     days = ctx.settings(CrmSettings).merge_undo_days
 
@@ -89,7 +97,7 @@ async def merge_contacts(ctx: Context, asked: Merge) -> MergeReply:
         }
         id = merging.merge(tx, kept, other, asked.take, take_custom, actor=actor_of(ctx))
         ctx.audit(tx, "contacts.merge", kept.id, other=other.id)
-        return MergeReply(kept.id, id, rfc3339(tx.now + days * _DAY_MS))
+        return MergeReply(kept.id, id, rfc3339(tx.now + days * DAY_MS))
 
     return await ctx.write(write)
 
@@ -111,9 +119,9 @@ async def unmerge_contacts(ctx: Context, asked: Unmerge) -> UnmergeReply:
 async def forget_old_merges(ctx: Context) -> str | None:
     """Remove what merges keep to be undone, once that is too long ago."""
     days, removed = ctx.settings(CrmSettings).merge_undo_days, 0
-    while count := await ctx.write(lambda tx: merging.remove_old(tx, tx.now - days * _DAY_MS, 500)):
+    while count := await ctx.write(lambda tx: merging.remove_old(tx, tx.now - days * DAY_MS, 500)):
         removed += count
-    return f"{removed} merges cannot be undone any more" if removed else None
+    return f"{counted(removed, 'merge')} can no longer be undone" if removed else None
 
 
 def _shown(reader: Querying, found: list[PairRow]) -> list[Duplicate]:

@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, new_id, record
+from chatnode.api import Querying, Refusal, Transaction, json_array, new_id, record
 from chatnode_crm.contacts import index
+from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.events import CrmContactCreated
+from chatnode_crm.contacts.fields import by_key
 from chatnode_crm.contacts.finding import ContactRow, rows
 from chatnode_crm.contacts.writing import delete_many, update_many
-from chatnode_crm.jsons import json_array
+from chatnode_crm.deliveries import merge_deliveries, unmerge_deliveries
 from chatnode_crm.lists import membership
 from chatnode_crm.lists.finding import list_by_key
 from chatnode_crm.people import pairs, snapshots
-from chatnode_crm.people.snapshots import KEYED, PAIRED, Snapshot
+from chatnode_crm.people.snapshots import KEYED, Rows, Snapshot
 from chatnode_crm.removals import not_noted
 from chatnode_crm.tags import tagging
 from chatnode_crm.tags.finding import tag_by_key
@@ -32,6 +35,8 @@ FIELDS = (
 _KEYS = {"email": "email_key", "phone": "phone_key"}
 _MOVED = {**dict.fromkeys(KEYED, "key"), snapshots.REDIRECTS: "id"}
 """Tables whose rows all go over, and what tells the rows apart."""
+_DELIVERED = "crm_delivered"
+"""In the snapshot of the other contact: by how much the merge has changed the numbers of broadcasts."""
 REASON = "merged"
 
 
@@ -66,12 +71,12 @@ def merge(
     if pairs.is_not_same(tx, kept.key, other.key):
         raise Refusal(
             "conflict",
-            "these two were said not to be the same; take that back with crm.contacts.not_same",
+            "these contacts are marked as different; undo that with crm.contacts.not_same",
             path="other",
         )
     id = new_id()
-    before = _before(snapshots.take(tx, kept.key), snapshots.take(tx, other.key))
-    _move_rows(tx, kept.key, other.key)
+    before = _before(snapshots.snapshot_contact(tx, kept.key), snapshots.snapshot_contact(tx, other.key))
+    before["other"][_DELIVERED] = _move_rows(tx, kept.key, other.key)
     _move_merges(tx, kept.key, other.key, id)
     _move_pairs(tx, kept.key, other.key)
     delete_many(tx, [other.key], reason=REASON, actor=actor)
@@ -86,7 +91,7 @@ def merge(
         "INSERT INTO crm_merges (id, contact, gone, before, after, at, by) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             id, kept.key, other.key, orjson.dumps(before).decode(),
-            snapshots.digest(snapshots.take(tx, kept.key)), tx.now, actor,
+            snapshots.digest(snapshots.snapshot_contact(tx, kept.key)), tx.now, actor,
         ),
     )  # fmt: skip
     return id
@@ -103,15 +108,15 @@ def _values(kept: ContactRow, other: ContactRow, take: Collection[str], take_cus
                 found[_KEYS[name]] = getattr(other, _KEYS[name])
     if kept.opted_out_at is None and other.opted_out_at is not None:
         found["opted_out_at"] = other.opted_out_at
-    mine, theirs = _custom(kept.custom), _custom(other.custom)
+    mine, theirs = read_custom(kept.custom), read_custom(other.custom)
     custom = {key: value for key, value in theirs.items() if key in take_custom or key not in mine}
     return found | ({"custom": custom} if custom else {})
 
 
-def _before(kept: Snapshot, other: Snapshot) -> dict[str, Snapshot]:
+def _before(kept: Snapshot, other: Snapshot) -> dict[str, dict[str, Rows]]:
     """What undoing needs: of relations that all go over, only those that did. Else a contact into which many are
     merged, one after the other, would have a copy of all its notes for each."""
-    return {"kept": {table: rows for table, rows in kept.items() if table not in _MOVED}, "other": other}
+    return {"kept": {table: rows for table, rows in kept.items() if table not in _MOVED}, "other": {**other}}
 
 
 def _move_merges(tx: Transaction, kept: int, other: int, id: str) -> None:
@@ -122,23 +127,23 @@ def _move_merges(tx: Transaction, kept: int, other: int, id: str) -> None:
     )
 
 
-def _move_rows(tx: Transaction, kept: int, other: int) -> None:
+def _move_rows(tx: Transaction, kept: int, other: int) -> Rows:
+    """Returns by how much the numbers of broadcasts have changed."""
     both = {"kept": kept, "other": other}
     for table in _MOVED:
         tx.execute(f"UPDATE {table} SET contact = :kept WHERE contact = :other", both)  # noqa: S608 -- constants
-    for table in ("crm_opt_outs", "crm_deliveries"):
-        column = PAIRED[table]
-        tx.execute(
-            f"UPDATE {table} SET contact = :kept WHERE contact = :other AND NOT EXISTS "  # noqa: S608 -- constants
-            f"(SELECT 1 FROM {table} mine WHERE mine.contact = :kept AND mine.{column} = {table}.{column})",
-            both,
-        )
-        tx.execute(f"DELETE FROM {table} WHERE contact = :other", both)  # noqa: S608 -- constants
+    tx.execute(
+        "UPDATE crm_opt_outs SET contact = :kept WHERE contact = :other AND NOT EXISTS "
+        "(SELECT 1 FROM crm_opt_outs mine WHERE mine.contact = :kept AND mine.list = crm_opt_outs.list)",
+        both,
+    )
+    tx.execute("DELETE FROM crm_opt_outs WHERE contact = :other", both)
+    return merge_deliveries(tx, kept, other)
 
 
 def _move_pairs(tx: Transaction, kept: int, other: int) -> None:
     """Who the other may be, the one that is left may be; and who it is not, it is not."""
-    for row in snapshots.take(tx, other)[snapshots.PAIRS]:
+    for row in snapshots.snapshot_contact(tx, other)[snapshots.PAIRS]:
         third = row["one"] if row["other"] == other else row["other"]
         if third == kept:
             continue
@@ -184,8 +189,8 @@ def find_merge(reader: Querying, id: str) -> MergeRow:
 
 def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str, str]:
     """Both contacts are as they were; returns their ids. Raises `Refusal("conflict")` if anything changed since."""
-    if snapshots.digest(snapshots.take(tx, found.contact)) != found.after:
-        raise Refusal("conflict", "the contact was changed since it was merged, so that cannot be undone", path="merge")
+    if snapshots.digest(snapshots.snapshot_contact(tx, found.contact)) != found.after:
+        raise Refusal("conflict", "the contact was changed since the merge, so it cannot be undone", path="merge")
     before: dict[str, Snapshot] = orjson.loads(found.before)
     kept, other = before["kept"], before["other"]
     _check_free(tx, other, found.contact)
@@ -201,15 +206,15 @@ def unmerge(tx: Transaction, found: MergeRow, *, actor: int | None) -> tuple[str
 
 
 def _check_free(tx: Transaction, other: Snapshot, kept: int) -> None:
-    """Raises `Refusal("conflict")` if a third contact has an e-mail or an external id of the other one by now."""
+    """Raises `Refusal("conflict")` if a third contact has an email or an external id of the other one by now."""
     [row] = other["crm_contacts"]
-    for column, name in (("email_key", "e-mail"), ("external_id", "external id")):
+    for column, name in (("email_key", "email"), ("external_id", "external id")):
         taken = tx.execute(
             f"SELECT 1 FROM crm_contacts WHERE {column} = ? AND key <> ?",  # noqa: S608 -- constants
             (row[column], kept),
         ).fetchone()
         if taken is not None:
-            raise Refusal("conflict", f"another contact has the {name} by now, so that cannot be undone", path="merge")
+            raise Refusal("conflict", f"another contact now has the {name}; the merge cannot be undone", path="merge")
 
 
 def _leave(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot, actor: int | None) -> None:
@@ -228,7 +233,7 @@ def _take_back(tx: Transaction, found: MergeRow, kept: Snapshot, actor: int | No
     [now] = rows(tx, [found.contact])
     [row] = kept["crm_contacts"]
     values = {name: row[name] for name in (*FIELDS, *_KEYS.values(), "opted_out_at")}
-    custom = dict.fromkeys(_custom(now.custom)) | _custom(row["custom"])
+    custom = dict.fromkeys(read_custom(now.custom)) | read_custom(row["custom"])
     update_many(tx, [(found.contact, values | ({"custom": custom} if custom else {}))], actor=actor)
 
 
@@ -237,7 +242,13 @@ def _revive(tx: Transaction, other: Snapshot, actor: int | None) -> None:
     [row] = other["crm_contacts"]
     tx.execute("DELETE FROM crm_redirects WHERE id = ?", (row["id"],))
     tx.execute("DELETE FROM crm_gone WHERE contact = ?", (row["key"],))
-    snapshots.put_rows(tx, "crm_contacts", [row | {"version": tx.next_gid, "updated_at": tx.now, "updated_by": actor}])
+    fields = by_key(tx)  # some may be deleted since
+    custom = {key: value for key, value in read_custom(row["custom"]).items() if key in fields}
+    changed: dict[str, Any] = {
+        "custom": orjson.dumps(custom, option=orjson.OPT_SORT_KEYS).decode() if custom else None,
+        "version": tx.next_gid, "updated_at": tx.now, "updated_by": actor,
+    }  # fmt: skip
+    snapshots.put_rows(tx, "crm_contacts", [row | changed])
     index.add(tx, [(row["key"], row["words"])])
     tx.record_many(CrmContactCreated, [row["key"]], actor=actor)
 
@@ -250,17 +261,17 @@ def _put_back(tx: Transaction, found: MergeRow, kept: Snapshot, other: Snapshot)
             f"UPDATE {table} SET contact = ? WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
             (found.gone, moved),
         )
-    for table in ("crm_opt_outs", "crm_deliveries"):
-        column = PAIRED[table]
-        mine = {row[column] for row in kept[table]}
-        for row in other[table]:
-            if row[column] in mine:
-                snapshots.put_rows(tx, table, [row])
-            else:
-                tx.execute(
-                    f"UPDATE {table} SET contact = ? WHERE contact = ? AND {column} = ?",  # noqa: S608 -- constants
-                    (found.gone, found.contact, row[column]),
-                )
+    mine = {row["list"] for row in kept["crm_opt_outs"]}
+    for row in other["crm_opt_outs"]:
+        if row["list"] in mine:
+            snapshots.put_rows(tx, "crm_opt_outs", [row])
+        else:
+            tx.execute(
+                "UPDATE crm_opt_outs SET contact = ? WHERE contact = ? AND list = ?",
+                (found.gone, found.contact, row["list"]),
+            )
+    deliveries = kept["crm_deliveries"], other["crm_deliveries"]
+    unmerge_deliveries(tx, *deliveries, found.contact, found.gone, other.get(_DELIVERED))
     pairs.forget_pairs(tx, [found.contact, found.gone])
     rows = {(row["one"], row["other"]): row for row in (*kept["crm_pairs"], *other["crm_pairs"])}
     alive = _alive(tx, {key for pair in rows for key in pair})
@@ -285,10 +296,6 @@ def _alive(tx: Transaction, keys: Collection[int]) -> set[int]:
     return {key for (key,) in found}
 
 
-def _custom(text: str | None) -> dict[str, Any]:
-    return orjson.loads(text) if text else {}
-
-
 # ---- forgetting
 
 
@@ -311,8 +318,8 @@ def merged_into(reader: Querying, keys: Sequence[int]) -> list[int]:
 
 
 def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, str | None]]:
-    """Ids of contacts that were merged into these, and the normalised e-mails that they and these had, as long as the
-    merge can be undone. An id with several e-mails is given with each."""
+    """Ids of contacts that were merged into these, and the normalized emails that they and these had, as long as the
+    merge can be undone. An id with several emails is given with each."""
     many = json_array(keys)
     merges = reader.execute("SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     known = {
@@ -323,6 +330,12 @@ def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, s
     }
     ids = reader.execute("SELECT id FROM crm_redirects WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     return [*known, *((id, None) for id in {id for (id,) in ids} - {id for id, _ in known})]
+
+
+def gone_contact(before: str) -> ContactRow:
+    """The contact that was merged into another one, from what the merge keeps."""
+    [row] = orjson.loads(before)["other"][snapshots.CONTACTS]
+    return ContactRow(**{field.name: row.get(field.name) for field in attrs.fields(ContactRow)})
 
 
 def forget_merges(tx: Transaction, keys: Sequence[int]) -> None:

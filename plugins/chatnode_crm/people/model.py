@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Who, Whole, record
+from chatnode.api import After, Id, Items, Text, Who, Whole, record
 from chatnode_crm.naming import GroupRef
 
 # ---- identities
@@ -17,13 +17,15 @@ _Kind = Annotated[str, Text(40, 1, r"[a-z0-9][a-z0-9_.-]*", hint="expected a-z 0
 @record
 class Identity:
     """Where a contact is reached. `kind` is `chat` for an account of this node, whose id is `external_id`; otherwise
-    the name of another service. Without `verified_at` somebody says so, and nobody made sure."""
+    the name of another service. Without `verified_at` it is only claimed. `opted_out_at` is since when the user gets no
+    broadcasts, because they answered STOP, or their contact had opted out and was deleted."""
 
     identity: str
     kind: str
     external_id: str
     created_at: str
     verified_at: str | None = None
+    opted_out_at: str | None = None
 
 
 @record
@@ -64,7 +66,7 @@ class OfAccount:
 
 @record
 class ContactOfAccount:
-    """`contact` is absent if the user has none. `verified` is false if somebody only says that it is theirs."""
+    """`contact` is absent if the user has none. `verified` is false if that is only claimed."""
 
     contact: str | None = None
     verified: bool = False
@@ -84,8 +86,8 @@ PairReason = Literal["identity", "phone", "name_company", "name"]
 
 @record
 class Duplicate:
-    """Two contacts that may be one person, and why: both were said to have the same `identity`; the same `phone`; the
-    same name and company; or a `name` that reads alike. `score` is how sure that is, of 100."""
+    """Two contacts that may be the same person, and why: both were said to have the same `identity`; the same `phone`;
+    the same name and company; or a `name` that reads alike. `score` is how sure that is, of 100."""
 
     one: str
     other: str
@@ -95,10 +97,11 @@ class Duplicate:
 
 @record
 class ListDuplicates:
-    """The surest first; with `contact`, only those of a contact. `after` takes the `next` of the previous page."""
+    """The most certain first; with `contact`, only those of a contact. `after` takes the `next` of the previous
+    page."""
 
     contact: Id | None = None
-    after: Annotated[str, Text(80, 1, r"[0-9]+\.[0-9]+\.[0-9]+")] | None = None
+    after: After | None = None
     limit: Annotated[int, Whole(1)] = 50
 
 

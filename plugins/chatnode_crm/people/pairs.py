@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from chatnode.api import Querying, Transaction, record
-from chatnode_crm.jsons import json_array
+from chatnode.api import Querying, Transaction, json_array, record
 
 Reason = Literal["identity", "phone", "name_company", "name"]
 
@@ -64,7 +63,7 @@ def is_not_same(reader: Querying, one: int, other: int) -> bool:
     return row is not None
 
 
-def suggested_page(reader: Querying, after: tuple[int, int, int] | None, limit: int) -> list[PairRow]:
+def suggested_page(reader: Querying, after: Sequence[int] | None, limit: int) -> list[PairRow]:
     """The surest first; `after` is the score and the keys of the last one."""
     score, one, other = after if after is not None else (101, 0, 0)
     rows = reader.execute(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import trio
+
 from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, record, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
-from chatnode_crm.contacts.finding import by_id
+from chatnode_crm.contacts.finding import ContactRow, by_id
 from chatnode_crm.contacts.model import OfContact
+from chatnode_crm.contacts.values.emails import email_key
+from chatnode_crm.imports.rows import ImportRow, staged_imports
+from chatnode_crm.people import merging
 from chatnode_crm.people.erasing import erase, finish
+from chatnode_crm.people.imported import Known, images_of, rows_about
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
+from chatnode_crm.requester import actor_of
 
 _PARTS = {
     "lists": "SELECT l.id AS list, l.name, m.added_at AS at FROM crm_members m JOIN crm_lists l ON l.key = m.list "
@@ -31,6 +37,12 @@ _PARTS = {
     "broadcasts": "SELECT b.id AS broadcast, b.title, b.text, d.state, d.reason, d.at, d.answered_at, d.stopped_at "
     "FROM crm_deliveries d JOIN crm_broadcasts b ON b.key = d.broadcast WHERE d.contact = :key ORDER BY b.key",
     "earlier_ids": "SELECT r.id FROM crm_redirects r WHERE r.contact = :key ORDER BY r.id",
+    "duplicates": "SELECT c.id AS contact, p.verdict, p.reason, p.score, p.at FROM crm_pairs p "
+    "JOIN crm_contacts c ON c.key = CASE p.one WHEN :key THEN p.other ELSE p.one END "
+    "WHERE p.one = :key OR p.other = :key ORDER BY p.at, c.key",
+    "accounts_opted_out": "SELECT i.external_id, l.id AS list, o.at FROM crm_account_opt_outs o "
+    "JOIN crm_identities i ON i.person = o.person AND i.verified_at IS NOT NULL "
+    "LEFT JOIN crm_lists l ON l.key = o.list WHERE i.contact = :key ORDER BY o.key",
 }
 _TIMES = frozenset({"at", "added_at", "verified_at", "answered_at", "stopped_at"})
 _MOST_CHANGES = 10_000
@@ -39,7 +51,11 @@ _MOST_CHANGES = 10_000
 @record
 class ContactReport:
     """`contact` has the fields. `changes` is the journal, newest first, and `taken_off` are the lists and tags that
-    it was taken off; both as long as they are kept."""
+    it was taken off; both as long as they are kept. `merges` has the contacts that were merged into it, as they were,
+    and `replaced` what imports have changed, as it was before, as long as that can be undone. `imported` are the rows
+    about it in files that were imported, with all of their columns. `duplicates` are contacts that may be the same
+    person, or that a user said are not, and `accounts_opted_out` what its accounts get no broadcasts of: without a
+    `list`, of anything."""
 
     contact: dict[str, Any]
     changes: list[dict[str, Any]]
@@ -52,6 +68,11 @@ class ContactReport:
     opted_out_of: list[dict[str, Any]]
     broadcasts: list[dict[str, Any]]
     earlier_ids: list[dict[str, Any]]
+    duplicates: list[dict[str, Any]]
+    accounts_opted_out: list[dict[str, Any]]
+    merges: list[dict[str, Any]]
+    replaced: list[dict[str, Any]]
+    imported: list[dict[str, Any]]
 
 
 @record
@@ -74,13 +95,19 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
     """Everything that is stored about a contact, for the person it is about. It is recorded in the audit log."""
     ctx.check(VIEW, reads=True)
 
-    def read(reader: Reader) -> ContactReport:
+    def read(reader: Reader) -> tuple[ContactReport, Known, list[ImportRow]]:
         contact = by_id(reader, asked.contact)
         [fields] = shown.plain(reader, [contact])
         parts = {name: _rows(reader, sql, contact.key) for name, sql in _PARTS.items()}
-        return ContactReport(contact=fields, changes=_changes(reader, contact.key), **parts)
+        report = ContactReport(
+            contact=fields, changes=_changes(reader, contact.key), merges=_merges(reader, contact.key),
+            replaced=images_of(reader, contact.key), imported=[], **parts,
+        )  # fmt: skip
+        known = Known(_emails(reader, contact), contact.external_id)
+        return report, known, staged_imports(reader)
 
-    report = await ctx.query(read)
+    report, known, imports = await ctx.query(read)
+    report.imported = await trio.to_thread.run_sync(rows_about, ctx.directory, imports, known)
     await ctx.write(lambda tx: ctx.audit(tx, "contacts.report", report.contact["id"]))
     return report
 
@@ -89,7 +116,8 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
 async def erase_contact(ctx: Context, asked: EraseContact) -> ContactErased:
     """Erase a contact for good: fields, notes, identities, the journal, and copies of it in merges and deliveries.
 
-    Of the e-mail a keyed hash stays, so that no import and no form brings the contact back; a user can create it again.
+    Of the email a keyed hash stays, so that no import, form or upsert brings the contact back; a user can create it
+    again. Its accounts keep what it has opted out of.
     Events about it say its id only. After a restore it is erased again.
     """
 
@@ -124,6 +152,20 @@ def _changes(reader: Reader, contact: int) -> list[dict[str, Any]]:
         }
         for each in changes.entries_of(reader, contact, 2**62, _MOST_CHANGES)
     ]
+
+
+def _merges(reader: Reader, contact: int) -> list[dict[str, Any]]:
+    """The contacts that were merged into a contact, newest first."""
+    rows = reader.execute("SELECT before, at FROM crm_merges WHERE contact = ? ORDER BY key DESC", (contact,))
+    merged = [(merging.gone_contact(before), at) for before, at in rows.fetchall()]
+    return [{"at": rfc3339(at), "contact": row.id, **shown.all_fields(reader, row)} for row, at in merged]
+
+
+def _emails(reader: Reader, contact: ContactRow) -> set[str | None]:
+    """The normalized email addresses that a contact is known to have, or to have had."""
+    entries = changes.entries_of(reader, contact.key, 2**62, _MOST_CHANGES)
+    earlier = {email for _, email in merging.earlier_contacts(reader, [contact.key])}
+    return {contact.email_key, *earlier, *(email_key(email) for each in entries if (email := each.before.get("email")))}
 
 
 COMMANDS = (report_contact, erase_contact)

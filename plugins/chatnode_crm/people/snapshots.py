@@ -26,7 +26,7 @@ _APART = frozenset({"crm_deliveries", "crm_removals"})
 _NOT_COMPARED = frozenset({"version", "updated_at", "updated_by"})
 
 
-def take(reader: Querying, contact: int) -> Snapshot:
+def snapshot_contact(reader: Querying, contact: int) -> Snapshot:
     """The contact's rows in all tables, with the pairs that it is in and the redirects to it.
 
     Earlier merges are not among them: they have snapshots themselves, and each would have all those before it.

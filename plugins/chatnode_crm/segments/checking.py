@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from chatnode.api import Asker, Context, Reader, Refusal, Task, Transaction, Work, WorkKind
+from chatnode.api import DAY_MS, Asker, Context, Reader, Refusal, Task, Transaction, Work, WorkKind, counted
 from chatnode_crm.contacts.subjects import pack_many
 from chatnode_crm.lists.finding import COLUMNS, ListRow, list_by_key
 from chatnode_crm.lists.membership import put_many, take_many
@@ -26,7 +26,6 @@ Change = Literal["entered", "left"]
 CHANGES: tuple[Change, ...] = ("left", "entered")
 _PAGE = 10_000
 """Differences that are found with one query."""
-_DAY_MS = 86_400_000
 
 WORK, TASK = "segment", "segments"
 
@@ -42,7 +41,7 @@ async def check_all(ctx: Context) -> str | None:
     rows = await ctx.read(_segments)
     found = [await _look(ctx, asker, row) for row in rows]
     parts = [f"{found.count(each)} {each}" for each in ("different", "broken") if each in found]
-    return f"{', '.join(parts)} of {len(rows)} dynamic lists" if parts else None
+    return f"{', '.join(parts)} of {counted(len(rows), 'dynamic list')}" if parts else None
 
 
 def _segments(reader: Reader) -> list[ListRow]:
@@ -82,7 +81,7 @@ def _is_due(reader: Reader, asker: Asker, row: ListRow, epoch: str) -> bool:
     last = reader.execute(
         "SELECT checked_at, checked_gid FROM crm_segments WHERE list = ? AND epoch = ?", (row.key, epoch)
     ).fetchone()
-    if last is None or last[0] < asker.now - _DAY_MS:
+    if last is None or last[0] < asker.now - DAY_MS:
         return True
     uses = uses_of(reader, filter_of(row))
     return uses.relative or happened_since(reader, last[1], uses)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.api import Asker, Context, Reader, Transaction, command, find_person, rfc3339
-from chatnode_crm.asking import actor_of
+from chatnode.api import (
+    Asker,
+    Context,
+    Reader,
+    Transaction,
+    command,
+    find_person,
+    json_array,
+    read_cursor,
+    rfc3339,
+    write_cursor,
+)
 from chatnode_crm.contacts import finding
 from chatnode_crm.contacts.shown import plain
-from chatnode_crm.cursors import read_numbers, write_cursor
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.finding import ListRow, find_list
@@ -17,6 +25,7 @@ from chatnode_crm.lists.model import AskMembers, ListMember, ListMemberPage
 from chatnode_crm.lists.pages import page_of_members
 from chatnode_crm.lists.showing import show_list
 from chatnode_crm.permissions import LISTS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.segments import matching, saving
 from chatnode_crm.segments.checking import start_check
 from chatnode_crm.segments.collection import asker_for
@@ -40,7 +49,7 @@ def _page(
     reader: Reader, asker: Asker, filter: dict[str, Any], after: str | None, limit: int
 ) -> tuple[list[int], str | None]:
     """The keys of contacts that match, and the cursor of the next page."""
-    (key,) = read_numbers(after, 1) or (0,)
+    (key,) = read_cursor(after, int) or (0,)
     keys = matching.keys_page(reader, asker, filter, key, limit + 1)
     return keys[:limit], write_cursor(keys[limit - 1]) if len(keys) > limit else None
 
@@ -66,7 +75,7 @@ async def create(ctx: Context, asked: CreateSegment) -> SegmentReply:
 
 @command("crm.segments.update", permission=LISTS, limit="changes")
 async def update(ctx: Context, asked: ChangeSegment) -> SegmentReply:
-    """Give a dynamic list another filter. The one that it has changes nothing. `crm.lists.update` changes its name."""
+    """Replace the filter of a dynamic list. The same filter changes nothing. `crm.lists.update` changes its name."""
     asker = asker_for(ctx)
 
     def write(tx: Transaction) -> SegmentReply:

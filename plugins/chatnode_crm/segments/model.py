@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from chatnode.api import Text, Who, Whole, record
-from chatnode_crm.cursors import After
+from chatnode.api import After, Text, Who, Whole, record
 from chatnode_crm.lists.model import ContactList
 from chatnode_crm.naming import GroupName, GroupRef
 

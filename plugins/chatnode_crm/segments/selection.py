@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import attrs
 
-from chatnode.api import Asker, Id, Items, Querying, Refusal, Whole, kinds, record
+from chatnode.api import Asker, Id, Items, Querying, Refusal, Whole, counted, kinds, record
 from chatnode_crm.contacts.finding import keys_by_id
 from chatnode_crm.naming import GroupRef
 from chatnode_crm.referring import LISTS, replaced, with_ids
@@ -62,7 +62,7 @@ def _given(selection: Selection, path: str) -> str:
     lists = selection.in_lists
     if selection.at_least is not None and (lists is None or selection.at_least > len(set(lists))):
         number = 0 if lists is None else len(set(lists))
-        raise Refusal("invalid", f"{path}.at_least: in_lists names {number} lists", path=f"{path}.at_least")
+        raise Refusal("invalid", f"{path}.at_least: in_lists names {counted(number, 'list')}", path=f"{path}.at_least")
     return given[0]
 
 

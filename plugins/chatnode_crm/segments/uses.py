@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from chatnode.api import Querying, Reader, log_rows, record
+from chatnode.api import Querying, Reader, json_array, log_rows, record
 from chatnode_crm.contacts.envelope import kinds
 from chatnode_crm.referring import LISTS, TAGS, tests, texts_of
 from chatnode_crm.segments.events import CrmListEntered, CrmListLeft
@@ -55,7 +55,7 @@ def uses_of(source: Querying, filter: dict[str, Any]) -> Uses:
 def _filters(source: Querying, ids: Collection[str]) -> list[dict[str, Any]]:
     rows = source.execute(
         "SELECT filter FROM crm_lists WHERE filter IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(ids)).decode(),),
+        (json_array(ids),),
     )
     return [orjson.loads(filter) for (filter,) in rows.fetchall()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from chatnode.api import Context, Reader, Transaction
+from chatnode.api import Context, Reader, Transaction, counted
 
 _GROUPS = (("list", "crm_lists", "members", "crm_members"), ("tag", "crm_tags", "contacts", "crm_taggings"))
 
@@ -19,10 +19,10 @@ def _problems(reader: Reader) -> Iterator[str]:
     for kind, table, size, pairs in _GROUPS:
         (wrong,) = reader.execute(f"SELECT count(*) FROM {table} g WHERE {_miscounted(kind, size, pairs)}").fetchone()  # noqa: S608 -- constants
         if wrong:
-            yield f"{wrong} {kind}s count more or fewer contacts than they have"
+            yield f"wrong number of contacts in {counted(wrong, kind)}"
         (lost,) = reader.execute(f"SELECT count(*) FROM {pairs} p WHERE {_lost(kind, table)}").fetchone()  # noqa: S608 -- constants
         if lost:
-            yield f"{lost} rows of {pairs} are of a contact or a {kind} that does not exist"
+            yield f"no contact or {kind} for {counted(lost, 'row')} of {pairs}"
 
 
 def _lost(kind: str, table: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, Reader, command
+from chatnode.api import Context, Reader, command, read_cursor, write_cursor
 from chatnode_crm.contacts import finding, shown
-from chatnode_crm.cursors import read_numbers, write_cursor
 from chatnode_crm.permissions import VIEW
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.statistics import figures
@@ -60,13 +59,13 @@ async def geography(ctx: Context, asked: AskGeography) -> Geography:
 
 @command("crm.contacts.implausible", permission=VIEW, reads=True)
 async def implausible(ctx: Context, asked: AskImplausible) -> ImplausibleContacts:
-    """Contacts whose e-mail address can hardly be right, to be checked by hand; nothing is changed.
+    """Contacts whose email address is probably wrong, to be checked by hand; nothing is changed.
 
     Reasons: `syntax`; `no_dot` in the domain; `reserved` domains, such as example.com; a `top_level` that cannot exist;
     well-known domains that are `misspelt`.
     """
     limit, seconds = ctx.page_size(asked.limit), ctx.settings(CrmSettings).count_seconds
-    (after,) = read_numbers(asked.after, 1) or (0,)
+    (after,) = read_cursor(asked.after, int) or (0,)
 
     def read(reader: Reader) -> ImplausibleContacts:
         found, last = _doubtful(reader, after, limit)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from chatnode.api import Reader, folded, now_ms, rfc3339
-from chatnode_crm.cursors import read_numbers, write_cursor
-from chatnode_crm.statistics.days import DAY_MS, day_of
+from chatnode.api import DAY_MS, Reader, folded, now_ms, read_cursor, rfc3339, rfc3339_or_none, write_cursor
+from chatnode_crm.statistics.days import day_of, uncounted
 from chatnode_crm.statistics.model import (
     AskGeography,
     AskUse,
@@ -24,22 +23,22 @@ from chatnode_crm.tags.finding import DEFAULT_COLOR
 
 
 def growth(reader: Reader, days: int) -> Growth:
-    """Day by day, also those without a change. From the figures of days alone: what was deleted since still counts."""
+    """Day by day, also those without a change. From the figures of days, so what was deleted since still counts."""
     today = day_of(now_ms())
     first = today - days + 1
     (total,) = reader.execute(
         "SELECT coalesce(sum(created - deleted), 0) FROM crm_days WHERE day < ?", (first,)
     ).fetchone()
-    counts: dict[int, tuple[int, int]] = {
-        day: (created, deleted)
-        for day, created, deleted in reader.execute(
-            "SELECT day, created, deleted FROM crm_days WHERE day >= ?", (first,)
-        ).fetchall()
-    }
+    created_on, deleted_on = uncounted(reader)
+    total += sum(created_on[day] - deleted_on[day] for day in created_on | deleted_on if day < first)
+    rows = reader.execute("SELECT day, created, deleted FROM crm_days WHERE day >= ?", (first,))
+    for day, created, deleted in rows.fetchall():
+        created_on[day] += created
+        deleted_on[day] += deleted
     found: list[GrowthDay] = []
     running = 0
     for day in range(first, today + 1):
-        created, deleted = counts.get(day, (0, 0))
+        created, deleted = created_on[day], deleted_on[day]
         running, total = running + created, total + created - deleted
         found.append(GrowthDay(rfc3339(day * DAY_MS)[:10], created, deleted, running, total))
     return Growth(found[::-1])
@@ -54,7 +53,7 @@ def lists(reader: Reader, asked: AskUse, limit: int) -> ListFiguresPage:
         [
             ListFigures(
                 id, name, bool(is_active), count, count - before, rfc3339(updated_at),
-                rfc3339(added_at) if added_at is not None else None,
+                rfc3339_or_none(added_at),
             )
             for id, name, count, before, is_active, updated_at, added_at in rows
         ],
@@ -79,7 +78,7 @@ def _used(
     """Id, name, size now and before, and more columns of lists or tags, from the one with the most contacts."""
     values: dict[str, Any] = {"day": day_of(now_ms()) - asked.days, "limit": limit + 1}
     where = ""
-    if (last := read_numbers(asked.after, 2)) is not None:
+    if (last := read_cursor(asked.after, int, int)) is not None:
         where = f"WHERE (g.{size}, g.key) < (:size, :key) "
         values |= {"size": last[0], "key": last[1]}
     found = reader.execute(

@@ -56,9 +56,9 @@ METRICS = (
     Metric("contacts", "Contacts.", _contacts),
     Metric("lists_active", "Lists that are not archived.", _lists),
     Metric("tags", "Tags.", _tags),
-    Metric("works_waiting", "Works that wait to run, such as imports.", _waiting),
-    Metric("works_running", "Works that run now.", _running),
-    Metric("works_failed", "Works that failed and are still kept.", _failed),
+    Metric("works_waiting", "Work items that wait to run, such as imports.", _waiting),
+    Metric("works_running", "Work items that run now.", _running),
+    Metric("works_failed", "Work items that failed and are still kept.", _failed),
 )
 
 

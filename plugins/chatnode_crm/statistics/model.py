@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from chatnode.api import Text, Whole, record
-from chatnode_crm.cursors import After
+from chatnode.api import After, Text, Whole, record
 
 Days = Annotated[int, Whole(1, 3_660)]
 Limit = Annotated[int, Whole(1)]
@@ -125,7 +124,7 @@ class AskImplausible:
 
 @record
 class ImplausibleContact:
-    """A contact whose e-mail address can hardly be right. `suggestion` is the address that may be meant."""
+    """A contact whose email address can hardly be right. `suggestion` is the address that may be meant."""
 
     contact: dict[str, Any]
     reason: Literal["syntax", "no_dot", "reserved", "top_level", "misspelt"]

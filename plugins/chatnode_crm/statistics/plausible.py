@@ -1,4 +1,4 @@
-"""E-mail addresses that can hardly be right, by their form alone: nothing is looked up on the network."""
+"""Email addresses that can hardly be right, by their form alone: nothing is looked up on the network."""
 
 from __future__ import annotations
 

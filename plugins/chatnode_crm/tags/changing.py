@@ -17,7 +17,7 @@ _COLOR = re.compile("#[0-9A-Fa-f]{6}")
 
 
 def make_tag(tx: Transaction, name: str, *, color: str | None = None, actor: int | None) -> TagRow:
-    """A new tag. Raises `Refusal`: `conflict` for a name that another tag has, `invalid` for what is no color."""
+    """A new tag. Raises `Refusal`: `conflict` for a name that another tag has, `invalid` for what is no colour."""
     _check_free(tx, name, None)
     (key,) = tx.execute(
         "INSERT INTO crm_tags (id, name, name_key, color, created_at, created_by, updated_at, updated_by) "
@@ -30,16 +30,10 @@ def make_tag(tx: Transaction, name: str, *, color: str | None = None, actor: int
     return _again(tx, key)
 
 
-def find_or_make_tag(tx: Transaction, name: str, *, actor: int | None) -> TagRow:
-    """The tag with this name in any case, or a new one with the default color."""
-    found = tag_by_name(tx, name)
-    return found if found is not None else make_tag(tx, name, actor=actor)
-
-
 def update_tag(tx: Transaction, row: TagRow, changes: dict[str, Any], *, actor: int | None) -> TagRow:
-    """Change `name` or `color`; None is the default color. What is the same already changes nothing.
+    """Change `name` or `color`; None is the default colour. What is the same already changes nothing.
 
-    Raises `Refusal`: `conflict` for a name that another tag has, `invalid` for what is no color.
+    Raises `Refusal`: `conflict` for a name that another tag has, `invalid` for what is no colour.
     """
     wanted = dict(changes)
     if "name" in wanted:
@@ -80,7 +74,7 @@ def as_color(text: str | None, path: str = "color") -> str | None:
 def _check_free(tx: Transaction, name: str, key: int | None) -> None:
     found = tag_by_name(tx, name)
     if found is not None and found.key != key:
-        raise Refusal("conflict", f"there is a tag called {found.name} already", path="name")
+        raise Refusal("conflict", f"the tag {found.name} already exists", path="name")
 
 
 def _again(tx: Transaction, key: int) -> TagRow:

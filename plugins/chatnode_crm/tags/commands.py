@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chatnode.api import Context, Nothing, Reader, Transaction, command
-from chatnode_crm.asking import actor_of
 from chatnode_crm.lines import MatchingContacts
 from chatnode_crm.permissions import TAGS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 from chatnode_crm.tags import showing
 from chatnode_crm.tags.changing import delete_tag, make_tag, update_tag
@@ -47,7 +47,7 @@ async def get(ctx: Context, asked: OfTag) -> TagReply:
 
 @command("crm.tags.update", permission=TAGS, limit="changes")
 async def update(ctx: Context, asked: ChangeTag) -> TagReply:
-    """Rename a tag, or change its color. Contacts keep it."""
+    """Rename a tag, or change its colour. Contacts keep it."""
     given = {"name": asked.name, "color": asked.color}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
 
@@ -83,7 +83,7 @@ async def list_page(ctx: Context, asked: ListTags) -> ContactTagPage:
 
 
 @command("crm.tags.of", permission=VIEW, reads=True)
-async def of(ctx: Context, asked: TagsOfContact) -> GivenTags:
+async def tags_of_contact(ctx: Context, asked: TagsOfContact) -> GivenTags:
     """The tags that a contact has, and since when."""
     return await ctx.read(lambda reader: showing.tags_of_contact(reader, asked.contact))
 
@@ -95,4 +95,4 @@ async def contacts(ctx: Context, asked: ContactsOfTags) -> MatchingContacts:
     return await ctx.query(lambda reader: showing.contacts_of_tags(reader, asked, limit), seconds=seconds)
 
 
-COMMANDS = (create, get, update, delete, list_page, of, contacts)
+COMMANDS = (create, get, update, delete, list_page, tags_of_contact, contacts)

@@ -10,7 +10,7 @@ from chatnode.api import Querying, Refusal, record
 from chatnode_crm.naming import is_id, name_key
 
 DEFAULT_COLOR = "#6B7280"
-"""Grey: of tags without a color of their own."""
+"""Grey: of tags without a colour of their own."""
 
 
 @record(frozen=True)

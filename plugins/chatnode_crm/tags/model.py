@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import attrs
 
-from chatnode.api import Id, Items, Text, Whole, record
-from chatnode_crm.cursors import After
+from chatnode.api import After, Id, Items, Text, Whole, record
 from chatnode_crm.naming import GroupName, GroupRef
 
 Color = Annotated[str, Text(7, hint="expected # and six hexadecimal digits, such as #FF5733")]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chatnode.api import Reader, Refusal, folded, rfc3339
+from chatnode.api import Reader, Refusal, folded, read_cursor, rfc3339, write_cursor
 from chatnode_crm.contacts.finding import by_id
-from chatnode_crm.cursors import read_numbers, read_text, write_cursor
 from chatnode_crm.lines import MatchingContacts, page_of_matching
 from chatnode_crm.naming import name_key
 from chatnode_crm.pivots import TAGGINGS, Group, GroupFilter
@@ -38,12 +37,12 @@ def page_of_tags(reader: Reader, asked: ListTags, limit: int) -> ContactTagPage:
     conditions: list[str] = []
     if asked.sort == "name":
         order = "t.name_key"
-        if (name := read_text(asked.after)) is not None:
-            conditions.append("t.name_key > :name")
-            values["name"] = name
+        (name,) = read_cursor(asked.after, str) or ("",)
+        conditions.append("t.name_key > :name")
+        values["name"] = name
     else:
         order = "t.contacts DESC, t.key DESC"
-        if (last := read_numbers(asked.after, 2)) is not None:
+        if (last := read_cursor(asked.after, int, int)) is not None:
             conditions.append("(t.contacts, t.key) < (:contacts, :key)")
             values |= {"contacts": last[0], "key": last[1]}
     if asked.query:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, json_array
 from chatnode_crm.contacts.subjects import pack_many
-from chatnode_crm.jsons import json_array
 from chatnode_crm.removals import note_removals
 from chatnode_crm.tags.events import CrmContactTagged, CrmContactUntagged
 

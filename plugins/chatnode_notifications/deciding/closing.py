@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import orjson
 import trio
 
-from chatnode.api import Context, Reader, Task, Transaction, now_ms, record
+from chatnode.api import Context, Reader, Task, Transaction, json_array, now_ms, record
 from chatnode_notifications.deciding import sends
 from chatnode_notifications.deciding.due import Postponed, bundles_with, is_due, judge_again
 from chatnode_notifications.deciding.rules import presence_of, rules_of
@@ -84,7 +83,7 @@ def _close(found: _Due, presence: Mapping[int, Presence], rules: NodeRules, ahea
 def _remove(tx: Transaction, keys: Sequence[int]) -> None:
     tx.execute(
         "DELETE FROM notifications_bundles WHERE key IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(keys)).decode(),),
+        (json_array(keys),),
     )
 
 

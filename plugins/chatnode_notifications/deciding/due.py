@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import orjson
 
-from chatnode.api import Querying, Transaction, record
+from chatnode.api import Querying, Transaction, acting, json_array, record
 from chatnode_notifications.deciding.bundles import messages_in
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
@@ -47,7 +48,6 @@ class Bundle:
     messages: str
     made_at: int
     bot: bool
-    deactivated: bool
     takes_part: bool
     first: int
     read_seq: int
@@ -55,6 +55,7 @@ class Bundle:
     muted_until: int | None
     archived: bool
     rang_at: int | None
+    can_act: bool
 
 
 @record(frozen=True)
@@ -72,7 +73,7 @@ def is_due(column: str) -> str:
 
 _BUNDLES = (
     "SELECT b.key, b.person, b.conversation, b.first_seq, b.last_gid, b.count, b.messages, b.made_at, p.bot, "
-    "p.deactivated_at IS NOT NULL, w.person IS NOT NULL AND w.left_gid IS NULL, coalesce(w.first, 0), "
+    "w.person IS NOT NULL AND w.left_gid IS NULL, coalesce(w.first, 0), "
     "coalesce(w.read_seq, 0), coalesce(s.notify, 'all'), s.muted_until, coalesce(s.archived, 0), "
     "(SELECT max(i.created_at) FROM notifications_items i WHERE i.person = b.person "
     "AND i.conversation = b.conversation) "
@@ -85,8 +86,10 @@ _BUNDLES = (
 
 def bundles_with(reader: Querying, keys: Collection[int]) -> list[Bundle]:
     """The bundles with these keys that are still there."""
-    rows = reader.execute(_BUNDLES, (orjson.dumps(list(keys)).decode(),))
-    return [Bundle(*row) for row in rows]
+    rows = reader.execute(_BUNDLES, (json_array(keys),)).fetchall()
+    able = acting(reader, {person for _, person, *_ in rows})
+    facts: list[list[Any]] = [[*row, row[1] in able] for row in rows]
+    return [Bundle(*each) for each in facts]
 
 
 def judge_again(
@@ -121,7 +124,7 @@ def _judge(
         case = Case(
             now=now, at=each.at, reason=reasons[each.seq], made_at=bundle.made_at,
             takes_part=bool(bundle.takes_part), may_see=each.seq >= bundle.first, deleted=bool(each.deleted),
-            own=each.sender == bundle.person, bot=bool(bundle.bot), deactivated=bool(bundle.deactivated),
+            own=each.sender == bundle.person, bot=bool(bundle.bot), can_act=bundle.can_act,
             blocked=bool(each.blocked), notify=bundle.notify, muted_until=bundle.muted_until,
             through_mute=chosen.mentions_through_mute, archived=bool(bundle.archived),
             paused_until=paused_until(chosen), quiet_until=quiet, presence=presence,
@@ -143,19 +146,29 @@ def _posted(tx: Transaction, bundle: Bundle, reasons: Mapping[int, Reason]) -> l
         "WHERE m.conversation = :conversation AND m.seq IN (SELECT value FROM json_each(:seqs)) ORDER BY m.seq",
         {
             "person": bundle.person, "conversation": bundle.conversation,
-            "seqs": orjson.dumps(list(reasons)).decode(),
+            "seqs": json_array(reasons),
         },
     )  # fmt: skip
     return [_Posted(*row) for row in rows]
 
 
 def _item(bundle: Bundle, kept: Sequence[_Posted], reasons: Mapping[int, Reason]) -> ItemDraft:
-    """About the newest of the messages, for the weightiest reason."""
-    newest = kept[-1]
+    """For the weightiest reason."""
     reason = reasons[max(kept, key=lambda each: (LEVEL[reasons[each.seq]], each.seq)).seq]
     forgotten = bundle.count - len(reasons) if bundle.read_seq < bundle.first_seq else 0  # of very many
+    senders, several = {each.sender for each in kept}, len(kept) > 1
     return ItemDraft(
         person=bundle.person, kind=KIND[reason], reason=reason, personal=LEVEL[reason] == PERSONAL,
-        count=len(kept) + max(0, forgotten), conversation=bundle.conversation, message=newest.key,
-        sender=newest.sender, first_seq=kept[0].seq, last_seq=newest.seq, last_gid=bundle.last_gid,
+        count=len(kept) + max(0, forgotten), conversation=bundle.conversation,
+        message=None if several else kept[0].key, messages=_by_reason(kept, reasons) if several else None,
+        sender=kept[0].sender if len(senders) == 1 else None,
+        first_seq=kept[0].seq, last_seq=kept[-1].seq, last_gid=bundle.last_gid,
     )  # fmt: skip
+
+
+def _by_reason(kept: Sequence[_Posted], reasons: Mapping[int, Reason]) -> str:
+    """As an item has its messages."""
+    found: dict[Reason, list[int]] = {}
+    for each in kept:
+        found.setdefault(reasons[each.seq], []).append(each.seq)
+    return orjson.dumps(found).decode()

@@ -7,8 +7,21 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import CHAT, Account, Context, Reader, access_message, command, now_ms, person_by_key, record, rfc3339
+from chatnode.api import (
+    CHAT,
+    Account,
+    Context,
+    Reader,
+    access_message,
+    command,
+    now_ms,
+    person_by_key,
+    record,
+    rfc3339,
+    rfc3339_or_none,
+)
 from chatnode_notifications.deciding.judging import ask_plugins, paused_until
+from chatnode_notifications.deciding.looking import REACHABLE
 from chatnode_notifications.deciding.model import (
     ExplainedDelivery,
     ExplainedRow,
@@ -49,6 +62,7 @@ class _Facts:
     item: int | None
     waits_until: int | None
     devices: int
+    reachable: bool
     sender: int
 
 
@@ -85,16 +99,15 @@ def _explained(
     facts: _Facts, case: Case, rules: NodeRules, chosen: Preferences, deliveries: list[ExplainedDelivery], why: str
 ) -> Explanation:
     verdict = judge(case, rules)
-    reachable = facts.devices > 0 or chosen.mail != "off"
     due_at = verdict.due_at if verdict.ending is None else None
-    outcome: Outcome = verdict.ending or ("due" if reachable or case.personal else "unreachable")
+    outcome: Outcome = verdict.ending or ("due" if facts.reachable or case.personal else "unreachable")
     if facts.item is not None:
         outcome, due_at = "notified", None
     elif facts.waits_until is not None:
         outcome, due_at = "waiting", facts.waits_until
     return Explanation(
         outcome, case.reason, LEVEL[case.reason] == PERSONAL, _rows(case, rules, why), facts.devices, chosen.mail,
-        deliveries, verdict.row or None, rfc3339(due_at) if due_at is not None else None,
+        deliveries, verdict.row or None, rfc3339_or_none(due_at),
     )  # fmt: skip
 
 
@@ -114,7 +127,7 @@ def _rows(case: Case, rules: NodeRules, why: str) -> list[ExplainedRow]:
 # ---- facts
 
 _FACTS = (
-    "SELECT m.conversation, m.seq, m.at, m.sender = :me, m.deleted_at IS NOT NULL, m.kind = 'system', "
+    "SELECT m.conversation, m.seq, m.at, m.sender = :me, m.deleted_at IS NOT NULL, m.kind = 'system', "  # noqa: S608
     "c.kind = 'direct', "
     "EXISTS (SELECT 1 FROM mentions n WHERE n.person = :me AND n.conversation = m.conversation AND n.seq = m.seq), "
     "EXISTS (SELECT 1 FROM mentions n WHERE n.person = 0 AND n.conversation = m.conversation AND n.seq = m.seq), "
@@ -131,7 +144,7 @@ _FACTS = (
     "(SELECT b.due_at FROM notifications_bundles b WHERE b.person = :me AND b.conversation = m.conversation "
     "AND b.first_seq <= m.seq AND b.last_seq >= m.seq), "
     "(SELECT count(*) FROM notifications_registrations r WHERE r.person = :me AND r.state IN ('active', 'failing')), "
-    "m.sender "
+    f"{REACHABLE.format(':me')}, m.sender "
     "FROM messages m JOIN conversations c ON c.key = m.conversation "
     "JOIN members w ON w.conversation = m.conversation AND w.person = :me "
     "LEFT JOIN conversation_settings s ON s.person = :me AND s.conversation = m.conversation WHERE m.id = :message"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 import trio
 
-from chatnode.api import Context, now_ms
+from chatnode.api import Context, milliseconds, now_ms
 from chatnode_notifications.deciding.bundles import BundleDraft
 from chatnode_notifications.deciding.looking import Candidates, Possible
 from chatnode_notifications.deciding.proposal import Hold, Proposal, Quiet, combined
@@ -25,7 +25,6 @@ from chatnode_notifications.deciding.table import (
     reason_of,
 )
 from chatnode_notifications.preferences.model import Preferences
-from chatnode_notifications.preferences.stored import moment
 
 _HOOK_SECONDS = 10.0
 """After this time that plugins took for one batch, the rest of it is let through."""
@@ -36,7 +35,7 @@ DEFAULTS = Preferences()
 
 def paused_until(chosen: Preferences) -> int | None:
     """The end of the user's pause, in milliseconds."""
-    return moment(chosen.paused_until) if chosen.paused_until is not None else None
+    return milliseconds(chosen.paused_until) if chosen.paused_until is not None else None
 
 
 class Judging:

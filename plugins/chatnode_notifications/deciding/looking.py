@@ -12,7 +12,17 @@ from operator import attrgetter
 
 import orjson
 
-from chatnode.api import MessagePosted, Querying, Reader, Recipient, Row, recipients, record, thread_followers
+from chatnode.api import (
+    MessagePosted,
+    Querying,
+    Reader,
+    Recipient,
+    Row,
+    json_array,
+    recipients,
+    record,
+    thread_followers,
+)
 from chatnode_notifications.preferences.model import Preferences
 from chatnode_notifications.preferences.stored import preferences_of
 
@@ -129,7 +139,7 @@ def _postings(reader: Querying, places: Sequence[Place], only: str, **values: st
         "CROSS JOIN messages m ON m.conversation = c.key AND m.seq BETWEEN span.first_seq AND span.last_seq "
         f"WHERE m.deleted_at IS NULL AND m.at >= :oldest {only} "
         f"GROUP BY m.conversation, c.kind, m.sender, m.kind = 'system', CASE WHEN {_SPECIAL} THEN m.seq END",
-        {"spans": orjson.dumps(spans).decode(), **values},
+        {"spans": json_array(spans), **values},
     )
     found: list[Postings] = []
     for conversation, listed, *rest in rows:
@@ -205,17 +215,20 @@ def _possible(reader: Querying, postings: Sequence[Postings], among: Collection[
 
 # ---- who can be reached
 
-_REACHABLE = (
+REACHABLE = (
     "(EXISTS (SELECT 1 FROM notifications_registrations r WHERE r.person = {0} "  # noqa: S608 -- constants
     f"AND r.state IN {USABLE_STATES}) "
-    "OR EXISTS (SELECT 1 FROM notifications_people t WHERE t.person = {0} AND t.mail <> 'off'))"
+    "OR EXISTS (SELECT 1 FROM notifications_people t JOIN notifications_mailboxes b ON b.person = t.person "
+    "AND b.state = 'active' WHERE t.person = {0} AND t.mail <> 'off'))"
 )
+"""SQL, a condition to `format` with the key of a user: an alert can reach them."""
 
 
 def _anybody_reachable(reader: Querying) -> bool:
     row = reader.execute(
         f"SELECT 1 WHERE EXISTS (SELECT 1 FROM notifications_registrations WHERE state IN {USABLE_STATES}) "  # noqa: S608
-        "OR EXISTS (SELECT 1 FROM notifications_people WHERE mail <> 'off')"
+        "OR EXISTS (SELECT 1 FROM notifications_people t JOIN notifications_mailboxes b ON b.person = t.person "
+        "AND b.state = 'active' WHERE t.mail <> 'off')"
     ).fetchone()
     return row is not None
 
@@ -224,7 +237,7 @@ def _reaches(reader: Querying, conversation: int) -> bool:
     """Whether an alert can reach one of its members."""
     row = reader.execute(
         f"SELECT 1 FROM members w WHERE w.conversation = ? AND w.left_gid IS NULL "  # noqa: S608
-        f"AND {_REACHABLE.format('w.person')} LIMIT 1",
+        f"AND {REACHABLE.format('w.person')} LIMIT 1",
         (conversation,),
     ).fetchone()
     return row is not None
@@ -233,7 +246,7 @@ def _reaches(reader: Querying, conversation: int) -> bool:
 def _reachable_members(reader: Querying, conversation: int) -> set[int]:
     rows = reader.execute(
         f"SELECT w.person FROM members w WHERE w.conversation = ? AND w.left_gid IS NULL "  # noqa: S608
-        f"AND {_REACHABLE.format('w.person')}",
+        f"AND {REACHABLE.format('w.person')}",
         (conversation,),
     )
     return {person for (person,) in rows}
@@ -241,8 +254,8 @@ def _reachable_members(reader: Querying, conversation: int) -> set[int]:
 
 def _reachable(reader: Querying, people: Collection[int]) -> frozenset[int]:
     rows = reader.execute(
-        f"SELECT p.value FROM json_each(?) p WHERE {_REACHABLE.format('p.value')}",  # noqa: S608
-        (orjson.dumps(list(people)).decode(),),
+        f"SELECT p.value FROM json_each(?) p WHERE {REACHABLE.format('p.value')}",  # noqa: S608
+        (json_array(people),),
     )
     return frozenset(person for (person,) in rows)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, now_ms
+from chatnode.api import HOUR_MS, Context, now_ms
 from chatnode_notifications.deciding.table import ACTIVE_MS, NodeRules, Presence
 from chatnode_notifications.settings import NotificationsSettings
 
@@ -11,7 +11,7 @@ def rules_of(ctx: Context) -> NodeRules:
     """The rules of this node."""
     settings = ctx.settings(NotificationsSettings)
     return NodeRules(
-        settings.max_age_hours * 3_600_000, int(settings.online_delay_seconds * 1_000),
+        settings.max_age_hours * HOUR_MS, int(settings.online_delay_seconds * 1_000),
         int(settings.idle_delay_seconds * 1_000), int(settings.repeat_seconds * 1_000),
     )  # fmt: skip
 

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
-import orjson
 
-from chatnode.api import Transaction, record
+from chatnode.api import Transaction, acting, json_array, record
 from chatnode_notifications.deciding.judging import DEFAULTS, paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.deciding.table import CLOSING_ROWS, Case, NodeRules, Presence, judge
@@ -26,24 +25,23 @@ class _Sent:
     person: int
     created_at: int
     read: bool = attrs.field(converter=bool)
-    deactivated: bool = attrs.field(converter=bool)
 
 
 def close(tx: Transaction, keys: Collection[int], presence: Mapping[int, Presence], rules: NodeRules, now: int) -> None:
     """Hand over those that may alert now. What was read meanwhile is not handed over at all."""
     rows: Sequence[Any] = tx.execute(
-        "SELECT i.key, i.person, i.created_at, i.read_at IS NOT NULL, p.deactivated_at IS NOT NULL "
-        "FROM notifications_items i JOIN people p ON p.key = i.person "
+        "SELECT i.key, i.person, i.created_at, i.read_at IS NOT NULL FROM notifications_items i "
         "WHERE i.key IN (SELECT value FROM json_each(?)) AND i.due_at IS NOT NULL ORDER BY i.key",
-        (orjson.dumps(list(keys)).decode(),),
+        (json_array(keys),),
     ).fetchall()
     found = [_Sent(*row) for row in rows]
-    chosen = preferences_of(tx, {each.person for each in found})
+    people = {each.person for each in found}
+    chosen, able = preferences_of(tx, people), acting(tx, people)
     ready: list[NewItem] = []
     for each in found:
         own = chosen.get(each.person, DEFAULTS)
         case = Case(
-            now=now, at=each.created_at, reason="direct", made_at=each.created_at, deactivated=each.deactivated,
+            now=now, at=each.created_at, reason="direct", made_at=each.created_at, can_act=each.person in able,
             read=each.read, paused_until=paused_until(own), presence=presence.get(each.person, "away"),
             quiet_until=quiet_until(own.quiet, own.zone, now) if own.quiet else None,
         )  # fmt: skip

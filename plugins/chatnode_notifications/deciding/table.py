@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from chatnode.api import record
+from chatnode.api import DAY_MS, record
 
 Reason = Literal["mention", "reply", "thread", "direct", "everyone", "system", "ordinary"]
 """Why a message matters to a user. The first four are personal."""
@@ -25,7 +25,7 @@ Notify = Literal["all", "mentions", "none"]
 Presence = Literal["active", "idle", "away"]
 """`active`: the user is connected, and was active in the last `ACTIVE_MS`; `idle`: only connected."""
 ACTIVE_MS = 60_000
-MOST_AHEAD_MS = 86_400_000
+MOST_AHEAD_MS = DAY_MS
 """Nothing is due later than this, in case the clock was wrong. What is still held back then is judged again."""
 
 
@@ -33,7 +33,7 @@ MOST_AHEAD_MS = 86_400_000
 class NodeRules:
     """What the operator has set, in milliseconds."""
 
-    max_age: int = 86_400_000
+    max_age: int = DAY_MS
     online_delay: int = 30_000
     idle_delay: int = 10_000
     repeat: int = 60_000
@@ -41,7 +41,8 @@ class NodeRules:
 
 @record(kw_only=True)  # not frozen: that costs microseconds where hundreds are made for a message
 class Case:
-    """A message and one of its possible recipients. Times are in milliseconds.
+    """A message and one of its possible recipients. Times are in milliseconds. `can_act`: the account is
+    active, and its role has the permission `chat`.
 
     `made_at` is when the first message was decided that this one would be told of with. `rang_at` is when the user was
     last notified of the conversation. Either lies in the future if the clock was set back since. Then it postpones
@@ -58,7 +59,7 @@ class Case:
     deleted: bool = False
     own: bool = False
     bot: bool = False
-    deactivated: bool = False
+    can_act: bool = True
     blocked: bool = False
     imported: bool = False
     notify: Notify = "all"
@@ -152,7 +153,7 @@ def _gone(case: Case, rules: NodeRules) -> Ending | None:
 
 
 def _not_a_reader(case: Case, rules: NodeRules) -> Ending | None:
-    return "never" if case.own or case.bot or case.deactivated else None
+    return "never" if case.own or case.bot or not case.can_act else None
 
 
 def _blocked(case: Case, rules: NodeRules) -> Ending | None:
@@ -204,13 +205,13 @@ def _repeated(case: Case, rules: NodeRules) -> int | None:
 REASON_ROW = 5
 ROWS = (
     TableRow(1, "you are not in the conversation, cannot see the message, or it was deleted", _gone),
-    TableRow(2, "you wrote it, are a bot, or your account is deactivated", _not_a_reader),
+    TableRow(2, "you wrote it, are a bot, or your account is deactivated or may not use the chat", _not_a_reader),
     TableRow(3, "you have blocked the sender", _blocked),
     TableRow(4, "it was imported, or was too old when it was judged", _old),
-    TableRow(6, "you want no notifications of the conversation, or have muted it", _muted),
-    TableRow(7, "you want only what is meant for you or for everyone, and it is not", _mentions_only),
+    TableRow(6, "you turned off notifications of the conversation, or muted it", _muted),
+    TableRow(7, "you chose only messages meant for you or for everyone, and it is not one", _mentions_only),
     TableRow(8, "you have archived the conversation, and it is not meant for you or for everyone", _archived),
-    TableRow(9, "a plugin of the node holds it back", _plugins),
+    TableRow(9, "a plugin of the node suppressed it", _plugins),
     TableRow(10, "you have paused notifications, or these are your quiet hours", _quiet),
     TableRow(11, "you are connected, and may see it there", _present),
     TableRow(12, "you have read it", _read),

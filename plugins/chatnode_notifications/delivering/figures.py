@@ -11,10 +11,10 @@ from chatnode_notifications.settings import TRANSPORTS
 from chatnode_notifications.transports.state import plugin_state
 
 _MEANING = {
-    "sent": "Notifications that {} took.",
-    "retried": "Attempts by {} that failed and are repeated.",
-    "failed": "Notifications that {} did not take after the last attempt.",
-    "bounced": "Notifications that {} refused, or whose device is no more.",
+    "sent": "Notifications that {} accepted.",
+    "retried": "Attempts by {} that failed and will be retried.",
+    "failed": "Notifications that {} did not accept even at the last attempt.",
+    "bounced": "Notifications that {} refused, or whose device is gone.",
     "suppressed": "Notifications by {} that were read, or otherwise needless, before they were sent.",
     "expired": "Notifications by {} that became too old.",
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Transaction
-from chatnode_notifications.delivering.rows import json_of
+from chatnode.api import Transaction, json_array
 from chatnode_notifications.notes import NewItem
 from chatnode_notifications.registrations.rows import USABLE
 
@@ -24,4 +23,4 @@ _ADD = (
 def add_deliveries(tx: Transaction, items: Sequence[NewItem]) -> None:
     """One for each device that the user wants alerts of this conversation on."""
     if items:
-        tx.execute(_ADD, {"now": tx.now, "items": json_of(each.key for each in items)})
+        tx.execute(_ADD, {"now": tx.now, "items": json_array(each.key for each in items)})

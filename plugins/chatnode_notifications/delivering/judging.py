@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chatnode.api import Querying, Reader, Transaction, record
+from chatnode.api import Querying, Reader, Transaction, json_array, record
 from chatnode_notifications import notes
 from chatnode_notifications.deciding.judging import paused_until
 from chatnode_notifications.deciding.quiet import quiet_until
-from chatnode_notifications.delivering.rows import ClaimedDelivery, DeliveryState, json_of
+from chatnode_notifications.delivering.rows import ClaimedDelivery, DeliveryState
 from chatnode_notifications.notes import Note
 from chatnode_notifications.preferences.stored import preferences_of
 from chatnode_notifications.registrations.rows import USABLE, RegistrationRow
@@ -96,11 +96,11 @@ def judge(reader: Reader, claimed: Sequence[ClaimedDelivery], rules: SendingRule
             read = _read(reader, each.registration, note.conversation)
             found.append(Ready(each, device.row.target(), _alert(each, note, device, badges, read, rules)))
         elif (due := newer[each.key]) is None:
-            found.append(SettledDelivery(each, "suppressed", "a newer one tells of it", device.row.transport))
+            found.append(SettledDelivery(each, "suppressed", "a newer notification covers it", device.row.transport))
         else:
             # The older, the longer: of many that wait in an outage, few are judged again at a time.
             until = max(due + _AFTER_NEWER_MS, rules.now + (rules.now - note.created_at) // 2)
-            found.append(HeldDelivery(each, min(until, rules.now + _MOST_HELD_MS), "a newer one is to tell of it"))
+            found.append(HeldDelivery(each, min(until, rules.now + _MOST_HELD_MS), "a newer one will cover it"))
     return found
 
 
@@ -117,7 +117,7 @@ def _why_not(device: _Device | None, note: Note | None, rules: SendingRules) -> 
     if device is None or (note is not None and device.row.person != note.person):
         return "bounced", "the device was removed"
     if device.row.transport not in rules.transports:
-        return "failed", f"this node does not notify by {device.row.transport} any more"
+        return "failed", f"this node no longer notifies by {device.row.transport}"
     if not device.usable:
         suspended = device.row.state in ("gone", "suspended")
         return "bounced", f"the device is {device.row.state}" if suspended else "the device is signed out"
@@ -150,7 +150,7 @@ def _devices(reader: Querying, keys: Collection[int], now: int) -> dict[int, _De
         "r.key, r.id, r.person, r.session, r.transport, r.address, r.keys, r.label, r.content, r.state, "
         "r.failing_since, r.last_ok_at, r.last_error, r.vapid, r.created_at "
         "FROM notifications_registrations r WHERE r.key IN (SELECT value FROM json_each(:keys))",
-        {"keys": json_of(keys), "now": now},
+        {"keys": json_array(keys), "now": now},
     )
     devices = (_Device(RegistrationRow(*row), bool(usable), content) for usable, content, *row in rows)
     return {each.row.key: each for each in devices}
@@ -159,11 +159,10 @@ def _devices(reader: Querying, keys: Collection[int], now: int) -> dict[int, _De
 def _badges(reader: Querying, people: Collection[int]) -> dict[int, int]:
     """The number of conversations in which each has unread notifications."""
     rows = reader.execute(
-        "SELECT i.person, count(DISTINCT i.conversation) FROM notifications_items i "
-        "JOIN members m ON m.person = i.person AND m.conversation = i.conversation AND m.left_gid IS NULL "
-        "WHERE i.person IN (SELECT value FROM json_each(?)) AND i.read_at IS NULL AND i.last_seq > m.read_seq "
-        "GROUP BY i.person",
-        (json_of(people),),
+        "SELECT item.person, count(DISTINCT item.conversation) FROM notifications_items item "  # noqa: S608 -- constants
+        "WHERE item.person IN (SELECT value FROM json_each(?)) AND item.read_at IS NULL "
+        f"AND EXISTS (SELECT 1 {notes.UNREAD.found}) GROUP BY item.person",
+        (json_array(people),),
     )
     return dict(rows.fetchall())
 
@@ -186,14 +185,15 @@ def _newer(reader: Querying, keys: Collection[int]) -> dict[int, int | None]:
     A program at the end of a webhook is told of each.
     """
     rows = reader.execute(
-        "SELECT d.key, CASE n.state WHEN 'pending' THEN n.due_at END FROM notifications_deliveries d "
-        "JOIN notifications_deliveries n ON n.key = (SELECT o.key FROM notifications_items i, "
-        "notifications_deliveries o JOIN notifications_items j ON j.key = o.item "
-        "WHERE i.key = d.item AND o.registration = d.registration AND o.key > d.key AND o.state IN ('pending', 'sent') "
-        "AND j.conversation = i.conversation AND j.personal >= i.personal ORDER BY o.key DESC LIMIT 1) "
+        "SELECT d.key, CASE n.state WHEN 'pending' THEN n.due_at END FROM notifications_deliveries d "  # noqa: S608
+        "JOIN notifications_deliveries n ON n.key = (SELECT o.key FROM notifications_items older, "
+        "notifications_deliveries o JOIN notifications_items item ON item.key = o.item WHERE older.key = d.item "
+        "AND o.registration = d.registration AND o.key > d.key AND o.state IN ('pending', 'sent') "
+        f"AND item.conversation = older.conversation AND {notes.SEEN.personal} >= older.personal "
+        "ORDER BY o.key DESC LIMIT 1) "
         "JOIN notifications_registrations r ON r.key = d.registration AND r.transport <> 'webhook' "
         "WHERE d.key IN (SELECT value FROM json_each(?))",
-        (json_of(keys),),
+        (json_array(keys),),
     )
     return dict(rows.fetchall())
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from chatnode.api import OPERATE, Context, Id, Querying, Refusal, Transaction, Whole, command, record, rfc3339
+from chatnode.api import (
+    OPERATE,
+    Context,
+    Id,
+    Querying,
+    Refusal,
+    Transaction,
+    Whole,
+    command,
+    record,
+    rfc3339,
+    rfc3339_or_none,
+)
 from chatnode_notifications.delivering.rows import DeliveryState
 from chatnode_notifications.transports.addresses import origin_of
 from chatnode_notifications.transports.transport import TransportName
@@ -101,7 +113,7 @@ def _shown(
 ) -> QueuedDelivery:  # fmt: skip
     return QueuedDelivery(
         notification, person, state, attempts, rfc3339(due_at), registration, transport,
-        (origin_of(address) or None) if address else None, rfc3339(tried_at) if tried_at is not None else None,
+        (origin_of(address) or None) if address else None, rfc3339_or_none(tried_at),
         status, error,
     )  # fmt: skip
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
-import orjson
-
-from chatnode.api import Querying, RestoreNote, Transaction, record
+from chatnode.api import DAY_MS, Querying, RestoreNote, Transaction, json_array, record
 
 DeliveryState = Literal["pending", "sent", "failed", "bounced", "suppressed", "expired"]
 CLAIM_MS = 60_000
 """A claim without an outcome, because the node was killed, is due again after this time."""
-_LATEST_MS = 86_400_000
+_LATEST_MS = DAY_MS
 """What is due later than this was stored by a clock that was ahead."""
 
 
@@ -39,11 +37,6 @@ class DeliveryOutcome:
     uncounted: bool = False
 
 
-def json_of(keys: Iterable[int]) -> str:
-    """For `IN (SELECT value FROM json_each(?))`."""
-    return orjson.dumps(list(keys)).decode()
-
-
 def next_due(reader: Querying) -> int | None:
     """When the next pending delivery is due, in milliseconds."""
     return reader.execute("SELECT min(due_at) FROM notifications_deliveries WHERE state = 'pending'").fetchone()[0]
@@ -60,7 +53,7 @@ def claim(tx: Transaction, now: int, most: int, busy: Collection[int]) -> list[C
         "(SELECT key FROM notifications_deliveries WHERE state = 'pending' AND due_at <= :now "
         "AND key NOT IN (SELECT value FROM json_each(:busy)) ORDER BY due_at LIMIT :most) "
         "RETURNING key, item, registration, attempts",
-        {"now": now, "again": now + CLAIM_MS, "busy": json_of(busy), "most": most},
+        {"now": now, "again": now + CLAIM_MS, "busy": json_array(busy), "most": most},
     )
     return sorted((ClaimedDelivery(*row) for row in rows), key=lambda each: each.key)
 

@@ -15,7 +15,7 @@ from typing import cast
 
 import trio
 
-from chatnode.api import Context, Refusal, Transaction, now_ms, record
+from chatnode.api import HOUR_MS, Context, Refusal, Transaction, now_ms, record
 from chatnode_notifications.delivering import rows
 from chatnode_notifications.delivering.judging import HeldDelivery, Judged, Ready, SendingRules, SettledDelivery, judge
 from chatnode_notifications.delivering.lanes import Lanes
@@ -41,7 +41,6 @@ _AFTER_FAULT = 1.0
 _ACTIVE_MS = 90_000
 """Milliseconds without activity after which a browser may have suspended its page. The page's connection still looks
 alive, so the browser gets a push as well."""
-_HOUR_MS = 3_600_000
 _OUR_ERROR = "an error of the node; see its log"
 
 
@@ -81,18 +80,6 @@ class Sender:
                 scope.shield = True
                 await self._store()
 
-    async def send_due(self) -> int:
-        """Send all that is due now and store the outcomes; returns the number of attempts."""
-        count = 0
-        while True:
-            async with trio.open_nursery() as nursery:
-                claimed = await self._start_batch(nursery)
-            while self._done:
-                await self._store()
-            if not claimed:
-                return count
-            count += claimed
-
     async def _wait(self, commits: int) -> None:
         """Until something is due. Whatever makes something due was committed, and to count commits costs nothing."""
         due = await self._ctx.read(rows.next_due)
@@ -105,7 +92,7 @@ class Sender:
     async def _start_due(self, nursery: trio.Nursery) -> None:
         while True:
             due = await self._ctx.read(rows.next_due)
-            if due is None or self._clock() < due < self._clock() + 24 * _HOUR_MS:
+            if due is None or self._clock() < due < self._clock() + 24 * HOUR_MS:
                 return
             while len(self._busy) > MOST_IN_MEMORY - MOST_CLAIMED:
                 await self._finished.wait()
@@ -153,7 +140,7 @@ class Sender:
     def _rules(self, now: int) -> SendingRules:
         settings = self._ctx.settings(NotificationsSettings)
         return SendingRules(
-            now, settings.max_age_hours * _HOUR_MS, cast("Content", settings.max_content), settings.transports,
+            now, settings.max_age_hours * HOUR_MS, cast("Content", settings.max_content), settings.transports,
             self._ctx.base_url, self._ctx.epoch,
         )  # fmt: skip
 

@@ -23,8 +23,10 @@ def followed_by(functions: Sequence[Follower]) -> None:
 
 @record(frozen=True, kw_only=True)
 class ItemDraft:
-    """An item to be added: about messages of a conversation, with the key of the newest one and of its sender, or with
-    words of its own. Keys are those of the tables."""
+    """An item to be added: about messages of a conversation, or with words of its own. Keys are those of the tables.
+
+    With `message`, it is deleted with that one, and with `sender` when they are erased. One that tells of several has
+    them in `messages` instead, as the column has it."""
 
     person: int
     kind: Kind
@@ -33,6 +35,7 @@ class ItemDraft:
     count: int = 1
     conversation: int | None = None
     message: int | None = None
+    messages: str | None = None
     sender: int | None = None
     first_seq: int | None = None
     last_seq: int | None = None
@@ -63,22 +66,27 @@ def _add(tx: Transaction, draft: ItemDraft) -> tuple[NewItem, int | None] | None
     """None if the user may not see it after all; then it is not added."""
     key = tx.next_gid  # the event below gets it, and nothing else ever
     tx.execute(
-        "INSERT INTO notifications_items (key, id, person, conversation, message, sender, kind, first_seq, last_seq, "
-        "last_gid, count, personal, reason, title, body, url, created_at, due_at) "
-        "VALUES (:key, :id, :person, :conversation, :message, :sender, :kind, :first_seq, :last_seq, :last_gid, "
-        ":count, :personal, :reason, :title, :body, :url, :now, :due_at)",
+        "INSERT INTO notifications_items (key, id, person, conversation, message, messages, sender, kind, first_seq, "
+        "last_seq, last_gid, count, personal, reason, title, body, url, created_at, due_at) "
+        "VALUES (:key, :id, :person, :conversation, :message, :messages, :sender, :kind, :first_seq, :last_seq, "
+        ":last_gid, :count, :personal, :reason, :title, :body, :url, :now, :due_at)",
         {**attrs.asdict(draft), "key": key, "now": tx.now},
     )
-    found = shown(tx, [key]).get(key)
-    if found is None:
+    if not announce(tx, key, draft.person):
         tx.execute("DELETE FROM notifications_items WHERE key = ?", (key,))
         return None
-    tx.record(NotificationAdded(found), people=(draft.person,), subject=key)
     return NewItem(key, draft.person, draft.conversation, draft.personal, tx.now), draft.due_at
 
 
 def show_again(tx: Transaction, key: int, person: int) -> None:
     """An item that was held back for long is as new now, also for its user's clients."""
     tx.execute("UPDATE notifications_items SET created_at = ? WHERE key = ?", (tx.now, key))
-    if (found := shown(tx, [key]).get(key)) is not None:
+    announce(tx, key, person)
+
+
+def announce(tx: Transaction, key: int, person: int) -> bool:
+    """Send an item to its user's clients as it is now. Returns whether the user may see it."""
+    found = shown(tx, [key]).get(key)
+    if found is not None:
         tx.record(NotificationAdded(found), people=(person,), subject=key)
+    return found is not None

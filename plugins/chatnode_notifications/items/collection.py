@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatnode.api import CHAT, Collection, Field, kinds
-from chatnode_notifications.notes import BODY, MAY_SEE, SOURCE, TITLE
+from chatnode_notifications.notes import BODY, IS_LEFT, SEEN, TITLE
 
 _DELIVERIES = (
     "FROM (SELECT state, sent_at, error FROM notifications_deliveries d WHERE d.item = item.key UNION ALL "
@@ -22,8 +22,8 @@ NOTIFICATIONS = Collection(
     "chat_notifications",
     "What you were notified of, and whether it reached your devices and mailbox: the worst of its deliveries. Without "
     "any, it counts as SENT.",
-    SOURCE,
-    f"item.person = :me AND {MAY_SEE}",
+    SEEN.source(),
+    f"item.person = :me AND {IS_LEFT}",
     (
         Field("notification_id", kinds.PublicId(), "item.id", ("id",)),
         Field("conversation_id", kinds.PublicId(), "conv.id", ("conversation",), nullable=True, groups=True),
@@ -32,13 +32,13 @@ NOTIFICATIONS = Collection(
         Field("sender_id", kinds.PersonId(), "sender.id", ("sender",), nullable=True, groups=True),
         Field(
             "notification_type", kinds.Choice(("MESSAGE", "MENTION", "SYSTEM")),
-            "(CASE item.kind WHEN 'mention' THEN 'MENTION' WHEN 'system' THEN 'SYSTEM' ELSE 'MESSAGE' END)", ("type",),
-            groups=True,
+            f"(CASE {SEEN.kind} WHEN 'mention' THEN 'MENTION' WHEN 'system' THEN 'SYSTEM' ELSE 'MESSAGE' END)",
+            ("type",), groups=True,
         ),
-        Field("reason", kinds.String(), "item.reason", groups=True),
+        Field("reason", kinds.String(), SEEN.reason, groups=True),
         Field("title", kinds.String(), TITLE, sorts=False),
         Field("body", kinds.String(), BODY, sorts=False),
-        Field("message_count", kinds.Integer(), "item.count", ("count",)),
+        Field("message_count", kinds.Integer(), SEEN.count, ("count",)),
         Field("is_sent", kinds.Flag(), f"EXISTS (SELECT 1 {_DELIVERIES} WHERE d.state = 'sent')", groups=True),
         Field("sent_at", kinds.Timestamp(), f"(SELECT min(d.sent_at) {_DELIVERIES})", nullable=True),
         Field("is_read", kinds.Flag(), "(item.read_at IS NOT NULL)", groups=True),

@@ -15,7 +15,7 @@ from chatnode.api import (
     Reader,
     Refusal,
     Transaction,
-    check_reachable,
+    check_can_act,
     command,
     find_person,
     new_id,
@@ -84,7 +84,7 @@ async def send_notification(ctx: Context, asked: SendNotification) -> SentReply:
 
     def write(tx: Transaction) -> SentReply:
         person = find_person(tx, asked.person)
-        check_reachable(person)
+        check_can_act(tx, person.key)
         if person.bot:
             raise Refusal("invalid", f"{person.handle} is a bot, which cannot be notified", path="person")
         id = _id_of(person, asked.cid)
@@ -106,7 +106,7 @@ async def send_notification(ctx: Context, asked: SendNotification) -> SentReply:
 
 @command("notifications.stats", permission=OPERATE, reads=True)
 async def notification_stats(ctx: Context, asked: Nothing) -> NotificationStats:
-    """How many notifications are waiting or unread, and what became of their deliveries."""
+    """How many notifications are waiting or unread, and the outcome of their deliveries."""
     return await ctx.query(stats)
 
 

@@ -53,7 +53,7 @@ async def _oldest_due(ctx: Context) -> float:
 METRICS = (
     Metric(JUDGED, "Messages for which it was decided who is notified."),
     Metric(ADDED, "Notifications that were added."),
-    Metric("waiting", "Conversations of users that are to be notified of.", _waiting),
+    Metric("waiting", "Conversations of users with a notification pending.", _waiting),
     Metric("oldest_due_seconds", "Seconds for which the oldest of them has been due.", _oldest_due),
 )
 

@@ -13,8 +13,8 @@ Kind = Literal["message", "mention", "reply", "thread", "system"]
 class Notification:
     """Something that the user was notified of. `message` is the newest message that it tells of, `seq` its place, and
     `count` the number of messages. `personal`: it was meant for the user, not only for a conversation that they are
-    in. `body` has the beginning of the message, and is empty once that is deleted. A notification that the node itself
-    or a plugin sent has no message.
+    in. `body` has the beginning of the message. What was deleted or blocked does not count. A notification that the
+    node itself or a plugin sent has no message.
     """
 
     notification: str
@@ -45,7 +45,7 @@ class NotificationAdded(Event):
 
 @record
 class NotificationRead(Event):
-    """The recipient has read a notification, or what it tells of."""
+    """The recipient has read a notification, or its message."""
 
     name = "notification.read"
     notification: str
@@ -68,7 +68,7 @@ class NotificationsRead(Event):
 class ListNotifications:
     """`after` takes the `next` of the previous page. `unread`: only those that are not read."""
 
-    after: Annotated[str, Text(18, 0, r"[0-9]*", hint="expected the `next` of a page")] | None = None
+    after: Annotated[str, Text(18, 0, r"[0-9]*", hint="expected the `next` of the previous page")] | None = None
     limit: Annotated[int, Whole(1)] = 50
     unread: bool = False
 

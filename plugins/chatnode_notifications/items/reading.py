@@ -16,9 +16,11 @@ from chatnode.api import (
     Row,
     Transaction,
     Write,
+    json_array,
     rfc3339,
 )
 from chatnode_notifications.items.model import NotificationRead, NotificationsRead
+from chatnode_notifications.notes import SEEN
 
 Marks = Mapping[tuple[int, int], int]
 """Up to which seq users have read, by their key and that of the conversation."""
@@ -29,10 +31,10 @@ def read_some(tx: Transaction, person: int, ids: Collection[str]) -> int:
     rows = tx.execute(
         "SELECT key, id FROM notifications_items WHERE id IN (SELECT value FROM json_each(?)) AND person = ? "
         "AND read_at IS NULL ORDER BY key",
-        (orjson.dumps(list(ids)).decode(), person),
+        (json_array(ids), person),
     ).fetchall()
     for key, id in rows:
-        _mark(tx, person, key, id)
+        mark(tx, person, key, id)
     return len(rows)
 
 
@@ -51,12 +53,18 @@ def read_all(tx: Transaction, person: int, upto: str) -> int | None:
     return count
 
 
-def _mark(tx: Transaction, person: int, key: int, id: str) -> None:
+def mark(tx: Transaction, person: int, key: int, id: str) -> None:
+    """One of them."""
     tx.execute("UPDATE notifications_items SET read_at = ? WHERE key = ?", (tx.now, key))
     tx.record(NotificationRead(id, rfc3339(tx.now)), people=(person,), subject=key, actor=person)
 
 
 # ---- following what is read in conversations
+
+
+def _read_at(seq: str) -> str:
+    """SQL, a condition on `notifications_items item`: nothing is left of it after the message with this seq."""
+    return f"(item.last_seq <= {seq} OR NOT EXISTS (SELECT 1 {SEEN.found} AND told.seq > {seq}))"
 
 
 async def follow_reading(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
@@ -74,10 +82,10 @@ def concerned(reader: Reader, marks: Marks) -> dict[tuple[int, int], int]:
     """Those of the marks below which something is not read, or not due yet."""
     asked = orjson.dumps([[person, conversation, seq] for (person, conversation), seq in marks.items()]).decode()
     rows = reader.execute(
-        "WITH mark (person, conversation, seq) AS (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)) "
+        "WITH mark (person, conversation, seq) AS (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)) "  # noqa: S608
         "SELECT person, conversation, seq FROM mark WHERE EXISTS (SELECT 1 FROM notifications_items item "
         "WHERE item.person = mark.person AND item.conversation = mark.conversation AND item.read_at IS NULL "
-        "AND item.last_seq <= mark.seq) OR EXISTS (SELECT 1 FROM notifications_bundles b "
+        f"AND {_read_at('mark.seq')}) OR EXISTS (SELECT 1 FROM notifications_bundles b "
         "WHERE b.person = mark.person AND b.conversation = mark.conversation AND b.last_seq <= mark.seq)",
         (asked,),
     )
@@ -92,11 +100,11 @@ def apply_marks(tx: Transaction, marks: Marks) -> None:
             (person, conversation, seq),
         )
         for key, id in tx.execute(
-            "SELECT key, id FROM notifications_items WHERE person = ? AND conversation = ? AND read_at IS NULL "
-            "AND last_seq <= ? ORDER BY key",
-            (person, conversation, seq),
+            "SELECT item.key, item.id FROM notifications_items item WHERE item.person = :person "  # noqa: S608
+            f"AND item.conversation = :conversation AND item.read_at IS NULL AND {_read_at(':seq')} ORDER BY item.key",
+            {"person": person, "conversation": conversation, "seq": seq},
         ).fetchall():
-            _mark(tx, person, key, id)
+            mark(tx, person, key, id)
 
 
 CONSUMER = Consumer(

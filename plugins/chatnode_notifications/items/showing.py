@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import orjson
-
-from chatnode.api import Event, PersonRef, Querying, Reader, Row, rfc3339
+from chatnode.api import Event, PersonRef, Querying, Reader, Row, json_array, rfc3339, rfc3339_or_none
 from chatnode_notifications.items.model import Notification, NotificationAdded, NotificationRead, NotificationsRead
-from chatnode_notifications.notes import BODY, MAY_SEE, SOURCE, TITLE
+from chatnode_notifications.notes import BODY, IS_LEFT, MAY_SEE, SEEN, TITLE
 
 MOST_COUNTED = 1_000
 
 _SHOWN = (
-    f"SELECT item.key, item.id, item.kind, item.personal, {TITLE}, {BODY}, item.count, item.created_at, conv.id, m.id, "  # noqa: S608
-    f"item.last_seq, sender.id, sender.handle, item.url, item.read_at FROM {SOURCE} WHERE {MAY_SEE} AND "
+    f"SELECT item.key, item.id, {SEEN.kind}, {SEEN.personal}, {TITLE}, {BODY}, {SEEN.count}, item.created_at, "  # noqa: S608
+    f"conv.id, m.id, m.seq, sender.id, sender.handle, item.url, item.read_at FROM {SEEN.source()} WHERE {IS_LEFT} AND "
 )
 
 
@@ -23,7 +21,7 @@ def shown(reader: Querying, keys: Collection[int]) -> dict[int, Notification]:
     """Items by key, each as its user sees it."""
     rows = reader.execute(
         f"{_SHOWN} item.key IN (SELECT value FROM json_each(?))",  # noqa: S608 -- constants
-        (orjson.dumps(list(keys)).decode(),),
+        (json_array(keys),),
     )
     return {row[0]: _notification(row) for row in rows}
 
@@ -54,8 +52,7 @@ def _notification(row: Sequence[Any]) -> Notification:
     ) = row  # fmt: skip
     return Notification(
         id, kind, bool(personal), title, body, count, rfc3339(created_at), conversation, message,
-        seq if conversation is not None else None, PersonRef(sender, handle) if sender is not None else None, url,
-        rfc3339(read_at) if read_at is not None else None,
+        seq, PersonRef(sender, handle) if sender is not None else None, url, rfc3339_or_none(read_at),
     )  # fmt: skip
 
 

@@ -4,43 +4,41 @@ from __future__ import annotations
 
 from functools import partial
 
-import orjson
-
-from chatnode.api import Context, Reader, RestoreNote, Task, Transaction, now_ms
+from chatnode.api import DAY_MS, Context, Reader, RestoreNote, Task, Transaction, counted, json_array, now_ms
 from chatnode_notifications.settings import NotificationsSettings
 
-_DAY_MS = 86_400_000
 _STEP = 500
 
 
 async def remove_old(ctx: Context) -> str | None:
-    """Remove notifications that were read long ago, and those that nobody reads, with their deliveries."""
+    """Remove notifications that were read long ago, those that nobody reads, and those of several messages that are all
+    gone, with their deliveries."""
     settings, now = ctx.settings(NotificationsSettings), now_ms()
     find = partial(
         _old,
-        read_before=now - settings.keep_read_days * _DAY_MS,
-        unread_before=now - settings.keep_unread_days * _DAY_MS,
+        read_before=now - settings.keep_read_days * DAY_MS,
+        unread_before=now - settings.keep_unread_days * DAY_MS,
     )
     count = 0
     while keys := await ctx.query(find, seconds=0):
         await ctx.write(partial(_remove, keys=keys))
         count += len(keys)
-    return f"{count} notifications removed" if count else None
+    return f"{counted(count, 'notification')} removed" if count else None
 
 
 def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:
     rows = reader.execute(
-        "SELECT key FROM notifications_items WHERE created_at < :unread_before "
-        "OR (read_at IS NOT NULL AND read_at < :read_before) LIMIT :most",
+        "SELECT item.key FROM notifications_items item WHERE item.created_at < :unread_before "
+        "OR (item.read_at IS NOT NULL AND item.read_at < :read_before) OR (item.messages IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM json_each(item.messages) why CROSS JOIN json_each(why.value) place CROSS JOIN messages m "
+        "ON m.conversation = item.conversation AND m.seq = place.value AND m.deleted_at IS NULL)) LIMIT :most",
         {"read_before": read_before, "unread_before": unread_before, "most": _STEP},
     )
     return [key for (key,) in rows]
 
 
 def _remove(tx: Transaction, keys: list[int]) -> None:
-    tx.execute(
-        "DELETE FROM notifications_items WHERE key IN (SELECT value FROM json_each(?))", (orjson.dumps(keys).decode(),)
-    )
+    tx.execute("DELETE FROM notifications_items WHERE key IN (SELECT value FROM json_each(?))", (json_array(keys),))
 
 
 def after_restore(tx: Transaction, note: RestoreNote) -> None:

@@ -43,8 +43,8 @@ PART = Part(
     tasks=(Task("mail", send_mails), Task("mail_tidy", tidy, every=86_400.0)),
     routes=unsubscribing.ROUTES,
     metrics=(
-        Metric("mails_sent", "Mails with notifications that the mail server has taken."),
-        Metric("mails_oldest_seconds", "Age of the oldest mail that is still to be sent.", _oldest_seconds),
+        Metric("mails_sent", "Notification emails that the mail server accepted."),
+        Metric("mails_oldest_seconds", "Age of the oldest email that waits to be sent.", _oldest_seconds),
     ),
     limits=(Limit(commands.LIMIT, "codes by mail", "mail_codes_per_minute"),),
 )

@@ -6,6 +6,7 @@ from chatnode.api import CHAT, OPERATE, Account, Context, Nothing, Querying, Ref
 from chatnode_notifications.mail import mailboxes
 from chatnode_notifications.mail.addresses import read_address
 from chatnode_notifications.mail.composing import code_mail, mail_for_test, site_of
+from chatnode_notifications.mail.mailboxes import NewCode
 from chatnode_notifications.mail.model import (
     AddMailbox,
     MailboxReply,
@@ -37,20 +38,21 @@ async def add_mailbox(ctx: Context, asked: AddMailbox) -> MailboxReply:
         raise Refusal("conflict", "this node sends no email: no mail server is set up")
     address, person = read_address(asked.address), ctx.me
     most = ctx.settings(NotificationsSettings).mail_codes_per_day
-    code = await ctx.write(lambda tx: mailboxes.start_adding(tx, person, address, most))
-    if code is not None:
+    new = await ctx.write(lambda tx: mailboxes.start_adding(tx, person, address, most))
+    if new is not None:
         words = await ctx.read(lambda reader: _words_of(reader, person.key))
-        await _send_code(ctx, person, address, words, code)
+        await _send_code(ctx, person, words, new)
     return await _shown(ctx)
 
 
-async def _send_code(ctx: Context, person: Account, address: str, words: MailWords, code: str) -> None:
+async def _send_code(ctx: Context, person: Account, words: MailWords, new: NewCode) -> None:
     """Raises `Refusal` if the mail server does not take it."""
-    result = await ctx.mail.send(code_mail(site_of(ctx), words, new_id(), code), address)
+    result = await ctx.mail.send(code_mail(site_of(ctx), words, new_id(), new.code), new.address)
     if result.outcome == "sent":
+        await ctx.write(lambda tx: mailboxes.confirm_code(tx, new))
         return
     refused = result.outcome == "never"
-    await ctx.write(lambda tx: mailboxes.forget_code(tx, person.key, address, refused=refused))
+    await ctx.write(lambda tx: mailboxes.forget_code(tx, person.key, new, refused=refused))
     if refused:
         raise Refusal("invalid", f"the mail server refuses this address ({result.code})", path="address")
     raise Refusal("unavailable", "the code could not be sent; try again later", retry_after=60)

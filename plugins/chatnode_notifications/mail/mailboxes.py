@@ -9,17 +9,12 @@ from __future__ import annotations
 import hmac
 import secrets
 
-from chatnode.api import Account, Querying, Refusal, Transaction, rfc3339
+import attrs
+
+from chatnode.api import DAY_MS, Account, Querying, Refusal, Transaction, counted, record, rfc3339, rfc3339_or_none
 from chatnode_notifications.mail.keys import mac_of, mail_key, make_mail_key
 from chatnode_notifications.mail.model import Mailbox, MailboxReply
-from chatnode_notifications.mail.rows import (
-    DAY_MS,
-    SECOND_MS,
-    MailboxRow,
-    active_mailbox,
-    add_mail,
-    mailboxes_of,
-)
+from chatnode_notifications.mail.rows import SECOND_MS, MailboxRow, active_mailbox, add_mail, mailboxes_of
 
 CODE_MS = 15 * 60 * SECOND_MS
 """How long a code is valid."""
@@ -35,7 +30,7 @@ def show(reader: Querying, person: int, *, enabled: bool) -> MailboxReply:
     reply = MailboxReply(enabled)
     for row in mailboxes_of(reader, person):
         if row.state != "pending" and row.verified_at is not None:
-            last_ok = rfc3339(row.last_ok_at) if row.last_ok_at is not None else None
+            last_ok = rfc3339_or_none(row.last_ok_at)
             reply.mailbox = Mailbox(row.address, row.state, rfc3339(row.verified_at), last_ok, row.last_error)
         if row.code is not None and row.code_until is not None:
             reply.pending, reply.pending_until = row.address, rfc3339(row.code_until)
@@ -45,11 +40,21 @@ def show(reader: Querying, person: int, *, enabled: bool) -> MailboxReply:
 # ---- adding
 
 
-def start_adding(tx: Transaction, person: Account, address: str, most_per_day: int) -> str | None:
-    """Make a code for an address, and tell the mailbox that is used so far.
+@record(frozen=True)
+class NewCode:
+    """A code that is to be sent to an address. `key` is that of its row, `notice` that of the mail that tells the
+    mailbox in use so far, if there is one."""
 
-    Returns the code to send; None if the address is in use already, or got a code less than a minute ago. Raises
-    `Refusal("rate_limited")`.
+    code: str = attrs.field(repr=False)
+    address: str
+    key: int
+    notice: int | None
+
+
+def start_adding(tx: Transaction, person: Account, address: str, most_per_day: int) -> NewCode | None:
+    """Make a code for an address; None if the address is in use already, or got a code less than a minute ago.
+
+    Raises `Refusal("rate_limited")`.
     """
     rows = {row.address: row for row in mailboxes_of(tx, person.key)}
     row = rows.get(address)
@@ -68,13 +73,20 @@ def start_adding(tx: Transaction, person: Account, address: str, most_per_day: i
             "code": mac_of(make_mail_key(tx), "code", person.id, address, code),
         },
     )  # fmt: skip
-    tx.execute(
-        "INSERT INTO notifications_mail_codes (person, address, at) VALUES (?, ?, ?)", (person.key, address, tx.now)
-    )
-    old = active_mailbox(tx, person.key)
-    if old is not None:
-        add_mail(tx, person.key, "notice", address=old.address)
-    return code
+    (key,) = tx.execute(
+        "INSERT INTO notifications_mail_codes (person, address, at) VALUES (?, ?, ?) RETURNING key",
+        (person.key, _recipient(address), tx.now),
+    ).fetchone()
+    notice, old = None, active_mailbox(tx, person.key)
+    if old is not None:  # due when the code is sent, and in any case before it can be forgotten
+        notice = add_mail(tx, person.key, "notice", address=old.address, due_at=tx.now + CODE_MS)
+    return NewCode(code, address, key, notice)
+
+
+def _recipient(address: str) -> str:
+    """Whose address it is, as far as it shows: servers ignore case, and most of them what follows a plus sign."""
+    name, _, domain = address.lower().rpartition("@")
+    return f"{name.partition('+')[0]}@{domain}"
 
 
 def _has_new_code(tx: Transaction, row: MailboxRow) -> bool:
@@ -85,7 +97,7 @@ def _has_new_code(tx: Transaction, row: MailboxRow) -> bool:
 def _check_rate(tx: Transaction, person: Account, address: str, most: int) -> None:
     """The address counts for all users together: it may be that of somebody who wants no mail."""
     since = tx.now - DAY_MS
-    for column, value in (("person", person.key), ("address", address)):
+    for column, value in (("person", person.key), ("address", _recipient(address))):
         count, oldest = tx.execute(
             f"SELECT count(*), min(at) FROM notifications_mail_codes WHERE {column} = ? AND at > ?",  # noqa: S608
             (value, since),
@@ -97,17 +109,25 @@ def _check_rate(tx: Transaction, person: Account, address: str, most: int) -> No
             )  # fmt: skip
 
 
-def forget_code(tx: Transaction, person: int, address: str, *, refused: bool) -> None:
+def confirm_code(tx: Transaction, new: NewCode) -> None:
+    """It was sent: tell the mailbox in use so far."""
+    tx.execute("UPDATE notifications_mails SET due_at = ? WHERE key = ? AND attempts = 0", (tx.now, new.notice))
+
+
+def forget_code(tx: Transaction, person: int, new: NewCode, *, refused: bool) -> None:
     """The code could not be sent: the next request makes another one. `refused`: the address is none at all."""
     if refused:
         tx.execute(
             "DELETE FROM notifications_mailboxes WHERE person = ? AND address = ? AND state = 'pending'",
-            (person, address),
+            (person, new.address),
         )
+    else:  # it does not count; a refused one does, as nobody is to try out addresses
+        tx.execute("DELETE FROM notifications_mail_codes WHERE key = ?", (new.key,))
     tx.execute(
         "UPDATE notifications_mailboxes SET code = NULL, code_until = NULL WHERE person = ? AND address = ?",
-        (person, address),
+        (person, new.address),
     )
+    tx.execute("DELETE FROM notifications_mails WHERE key = ? AND attempts = 0", (new.notice,))
 
 
 # ---- verifying
@@ -124,7 +144,8 @@ def verify(tx: Transaction, person: Account, code: str) -> Refusal | None:
     if not hmac.compare_digest(mac_of(key, "code", person.id, row.address, code), row.code):
         tx.execute("UPDATE notifications_mailboxes SET code_tries = code_tries + 1 WHERE key = ?", (row.key,))
         left = CODE_TRIES - row.code_tries - 1
-        return Refusal("invalid", f"is not the code that was sent; {left} more tries", path="code")
+        why = f"is not the code that was sent; {counted(left, 'more try', 'more tries')}"
+        return Refusal("invalid", why, path="code")
     tx.execute(
         "UPDATE notifications_mailboxes SET state = 'active', verified_at = :now, since = coalesce(since, "
         "(SELECT max(b.since) FROM notifications_mailboxes b WHERE b.person = :person), :now), "

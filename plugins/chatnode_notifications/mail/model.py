@@ -11,8 +11,8 @@ Address = Annotated[str, Text(254, 3)]
 
 @record
 class Mailbox:
-    """The address that the user's mails go to. `bounced`: the mail server refused it for good, and it gets no more
-    mails until it is added again; `last_error` says why, or why the last mail was not sent."""
+    """The address that the user's emails go to. `bounced`: the mail server refused it for good, and it gets no more
+    emails until it is added again; `last_error` says why, or why the last email was not sent."""
 
     address: str
     state: Literal["active", "bounced"]
@@ -24,7 +24,7 @@ class Mailbox:
 @record
 class MailboxReply:
     """`mailbox` is absent if no address is verified. `pending` is an address whose code is to be typed until
-    `pending_until`. `enabled`: this node can send mail."""
+    `pending_until`. `enabled`: this node can send email."""
 
     enabled: bool
     mailbox: Mailbox | None = None

@@ -6,12 +6,12 @@ from typing import Literal
 
 import attrs
 
-from chatnode.api import Querying, Transaction, new_id, record
+from chatnode.api import DAY_MS, Querying, Transaction, new_id, record
 
 MailKind = Literal["instant", "digest", "notice"]
 MailState = Literal["pending", "sent", "failed", "bounced", "suppressed", "expired"]
 MailboxState = Literal["pending", "active", "bounced"]
-SECOND_MS, DAY_MS = 1_000, 86_400_000
+SECOND_MS = 1_000
 
 
 @record(frozen=True)
@@ -65,13 +65,19 @@ def active_mailbox(reader: Querying, person: int) -> MailboxRow | None:
 
 
 def add_mail(
-    tx: Transaction, person: int, kind: MailKind, *, slot: str | None = None, address: str | None = None
+    tx: Transaction,
+    person: int,
+    kind: MailKind,
+    *,
+    slot: str | None = None,
+    address: str | None = None,
+    due_at: int | None = None,
 ) -> int:
-    """A mail that is to be sent now; returns its key."""
+    """A mail that is to be sent, by default now; returns its key."""
     row = tx.execute(
         "INSERT INTO notifications_mails (id, person, kind, address, slot, made_at, due_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING key",
-        (new_id(), person, kind, address, slot, tx.now, tx.now),
+        (new_id(), person, kind, address, slot, tx.now, tx.now if due_at is None else due_at),
     ).fetchone()
     return row[0]
 
@@ -104,5 +110,10 @@ def end_mail(tx: Transaction, mail: int, state: MailState, code: str = "", error
 
 
 def items_of_mail(reader: Querying, mail: int) -> list[int]:
-    """The keys of the items that a mail tells of."""
-    return [item for (item,) in reader.execute("SELECT item FROM notifications_mail_items WHERE mail = ?", (mail,))]
+    """The keys of the items that a mail tells of, and no mail has told of yet."""
+    rows = reader.execute(
+        "SELECT w.item FROM notifications_mail_items w JOIN notifications_items i ON i.key = w.item "
+        "WHERE w.mail = ? AND i.mailed_at IS NULL",
+        (mail,),
+    )
+    return [item for (item,) in rows]

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import orjson
 
-from chatnode.api import Querying, Transaction
-from chatnode_notifications.mail.digests import latest_slot, next_slot, read_digest, zone_of
-from chatnode_notifications.mail.rows import DAY_MS, SECOND_MS, add_mail
-from chatnode_notifications.notes import NewItem
+from chatnode.api import DAY_MS, Querying, Transaction
+from chatnode_notifications.mail.digests import latest_slot, next_slot
+from chatnode_notifications.mail.rows import SECOND_MS, add_mail
+from chatnode_notifications.notes import MAY_BE_TOLD, TO_TELL, NewItem
+from chatnode_notifications.preferences.stored import read_digest
+from chatnode_notifications.preferences.zones import zone_or_utc
 from chatnode_notifications.settings import NotificationsSettings
 
 _PEOPLE_AT_ONCE = 20
@@ -103,23 +105,45 @@ def _due(tx: Transaction, settings: NotificationsSettings) -> dict[str, int]:
 
 
 def digest_changed(tx: Transaction, person: int) -> None:
-    """Compute again when the user's next digest is due. Call it after every change of their `mail`, `digest` or
-    `zone`, in the same transaction."""
+    """Compute again when the user's next digest is due, and what the next mail tells of. Call it after every change of
+    their `mail`, `digest` or `zone`, in the same transaction."""
     row = tx.execute(
         "SELECT mail, digest, zone, next_digest_at FROM notifications_people WHERE person = ?", (person,)
     ).fetchone()
     if row is None:
         return
     mail, digest, zone, before = row
-    due = next_slot(read_digest(digest), zone_of(zone), tx.now).at if mail == "digest" else None
+    due = next_slot(read_digest(digest), zone_or_utc(zone), tx.now).at if mail == "digest" else None
     tx.execute("UPDATE notifications_people SET next_digest_at = ? WHERE person = ?", (due, person))
     if due is not None and before is None:
-        # The first digest tells of what waits for an instant mail, and of nothing older.
+        # The first digest tells of what waits for an instant email, and of nothing older.
         tx.execute(
-            "UPDATE notifications_mailboxes SET since = coalesce((SELECT min(first_at) FROM notifications_mail_items "
-            "WHERE person = :person AND mail IS NULL), :now) WHERE person = :person",
+            "UPDATE notifications_mailboxes SET since = coalesce((SELECT min(w.first_at) "
+            "FROM notifications_mail_items w LEFT JOIN notifications_mails m ON m.key = w.mail "
+            "WHERE w.person = :person AND (m.key IS NULL OR m.state = 'pending')), :now) WHERE person = :person",
             {"person": person, "now": tx.now},
         )
+    if mail != "off":
+        _replace_mails(tx, person, mail)
+
+
+def _replace_mails(tx: Transaction, person: int, wanted: str) -> None:
+    """A mail of the other kind that could not be sent yet is not sent; one of the wanted kind tells of its items."""
+    unwanted = (
+        "(SELECT key FROM notifications_mails WHERE person = :person AND state = 'pending' "
+        "AND kind IN ('instant', 'digest') AND kind <> :wanted)"
+    )
+    values = {"person": person, "wanted": wanted, "now": tx.now}
+    if wanted == "instant":
+        tx.execute(
+            "UPDATE notifications_mail_items SET mail = NULL, first_at = :now, last_at = :now "  # noqa: S608
+            f"WHERE mail IN {unwanted}",
+            values,
+        )
+    tx.execute(
+        f"UPDATE notifications_mails SET state = 'suppressed', ended_at = :now WHERE key IN {unwanted}",  # noqa: S608
+        values,
+    )
 
 
 def make_digests(tx: Transaction, settings: NotificationsSettings) -> bool:
@@ -130,7 +154,7 @@ def make_digests(tx: Transaction, settings: NotificationsSettings) -> bool:
         {"now": tx.now, "ahead": tx.now + _FARTHEST_DIGEST_MS, "most": _PEOPLE_AT_ONCE},
     ).fetchall()
     for person, mail, digest, zone, due in rows:
-        wanted, here = read_digest(digest), zone_of(zone)
+        wanted, here = read_digest(digest), zone_or_utc(zone)
         if mail == "digest" and due <= tx.now:
             _make_digest(tx, person, latest_slot(wanted, here, tx.now).name, settings.mail_items)
         after = next_slot(wanted, here, tx.now).at if mail == "digest" else None
@@ -141,7 +165,8 @@ def make_digests(tx: Transaction, settings: NotificationsSettings) -> bool:
 def _make_digest(tx: Transaction, person: int, slot: str, most: int) -> None:
     """Nothing if the slot has had its digest, or there is nothing to tell."""
     taken = tx.execute("SELECT 1 FROM notifications_mails WHERE person = ? AND slot = ?", (person, slot)).fetchone()
-    items = [] if taken is not None else tx.execute(_UNTOLD, {"person": person, "most": most}).fetchall()
+    values = {"person": person, "most": most, "now": tx.now}
+    items = [] if taken is not None else tx.execute(_UNTOLD, values).fetchall()
     if not items:
         return
     mail = add_mail(tx, person, "digest", slot=slot)
@@ -153,14 +178,14 @@ def _make_digest(tx: Transaction, person: int, slot: str, most: int) -> None:
 
 
 _UNTOLD = (
-    "SELECT i.key, i.conversation, i.created_at FROM notifications_items i "
-    "JOIN notifications_mailboxes b ON b.person = i.person AND b.state = 'active' AND i.created_at >= b.since "
-    "LEFT JOIN notifications_mail_items w ON w.item = i.key LEFT JOIN notifications_mails m ON m.key = w.mail "
-    "WHERE i.person = :person AND i.read_at IS NULL AND i.mailed_at IS NULL "
-    "AND (m.key IS NULL OR m.state <> 'pending') ORDER BY i.key DESC LIMIT :most"
+    f"SELECT item.key, item.conversation, item.created_at FROM {TO_TELL} "  # noqa: S608 -- constants
+    "JOIN notifications_mailboxes b ON b.person = item.person AND b.state = 'active' AND item.created_at >= b.since "
+    "LEFT JOIN notifications_mail_items w ON w.item = item.key LEFT JOIN notifications_mails mail ON mail.key = w.mail "
+    f"WHERE item.person = :person AND {MAY_BE_TOLD} AND item.mailed_at IS NULL "
+    "AND (mail.key IS NULL OR mail.state <> 'pending') ORDER BY item.key DESC LIMIT :most"
 )
-"""Unread items that no mail has told of, and none is about to: also those of a digest that failed. The newest
-of them: older ones may be of conversations that are muted, and must not stand in the way."""
+"""The newest items that no mail has told of, and none is about to: also those of a digest that failed. Only those that
+may be told now: others, as of a conversation that is muted, must not stand in their way."""
 
 
 # ---- when to look again

@@ -16,7 +16,6 @@ import trio
 from chatnode.api import Context, MailResult, Querying, Transaction, now_ms, person_by_key, record
 from chatnode_notifications.mail import mailboxes
 from chatnode_notifications.mail.composing import MailLook, alert_mail, notice_mail, site_of
-from chatnode_notifications.mail.digests import zone_of
 from chatnode_notifications.mail.keys import mail_key, make_mail_key
 from chatnode_notifications.mail.rows import (
     SECOND_MS,
@@ -31,6 +30,7 @@ from chatnode_notifications.mail.scheduling import drop_old_mails, make_digests,
 from chatnode_notifications.mail.unsubscribing import unsubscribe_url
 from chatnode_notifications.mail.words import words_in
 from chatnode_notifications.notes import Note, notes_of
+from chatnode_notifications.preferences.zones import zone_or_utc
 from chatnode_notifications.settings import NotificationsSettings
 
 T = TypeVar("T")
@@ -141,12 +141,11 @@ def _prepare(ctx: Context, reader: Querying, mail: MailRow, key: bytes) -> _Read
     ).fetchone()
     wanted, zone, language, content = row if row is not None else ("off", None, None, "full")
     most = ctx.settings(NotificationsSettings).max_content
-    look = MailLook(words_in(language), zone_of(zone), min(content, most, key=_LEVELS.index))
+    look = MailLook(words_in(language), zone_or_utc(zone), min(content, most, key=_LEVELS.index))
     mailbox = active_mailbox(reader, mail.person)
     if mail.kind == "notice":
         return _Ready(mail, mailbox, look, (), "")
-    gone = account.deactivated_at is not None or account.erased_at is not None
-    if gone or mailbox is None or mail.kind != wanted:
+    if mailbox is None or mail.kind != wanted:
         return _Ready(mail, mailbox, look, (), "")
     link = unsubscribe_url(ctx, key, account.id, mailbox.address, mail.kind)
     notes = notes_of(reader, items_of_mail(reader, mail.key), ctx.base_url)
@@ -165,8 +164,8 @@ async def _send(ctx: Context, mail: MailRow) -> MailResult | None:
     try:
         message = _compose(ctx, ready)
     except Exception as error:  # one that cannot be made must not hold up the others; its words are in no log
-        ctx.log.error("a mail cannot be made: %s", type(error).__name__)
-        await ctx.write(lambda tx: end_mail(tx, mail.key, "failed", error="it cannot be made"))
+        ctx.log.error("an email could not be composed: %s", type(error).__name__)
+        await ctx.write(lambda tx: end_mail(tx, mail.key, "failed", error="it could not be composed"))
         return None
     result = await ctx.mail.send(message, address)
     await ctx.write(lambda tx: _store(tx, ready, result))
@@ -201,7 +200,7 @@ def _store(tx: Transaction, ready: _Ready, result: MailResult) -> None:
     else:
         _postpone(tx, mail, result)
         if mailbox is not None:
-            mailboxes.note_failed(tx, mailbox, "the mail server did not take the last mail; it is tried again")
+            mailboxes.note_failed(tx, mailbox, "the mail server did not accept the last email; it will be retried")
 
 
 def _postpone(tx: Transaction, mail: MailRow, result: MailResult) -> None:

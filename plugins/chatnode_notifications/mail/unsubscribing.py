@@ -124,6 +124,6 @@ _HEADERS: Sequence[tuple[str, str]] = (
 )
 
 ROUTES = (
-    Route("u/<token>", ask, None, ("GET",), "A page that asks whether to stop mails."),
-    Route("u/<token>", unsubscribe, None, ("POST",), "Stop mails.", most_bytes=_MOST_BYTES, idle_seconds=20.0),
+    Route("u/<token>", ask, None, ("GET",), "The page to unsubscribe from emails."),
+    Route("u/<token>", unsubscribe, None, ("POST",), "Unsubscribe.", most_bytes=_MOST_BYTES, idle_seconds=20.0),
 )

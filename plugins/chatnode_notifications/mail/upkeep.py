@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import Context, RestoreNote, Transaction
-from chatnode_notifications.mail.rows import DAY_MS
+from chatnode.api import DAY_MS, Context, RestoreNote, Transaction
 from chatnode_notifications.mail.scheduling import digest_changed
 from chatnode_notifications.settings import NotificationsSettings
 
@@ -16,7 +15,7 @@ async def tidy(ctx: Context) -> str | None:
     removed = 0
     while gone := await ctx.write(lambda tx: _remove_old(tx, tx.now - days * DAY_MS), repeatable=True):
         removed += gone
-    return f"{removed} old mails and codes removed" if removed else None
+    return f"{removed} old emails and codes removed" if removed else None
 
 
 def _remove_old(tx: Transaction, before: int) -> int:

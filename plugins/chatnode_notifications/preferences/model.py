@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, get_args
 
 import attrs
 
-from chatnode.api import Event, Items, Text, record
+from chatnode.api import Event, Items, Text, TimeOrEmpty, record
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
@@ -36,6 +37,11 @@ class DigestTime:
     every: Every = "daily"
     at: Clock = "08:00"
     weekday: Weekday = "monday"
+
+    @property
+    def from_midnight(self) -> timedelta:
+        """`at`, as a length of time."""
+        return timedelta(hours=int(self.at[:2]), minutes=int(self.at[3:]))
 
 
 @record(frozen=True)
@@ -67,7 +73,7 @@ class SetPreferences:
 
     zone: Annotated[str, Text(100)] | None = None
     quiet: Annotated[list[QuietWindow], Items(MOST_WINDOWS)] | None = None
-    paused_until: Annotated[str, Text(40)] | None = None
+    paused_until: TimeOrEmpty | None = None
     content: Content | None = None
     threads: bool | None = None
     replies: bool | None = None

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from typing import Any
 
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, rfc3339
+from chatnode.api import Querying, Refusal, Transaction, json_array, milliseconds, rfc3339, rfc3339_or_none, zone_of
 from chatnode_notifications.preferences.model import DigestTime, Preferences, QuietWindow, SetPreferences
-from chatnode_notifications.preferences.zones import zone_of
-
-LATEST_MS = 253_402_300_799_999
-"""The last millisecond that has a year of four digits."""
 
 Changed = Callable[[Transaction, int], None]
 """Called in the transaction in which a user, by key, has chosen other settings."""
@@ -34,7 +29,7 @@ def preferences_of(reader: Querying, people: Collection[int]) -> dict[int, Prefe
     """The settings of those of the users, by key, who have chosen any; `Preferences()` are those of the others."""
     rows = reader.execute(
         f"SELECT person, {_COLUMNS} FROM notifications_people WHERE person IN (SELECT value FROM json_each(?))",  # noqa: S608
-        (orjson.dumps(list(people)).decode(),),
+        (json_array(people),),
     )
     return {person: _from_row(row) for person, *row in rows}
 
@@ -61,7 +56,7 @@ def change(tx: Transaction, person: int, asked: SetPreferences) -> Preferences |
         "digest = excluded.digest, language = excluded.language",
         (
             person, after.zone, orjson.dumps([attrs.asdict(each) for each in after.quiet]).decode(),
-            moment(after.paused_until) if after.paused_until is not None else None, after.content, after.threads,
+            milliseconds(after.paused_until) if after.paused_until is not None else None, after.content, after.threads,
             after.replies, after.mentions_through_mute, after.mail,
             orjson.dumps(attrs.asdict(after.digest)).decode(), after.language,
         ),
@@ -71,23 +66,9 @@ def change(tx: Transaction, person: int, asked: SetPreferences) -> Preferences |
     return after
 
 
-def moment(text: str) -> int:
-    """A time as a client sends it, in milliseconds. Raises `Refusal("invalid")`."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refusal("invalid", "expected a time, such as 2026-11-21T10:17:06Z", path="paused_until") from None
-    if found.tzinfo is None:
-        raise Refusal(
-            "invalid", "the time has no zone; end it with Z, or with an offset such as +02:00", path="paused_until"
-        )
-    try:
-        at = round(found.timestamp() * 1_000)
-    except (OverflowError, ValueError):
-        at = -1
-    if not 0 <= at <= LATEST_MS:
-        raise Refusal("invalid", "the time is out of range", path="paused_until")
-    return at
+def read_digest(text: str | None) -> DigestTime:
+    """The column `digest` of `notifications_people`."""
+    return DigestTime(**orjson.loads(text)) if text else DigestTime()
 
 
 def _choices(asked: SetPreferences) -> dict[str, Any]:
@@ -105,7 +86,7 @@ def _choices(asked: SetPreferences) -> dict[str, Any]:
                 "invalid", "the window has no days; leave days out for every day", path=f"quiet.{number}.days"
             )
     if found.get("paused_until"):
-        found["paused_until"] = rfc3339(moment(found["paused_until"]))
+        found["paused_until"] = rfc3339(milliseconds(found["paused_until"]))
     return {name: None if value == "" else value for name, value in found.items()}
 
 
@@ -113,6 +94,6 @@ def _from_row(row: Sequence[Any]) -> Preferences:
     zone, quiet, paused_until, content, threads, replies, through_mute, mail, digest, language = row
     return Preferences(
         zone, [QuietWindow(**each) for each in orjson.loads(quiet)] if quiet else [],
-        rfc3339(paused_until) if paused_until is not None else None, content, bool(threads), bool(replies),
-        bool(through_mute), mail, DigestTime(**orjson.loads(digest)) if digest else DigestTime(), language,
+        rfc3339_or_none(paused_until), content, bool(threads), bool(replies),
+        bool(through_mute), mail, read_digest(digest), language,
     )  # fmt: skip

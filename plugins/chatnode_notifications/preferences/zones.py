@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-
-@lru_cache(1_024)
-def zone_of(name: str) -> ZoneInfo | None:
-    """The zone with this IANA name, such as Europe/Paris; None if there is none."""
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        return None
+from chatnode.api import zone_of
 
 
 def zone_or_utc(name: str | None) -> ZoneInfo:

@@ -15,6 +15,7 @@ from chatnode.api import (
     Refusal,
     Transaction,
     command,
+    counted,
     new_id,
     now_ms,
 )
@@ -76,9 +77,10 @@ def _register(
     mine = found is not None and found.person == new.person
     if found is not None and not mine and new.transport not in _OF_DEVICES:
         raise Refusal("conflict", "another user gets notifications at this address", path="address")
-    counted = found is not None and mine and found.state != "gone"
-    if most and not counted and rows.count(tx, new.person) >= most:
-        raise Refusal("too_large", f"you have {most} devices registered, which is the maximum; unregister one first")
+    has_place = found is not None and mine and found.state != "gone"
+    if most and not has_place and rows.count(tx, new.person) >= most:
+        why = f"you have {counted(most, 'device')} registered, which is the maximum; unregister one first"
+        raise Refusal("too_large", why)
     if found is None or not mine:
         if found is not None:
             rows.delete(tx, found.key)  # and with it what is on its way to its last user

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
-from chatnode.api import Consumer, Context, Row, SessionRevoked, Task, Transaction, Write, now_ms
+from chatnode.api import (
+    DAY_MS,
+    Consumer,
+    Context,
+    Row,
+    SessionRevoked,
+    Task,
+    Transaction,
+    Write,
+    counted,
+    json_array,
+    now_ms,
+)
 
 _GONE_DAYS = 30
-_DAY_MS = 86_400_000
 _SLICE = 500
 
 
 async def follow_revoked(ctx: Context, rows: Sequence[Row]) -> Write[object] | None:
     """Delete what the devices had registered that were signed out."""
-    keys = orjson.dumps([row.subject for row in rows]).decode()
+    keys = json_array(row.subject for row in rows)
     sql = "DELETE FROM notifications_registrations WHERE session IN (SELECT value FROM json_each(?))"
     return lambda tx: tx.execute(sql, (keys,))
 
@@ -26,7 +35,7 @@ async def forget(ctx: Context) -> str | None:
     count = 0
     while done := await ctx.write(lambda tx: _forget(tx, now)):
         count += done
-    return f"{count} devices forgotten" if count else None
+    return f"removed {counted(count, 'device')}" if count else None
 
 
 def _forget(tx: Transaction, now: int) -> int:
@@ -35,7 +44,7 @@ def _forget(tx: Transaction, now: int) -> int:
         "JOIN people p ON p.key = r.person LEFT JOIN sessions s ON s.key = r.session "
         "WHERE p.deactivated_at IS NOT NULL OR (r.session IS NOT NULL AND (s.key IS NULL OR s.expires_at <= :now)) "
         "OR (r.state = 'gone' AND coalesce(r.last_ok_at, r.created_at) < :old) LIMIT :most)",
-        {"now": now, "old": now - _GONE_DAYS * _DAY_MS, "most": _SLICE},
+        {"now": now, "old": now - _GONE_DAYS * DAY_MS, "most": _SLICE},
     ).rowcount
 
 

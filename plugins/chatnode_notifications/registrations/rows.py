@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import attrs
 import orjson
 
-from chatnode.api import Querying, Transaction, new_id, record, rfc3339
+from chatnode.api import HOUR_MS, Querying, Transaction, new_id, record, rfc3339, rfc3339_or_none
 from chatnode_notifications.registrations.model import RegisteredDevice, RegistrationState
 from chatnode_notifications.transports.addresses import origin_of
 from chatnode_notifications.transports.transport import Content, DeviceAddress, SendResult, TransportName
 
-SUSPENDED_AFTER_MS = 72 * 3_600_000
+SUSPENDED_AFTER_MS = 72 * HOUR_MS
 """How long sending to a device may fail, without one success, before its registration is suspended."""
 _COLUMNS = (
     "key, id, person, session, transport, address, keys, label, content, state, failing_since, last_ok_at, last_error, "
@@ -68,7 +68,7 @@ class RegistrationRow:
         return RegisteredDevice(
             self.id, self.transport, self.label, self.state, rfc3339(self.created_at),
             origin_of(self.address) or None, self.content, session is not None and session == self.session,
-            _time(self.failing_since), _time(self.last_ok_at), self.last_error,
+            rfc3339_or_none(self.failing_since), rfc3339_or_none(self.last_ok_at), self.last_error,
         )  # fmt: skip
 
 
@@ -84,10 +84,6 @@ class NewRegistration:
     label: str
     content: Content | None
     vapid: str | None
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else rfc3339(at)
 
 
 # ---- finding

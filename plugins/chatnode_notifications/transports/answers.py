@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from email.utils import parsedate_to_datetime
 
-from chatnode.api import Blocked, Context, OutboundAnswer, OutboundError, Paused, Purpose, now_ms
+from chatnode.api import Blocked, Context, OutboundAnswer, OutboundError, Paused, Purpose, read_retry_after
 from chatnode_notifications.transports.transport import SendResult
 
 MOST_RETRY_AFTER = 86_400.0
@@ -55,13 +54,5 @@ def rejected(answer: OutboundAnswer, why: str = "") -> SendResult:
 
 
 def retry_after(answer: OutboundAnswer) -> float:
-    """Seconds that the server asks to wait (RFC 9110, 10.2.3); 0 if it does not say."""
-    text = answer.headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        seconds = float(text[:9])
-    else:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - now_ms() / 1000
-        except (ValueError, OverflowError):
-            return 0.0
-    return min(max(seconds, 0.0), MOST_RETRY_AFTER)
+    """Seconds that the server asks to wait; 0 if it does not say."""
+    return read_retry_after(answer.headers.get("retry-after", ""), MOST_RETRY_AFTER) or 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from chatnode.api import Context, Reader, Transaction
+from chatnode.api import HOUR_MS, Context, Reader, Transaction
 from chatnode_notifications.settings import NotificationsSettings
 from chatnode_notifications.transports.addresses import origin_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 _NAME = "vapid"
-_USED_MS = 12 * 3_600_000
+_USED_MS = 12 * HOUR_MS
 _VALID_SECONDS = 20 * 3_600
 """Services refuse tokens that are valid for more than 24 hours; this leaves room for their clocks."""
 _MOST_ORIGINS = 1_000

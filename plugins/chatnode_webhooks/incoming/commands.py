@@ -8,6 +8,7 @@ import attrs
 
 from chatnode.api import (
     CHAT,
+    HOUR_MS,
     Account,
     Context,
     Nothing,
@@ -24,6 +25,7 @@ from chatnode.api import (
     new_webhook_secret,
     now_ms,
     rfc3339,
+    rfc3339_or_none,
 )
 from chatnode_webhooks.incoming import rows
 from chatnode_webhooks.incoming.model import (
@@ -38,8 +40,6 @@ from chatnode_webhooks.incoming.model import (
 from chatnode_webhooks.incoming.rows import HookRow
 from chatnode_webhooks.permissions import MANAGE
 from chatnode_webhooks.settings import WebhooksSettings
-
-_HOUR_MS = 3_600_000
 
 
 @command("webhooks.incoming.add", permission=CHAT, or_permission=MANAGE, limit="changes", unscoped=True)
@@ -113,7 +113,7 @@ async def rotate_incoming(ctx: Context, asked: RotateIncoming) -> IncomingSecret
         hook = _hook(ctx, tx, asked.webhook)
         secret = None if hook.secret is None else new_webhook_secret()
         ctx.audit(tx, "incoming.rotate", hook.id, conversation=hook.conversation_id, grace_hours=asked.grace_hours)
-        return rows.rotate(tx, hook, token, secret, tx.now + asked.grace_hours * _HOUR_MS)
+        return rows.rotate(tx, hook, token, secret, tx.now + asked.grace_hours * HOUR_MS)
 
     return _with_secrets(ctx, await ctx.write(write), token)
 
@@ -184,7 +184,7 @@ def _shown(hook: HookRow) -> IncomingHook:
     )  # fmt: skip
     return attrs.evolve(
         shown,
-        used_at=None if hook.used_at is None else rfc3339(hook.used_at),
+        used_at=rfc3339_or_none(hook.used_at),
         rotated_until=None if hook.old_until is None or hook.old_until <= now_ms() else rfc3339(hook.old_until),
     )
 

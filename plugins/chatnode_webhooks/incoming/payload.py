@@ -1,7 +1,7 @@
 """What a program posted, checked: the fields of Slack's incoming webhooks that are understood here.
 
-Others are ignored, as programs send many that only Slack has a use for. What is understood and wrong is refused, at its
-place.
+Others are ignored, as programs send many that only Slack has a use for, and so is what says nothing, such as an
+attachment that only has a color. What is understood and wrong is refused, at its place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from chatnode.api import Text, record
+from chatnode.api import Text, counted, record
 
 MOST_ATTACHMENTS = 20
 MOST_FIELDS = 50
@@ -22,6 +22,9 @@ _MISSING = "is missing"
 _VIA = Text(MOST_VIA, 1)
 _ICON = Text(MOST_ICON, form=r"https?://[!-~]+", hint="must be an http or https address")
 _MESSAGE = re.compile(r"[0-9a-f]{32}")
+_SLACK_TIME = re.compile(r"[0-9]{1,20}\.[0-9]{1,20}")
+"""A message of Slack's, which no message here is."""
+_BOUNDARY = re.compile(r"--([^\r\n]{1,200}?)[ \t]*\r?\n")
 _FORM_FIELDS = 100
 
 
@@ -58,6 +61,11 @@ class SlackAttachment:
     fields: tuple[AttachmentField, ...]
     fallback: str
 
+    @property
+    def says_something(self) -> bool:
+        shown = (self.pretext, self.title, self.text, self.fallback)
+        return any(each.strip() for each in shown) or bool(self.fields)
+
 
 @record(frozen=True)
 class Payload:
@@ -83,11 +91,14 @@ def read_payload(body: bytes) -> Payload:
 def payload_of(found: dict[str, Any]) -> Payload:
     """The payload in what `read_object` found. Raises `PayloadFault`."""
     text = _string(found, "text", "")
-    attachments = tuple(
+    listed = [
         _attachment(each, f"attachments[{place}]")
         for place, each in enumerate(_list(found, "attachments", "", MOST_ATTACHMENTS))
-    )
+    ]
+    attachments = tuple(each for each in listed if each.says_something)
     if not (text.strip() or attachments):
+        if listed:
+            raise PayloadFault("attachments[0]", "has no pretext, title, text, fields or fallback")
         raise PayloadFault("text", _MISSING + ("; blocks are not read" if found.get("blocks") else ""))
     return Payload(text, attachments, _via(found), _icon(found), _thread(found), _is_plain(found), _links_names(found))
 
@@ -96,7 +107,7 @@ def payload_of(found: dict[str, Any]) -> Payload:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The fields in a body: JSON, or a form whose field `payload` is JSON. Raises `PayloadFault`.
+    """The fields in a body: JSON, or a form of either kind whose field `payload` is JSON. Raises `PayloadFault`.
 
     What the body is shows by how it begins: many programs send JSON with the content type of a form.
     """
@@ -104,7 +115,9 @@ def read_object(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise PayloadFault("the body", "is not UTF-8") from None
-    if not text.lstrip().startswith(("{", "[")):
+    if (boundary := _BOUNDARY.match(text)) is not None:
+        text = _part_payload(text, boundary[1])
+    elif not text.lstrip().startswith(("{", "[")):
         text = _form_payload(text)
     try:
         found = json.loads(text, strict=False, parse_constant=_refuse_constant)  # programs send raw line breaks
@@ -122,8 +135,25 @@ def _form_payload(text: str) -> str:
     except ValueError:
         raise PayloadFault("the body", f"is neither JSON nor a form with up to {_FORM_FIELDS} fields") from None
     if "payload" not in fields:
-        raise PayloadFault("the body", "must be JSON, or a form with the field payload")
+        raise _no_payload()
     return fields["payload"]
+
+
+def _part_payload(text: str, boundary: str) -> str:
+    """Of `multipart/form-data` (RFC 7578)."""
+    from email.parser import Parser  # seldom needed, and large
+    from email.policy import HTTP
+
+    head = f'Content-Type: multipart/form-data; boundary="{boundary}"\n\n'
+    for part in Parser(policy=HTTP).parsestr(head + text).iter_parts():
+        if part.get_param("name", header="content-disposition") == "payload":
+            found = part.get_payload()
+            return found if isinstance(found, str) else ""
+    raise _no_payload()
+
+
+def _no_payload() -> PayloadFault:
+    return PayloadFault("the body", "must be JSON, or a form with the field payload")
 
 
 def _refuse_constant(name: str) -> None:
@@ -166,7 +196,7 @@ def _list(found: dict[str, Any], name: str, place: str, most: int) -> list[Any]:
         raise PayloadFault(_at(place, name), "must be a list")
     items = cast("list[Any]", value)
     if len(items) > most:
-        raise PayloadFault(_at(place, name), f"has {len(items)} items; the maximum is {most}")
+        raise PayloadFault(_at(place, name), f"has {counted(len(items), 'item')}; the maximum is {most}")
     return items
 
 
@@ -182,51 +212,46 @@ def _at(place: str, name: str) -> str:
 
 def _attachment(value: Any, place: str) -> SlackAttachment:
     found = _object(value, place)
-    attachment = SlackAttachment(
+    return SlackAttachment(
         _string(found, "pretext", place), _scalar(found, "title", place), _string(found, "title_link", place),
         _string(found, "text", place),
-        tuple(
+        tuple(filter(None, (
             _field(each, f"{place}.fields[{number}]")
             for number, each in enumerate(_list(found, "fields", place, MOST_FIELDS))
-        ),
+        ))),
         _string(found, "fallback", place),
     )  # fmt: skip
-    shown = (attachment.pretext, attachment.title, attachment.text, attachment.fallback)
-    if not (any(each.strip() for each in shown) or attachment.fields):
-        raise PayloadFault(place, "has no pretext, title, text, fields or fallback")
-    return attachment
 
 
-def _field(value: Any, place: str) -> AttachmentField:
+def _field(value: Any, place: str) -> AttachmentField | None:
     found = _object(value, place)
     field = AttachmentField(_scalar(found, "title", place), _scalar(found, "value", place))
-    if not (field.title.strip() or field.value.strip()):
-        raise PayloadFault(place, "has no title and no value")
-    return field
+    return field if field.title.strip() or field.value.strip() else None
 
 
 def _via(found: dict[str, Any]) -> str | None:
+    """The name, shortened if it is long."""
     name = " ".join(_string(found, "username", "").split())
-    return _checked(name, _VIA, "username")
+    name = name if len(name) <= MOST_VIA else f"{name[: MOST_VIA - 1].rstrip()}…"
+    if name and (fault := _VIA.fault(name)) is not None:
+        raise PayloadFault("username", fault)
+    return name or None
 
 
 def _icon(found: dict[str, Any]) -> str | None:
-    return _checked(_string(found, "icon_url", ""), _ICON, "icon_url")
-
-
-def _checked(value: str, bounds: Text, place: str) -> str | None:
-    if not value:
-        return None
-    if (fault := bounds.fault(value)) is not None:
-        raise PayloadFault(place, fault)
-    return value
+    """The address; None for one that cannot be shown, such as `data:`: a message is worth more than its icon."""
+    address = _string(found, "icon_url", "").strip()
+    return address if address and _ICON.fault(address) is None else None
 
 
 def _thread(found: dict[str, Any]) -> str | None:
+    """The message; None for the time of one of Slack's."""
     message = _string(found, "thread_ts", "")
-    if message and not _MESSAGE.fullmatch(message):
+    if not message or _SLACK_TIME.fullmatch(message):
+        return None
+    if not _MESSAGE.fullmatch(message):
         raise PayloadFault("thread_ts", "must be the id of a message, 32 hexadecimal digits")
-    return message or None
+    return message
 
 
 def _is_plain(found: dict[str, Any]) -> bool:
@@ -238,6 +263,7 @@ def _is_plain(found: dict[str, Any]) -> bool:
 
 def _links_names(found: dict[str, Any]) -> bool:
     value = found.get("link_names")
+    value = value.strip().lower() if isinstance(value, str) else value
     if value in (None, True, 1, "1", "true"):
         return True
     if value in (False, 0, "", "0", "false"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from chatnode.api import Querying, Refusal, Transaction, record
+from chatnode.api import Querying, Refusal, Transaction, counted, record
 
 TOKEN_BYTES = 32
 MINUTE_MS = 60_000
@@ -117,7 +117,8 @@ def check_room(reader: Querying, conversation: int, name: str, most: int) -> Non
             "conflict", "the conversation has a webhook with this name; rotate it to get a new address", path="name"
         )
     if most and len(names) >= most:
-        raise Refusal("too_large", f"a conversation has at most {most} incoming webhooks", path="conversation")
+        why = f"a conversation has at most {counted(most, 'incoming webhook')}"
+        raise Refusal("too_large", why, path="conversation")
 
 
 def rotate(tx: Transaction, hook: HookRow, token: str, secret: str | None, old_until: int) -> HookRow:

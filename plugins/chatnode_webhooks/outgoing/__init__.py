@@ -8,7 +8,7 @@ from chatnode_webhooks.outgoing.commands import COMMANDS as ENDPOINT_COMMANDS
 from chatnode_webhooks.outgoing.later import ROUTES
 from chatnode_webhooks.outgoing.replaying import COMMANDS as REPLAY_COMMANDS
 from chatnode_webhooks.outgoing.showing import EVENTS
-from chatnode_webhooks.outgoing.upkeep import UPKEEP
+from chatnode_webhooks.outgoing.upkeep import FORGETTING, UPKEEP
 
 # An erased bot takes its endpoints along. Addresses and secrets are not exported.
 _ENDPOINTS = Table(
@@ -22,6 +22,7 @@ PART = Part(
     events=EVENTS,
     routes=ROUTES,
     tables=(_ENDPOINTS,),
+    consumers=(FORGETTING,),
     tasks=(Task("outgoing", send_events), UPKEEP),
     metrics=(
         Metric("sent", "Events that endpoints of webhooks have accepted."),

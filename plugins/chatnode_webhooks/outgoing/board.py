@@ -9,6 +9,7 @@ from chatnode.api import Context, Reader, log_rows
 from chatnode_webhooks.outgoing import endpoints
 from chatnode_webhooks.outgoing.courier import Courier
 from chatnode_webhooks.outgoing.kinds import CHANGED
+from chatnode_webhooks.outgoing.notices import notify
 
 FIRST_PAUSE, MOST_PAUSE = 1.0, 60.0
 """Seconds before a courier that failed is started again, as when the disk is full; doubled each time."""
@@ -51,7 +52,7 @@ class _Board:
 
     @staticmethod
     def _begin(reader: Reader) -> tuple[int, list[int]]:
-        return log_rows(reader, _END, _KINDS, 1).head, endpoints.running(reader)
+        return log_rows(reader, _END, _KINDS, 1).head, endpoints.to_look_after(reader)
 
     async def _follow(self, seen: int) -> int:
         """Look at the endpoints that were changed since; returns the end of the log."""
@@ -93,6 +94,8 @@ class _Board:
         """Run one until it ends; returns False if the endpoint needs none."""
         kept.changed = False
         endpoint = await self._ctx.read(lambda reader: endpoints.by_key(reader, key))
+        if endpoint is not None and endpoint.notice is not None:
+            await notify(self._ctx, endpoint, endpoint.notice)
         if endpoint is None or not endpoint.runs:
             return kept.changed
         if not kept.changed:

@@ -8,6 +8,7 @@ from typing import Any
 
 from chatnode.api import (
     CHAT,
+    DAY_MS,
     Context,
     Nothing,
     Reader,
@@ -40,7 +41,6 @@ from chatnode_webhooks.outgoing.sending import send
 from chatnode_webhooks.outgoing.showing import info, record_changed, summary
 from chatnode_webhooks.permissions import MANAGE
 
-_DAY_MS = 86_400_000
 _END = 2**62
 
 
@@ -88,7 +88,7 @@ async def list_endpoints(ctx: Context, asked: ListEndpoints) -> EndpointList:
 
 @command("webhooks.endpoints.get", permission=CHAT, or_permission=MANAGE, reads=True)
 async def get(ctx: Context, asked: OfEndpoint) -> EndpointReply:
-    """One endpoint, with how it is doing."""
+    """One endpoint, with its status."""
     return EndpointReply(
         await ctx.read(lambda reader: info(reader, find_managed(ctx, reader, asked.endpoint, reads=True)))
     )
@@ -130,7 +130,7 @@ async def remove(ctx: Context, asked: OfEndpoint) -> Nothing:
 
 @command("webhooks.endpoints.pause", permission=CHAT, or_permission=MANAGE, limit="changes", repeatable=True)
 async def pause(ctx: Context, asked: OfEndpoint) -> EndpointReply:
-    """Send nothing to an endpoint until it is resumed. What is being sent is finished."""
+    """Pause an endpoint until it is resumed. Requests in progress are finished."""
 
     def change(tx: Transaction, endpoint: Endpoint) -> None:
         if endpoint.runs:
@@ -141,13 +141,13 @@ async def pause(ctx: Context, asked: OfEndpoint) -> EndpointReply:
 
 @command("webhooks.endpoints.resume", permission=CHAT, or_permission=MANAGE, limit="changes")
 async def resume(ctx: Context, asked: ResumeEndpoint) -> EndpointReply:
-    """Send to an endpoint again that is paused, stalled or disabled: what happened meanwhile, and what failed."""
+    """Resume an endpoint that is paused, stalled or disabled: it gets the events since then, and those that failed."""
 
     def change(tx: Transaction, endpoint: Endpoint) -> None:
         if endpoint.state != "active":
             endpoints.change(
-                tx, endpoint.key, state="active", reason=None, failing_since=None, noticed_at=None, probes=0,
-                probe_at=None,
+                tx, endpoint.key, state="active", reason=None, failing_since=None, noticed_at=None, notice=None,
+                probes=0, probe_at=None,
             )  # fmt: skip
         if asked.skip:
             endpoints.advance(tx, endpoint.key, _head(tx))
@@ -163,7 +163,7 @@ async def rotate(ctx: Context, asked: OfEndpoint) -> EndpointSecret:
 
     If others know the old one, rotate it twice: then it signs nothing any more.
     """
-    secret, until = new_webhook_secret(), now_ms() + _DAY_MS
+    secret, until = new_webhook_secret(), now_ms() + DAY_MS
 
     def change(tx: Transaction, endpoint: Endpoint) -> None:
         endpoints.change(tx, endpoint.key, secret=secret, old_secret=endpoint.secret, old_until=until)

@@ -19,7 +19,6 @@ from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.envelopes import make_body, webhook_id
 from chatnode_webhooks.outgoing.kinds import EventFilter
 from chatnode_webhooks.outgoing.later import with_address
-from chatnode_webhooks.outgoing.notices import notify
 from chatnode_webhooks.outgoing.pace import SendingRate
 from chatnode_webhooks.outgoing.reading import read_one
 from chatnode_webhooks.outgoing.schedule import MOST_WAIT
@@ -183,20 +182,18 @@ class Courier:
         self._since_trim = 0 if trim else self._since_trim + len(done)
         if replay is not None and replay.is_over:
             await self._supply.load_replay()
-        await self._use(settled)
+        self._use(settled)
 
     async def _store(self, found: Unsettled) -> Settled:
         with trio.CancelScope(shield=True):
             return await self._ctx.write(lambda tx: settle(tx, self._endpoint.key, found), repeatable=True)
         raise AssertionError("nobody cancels it")
 
-    async def _use(self, settled: Settled) -> None:
+    def _use(self, settled: Settled) -> None:
         if settled.endpoint is None or not settled.endpoint.runs:
             self._ending = True
         if settled.endpoint is not None:
             self._supply.settled(settled.endpoint, settled.next_due)
-            if settled.notice is not None:
-                await notify(self._ctx, settled.endpoint, settled.notice)
 
     # ---- waiting
 

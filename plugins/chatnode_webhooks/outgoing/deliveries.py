@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from chatnode.api import Querying, Transaction, record
+from chatnode.api import DAY_MS, Querying, Transaction, record
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.schedule import next_due
 
@@ -38,7 +38,7 @@ _SELECT = (
 )
 
 
-FAR_MS = 86_400_000
+FAR_MS = DAY_MS
 """Nothing is due later than this: such a time is from before the clock was set back."""
 
 
@@ -166,6 +166,14 @@ def clean(tx: Transaction, dead_before: int, answers_before: int, most: int) -> 
         "WHERE tried_at < ? AND state = 'dead' LIMIT ?)",
         (dead_before, most),
     ).rowcount
+
+
+KEEPS_ANSWERS = "EXISTS (SELECT 1 FROM webhooks_deliveries WHERE answer IS NOT NULL)"
+
+
+def forget_answers(tx: Transaction) -> None:
+    """Drop the answers of all deliveries: any of them may repeat a text that is to be gone."""
+    tx.execute("UPDATE webhooks_deliveries SET answer = NULL WHERE answer IS NOT NULL")
 
 
 # ---- ranges to send again

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 import attrs
 import orjson
 
-from chatnode.api import Querying, Refusal, Transaction, bot_owner, record
+from chatnode.api import Querying, Refusal, Transaction, bot_owner, json_array, record
 
 Format = Literal["standard", "seed"]
 State = Literal["active", "paused", "stalled", "disabled", "removed"]
+Notice = Literal["failing", "disabled"]
 
 
 def _read_kinds(stored: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -46,6 +47,7 @@ class Endpoint:
     sent_at: int | None
     failed_at: int | None
     created_at: int
+    notice: Notice | None = None
 
     @property
     def runs(self) -> bool:
@@ -124,9 +126,11 @@ def is_current(reader: Querying, endpoint: Endpoint) -> bool:
     return found is not None and found[0] in ("active", "stalled") and found[1] == endpoint.revision
 
 
-def running(reader: Querying) -> list[int]:
-    """The keys of those that events are sent to."""
-    rows = reader.execute("SELECT key FROM webhooks_endpoints WHERE state IN ('active', 'stalled') ORDER BY key")
+def to_look_after(reader: Querying) -> list[int]:
+    """The keys of those that events are sent to, or that people are still to be notified of."""
+    rows = reader.execute(
+        "SELECT key FROM webhooks_endpoints WHERE state IN ('active', 'stalled') OR notice IS NOT NULL ORDER BY key"
+    )
     return [key for (key,) in rows]
 
 
@@ -156,7 +160,7 @@ def advance(tx: Transaction, key: int, cursor: int) -> None:
 
 def as_json(kinds: Sequence[str]) -> str:
     """How `kinds` are stored."""
-    return orjson.dumps(list(dict.fromkeys(kinds))).decode()
+    return json_array(dict.fromkeys(kinds))
 
 
 def of_other_epoch(reader: Querying, epoch: str) -> bool:
@@ -184,7 +188,7 @@ def forget(tx: Transaction, key: int) -> None:
 
 def remove(tx: Transaction, key: int) -> None:
     """Send nothing to it any more. The row stays for a while, for the event that tells of it."""
-    change(tx, key, state="removed", url="", about="", secret="", old_secret=None, reason=None)
+    change(tx, key, state="removed", url="", about="", secret="", old_secret=None, reason=None, notice=None)
     forget(tx, key)
 
 

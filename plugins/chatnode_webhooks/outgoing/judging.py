@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 import attrs
 
+from chatnode.api import DAY_MS
 from chatnode_webhooks.outgoing.attempts import Attempt
-from chatnode_webhooks.outgoing.endpoints import Endpoint
+from chatnode_webhooks.outgoing.endpoints import Endpoint, Notice
 from chatnode_webhooks.outgoing.schedule import next_probe
 
 MOST_OUTSTANDING = 100
 """Number of failed events that stall an endpoint that is failing."""
-DAY_MS = 86_400_000
 NOTICE_MS = DAY_MS
 """How long an endpoint fails before people are notified."""
 DISABLE_MS = 5 * DAY_MS
 """How long it fails before it is disabled,"""
 GRACE_MS = DAY_MS // 2
 """and how long after the notice at the earliest."""
-
-Notice = Literal["failing", "disabled"]
 
 
 def judge(
@@ -57,7 +54,7 @@ def _after(endpoint: Endpoint, attempt: Attempt) -> Endpoint:
     if attempt.outcome == "sent":
         return attrs.evolve(
             endpoint, state="active" if endpoint.state == "stalled" else endpoint.state, probes=0, probe_at=None,
-            failing_since=None, noticed_at=None, sent_at=attempt.at,
+            failing_since=None, noticed_at=None, notice=None, sent_at=attempt.at,
         )  # fmt: skip
     failed = attrs.evolve(endpoint, failing_since=endpoint.failing_since or attempt.at, failed_at=attempt.at)
     if endpoint.state != "stalled":

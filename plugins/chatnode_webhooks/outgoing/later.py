@@ -51,6 +51,8 @@ async def take_answer(ctx: Context, request: Request) -> Response:
                 return answers.not_found()
             case "invocation":
                 return answers.expired(refusal.message)
+            case "conversation" if refusal.code in ("not_member", "not_found"):
+                return answers.expired("the bot is no longer in the conversation")
             case _:
                 return answers.refused(refusal)
 

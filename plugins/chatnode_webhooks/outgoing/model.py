@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from chatnode.api import Id, Items, PersonRef, Text, Who, Whole, record
+from chatnode.api import Id, Items, PersonRef, Text, Time, Who, Whole, record
 from chatnode_webhooks.outgoing.deliveries import DeliveryState
 from chatnode_webhooks.outgoing.endpoints import Format, State
 from chatnode_webhooks.outgoing.kinds import Kind
@@ -18,13 +18,6 @@ EventId = Annotated[
     str,
     Text(40, 1, r"evt_[0-9a-f]{8}_[0-9]{1,15}", hint="expected the webhook-id of an event, such as evt_1f2e3d4c_17"),
 ]
-Moment = Annotated[
-    str,
-    Text(
-        40, 1, r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})",
-        hint="expected a time with its offset, such as 2026-11-21T10:17:06Z",
-    ),
-]  # fmt: skip
 
 
 @record
@@ -210,9 +203,9 @@ class ReplayEvents:
     endpoint: Id
     event: EventId | None = None
     from_gid: Gid | None = None
-    from_time: Moment | None = None
+    from_time: Time | None = None
     to_gid: Gid | None = None
-    to_time: Moment | None = None
+    to_time: Time | None = None
 
 
 @record

@@ -6,23 +6,26 @@ The event `webhooks.endpoint.changed` tells their clients in any case.
 from __future__ import annotations
 
 from chatnode.api import Context, Refusal
-from chatnode_webhooks.outgoing.endpoints import Endpoint
-from chatnode_webhooks.outgoing.judging import Notice
+from chatnode_webhooks.outgoing import endpoints
+from chatnode_webhooks.outgoing.endpoints import Endpoint, Notice
 from chatnode_webhooks.outgoing.showing import people_in_charge
 
 _COMMAND = "notifications.send"
 
 
 async def notify(ctx: Context, endpoint: Endpoint, notice: Notice) -> None:
-    """Notify each of them. What fails is logged."""
+    """Notify each of them, and store that it was done: until then, the next start of the node does it again, which
+    those who were notified do not notice. What fails is logged."""
     title, text = _words(endpoint, notice)
+    cid = f"{endpoint.id}.{notice}.{endpoint.failing_since}"
     for who in await ctx.read(lambda reader: people_in_charge(reader, endpoint)):
         try:
-            await ctx.as_operator().call(_COMMAND, person=who.id, title=title, body=text)
+            await ctx.as_operator().call(_COMMAND, person=who.id, title=title, body=text, cid=cid)
         except Refusal as refusal:
             if refusal.code == "unknown_command":
-                return
+                break
             ctx.log.warning("a user was not notified of the webhook endpoint %s: %s", endpoint.id, refusal.code)
+    await ctx.write(lambda tx: endpoints.change(tx, endpoint.key, notice=None), repeatable=True)
 
 
 def _words(endpoint: Endpoint, notice: Notice) -> tuple[str, str]:

@@ -10,7 +10,9 @@ from chatnode.api import (
     Transaction,
     command,
     log_rows,
+    milliseconds,
     rfc3339,
+    rfc3339_or_none,
 )
 from chatnode_webhooks.outgoing import deliveries
 from chatnode_webhooks.outgoing.deliveries import FailedEvent
@@ -31,7 +33,7 @@ from chatnode_webhooks.outgoing.model import (
 from chatnode_webhooks.outgoing.reading import read_one
 from chatnode_webhooks.outgoing.rights import find_managed
 from chatnode_webhooks.outgoing.showing import record_changed
-from chatnode_webhooks.outgoing.times import gid_before, ms_of
+from chatnode_webhooks.outgoing.times import gid_before
 from chatnode_webhooks.permissions import MANAGE
 
 _NEWEST = 2**62
@@ -39,7 +41,7 @@ _NEWEST = 2**62
 
 @command("webhooks.deliveries", permission=CHAT, or_permission=MANAGE, reads=True)
 async def list_deliveries(ctx: Context, asked: ListFailed) -> DeliveryPage:
-    """The events of an endpoint that have failed: `pending` ones will be tried again, `dead` ones were given up."""
+    """The events of an endpoint that have failed: `pending` ones will be retried, `dead` ones will not."""
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> list[FailedEvent]:
@@ -51,7 +53,7 @@ async def list_deliveries(ctx: Context, asked: ListFailed) -> DeliveryPage:
         DeliveryInfo(
             webhook_id(ctx.epoch, each.gid), each.gid, each.kind, each.state, each.attempts,
             rfc3339(each.due_at) if each.state == "pending" else None,
-            rfc3339(each.tried_at) if each.tried_at is not None else None, each.status, each.error, each.answer,
+            rfc3339_or_none(each.tried_at), each.status, each.error, each.answer,
         )
         for each in found
     ]  # fmt: skip
@@ -95,7 +97,7 @@ async def replay(ctx: Context, asked: ReplayEvents) -> Replaying:
 
 @command("webhooks.recover", permission=CHAT, or_permission=MANAGE, limit="changes", repeatable=True)
 async def recover(ctx: Context, asked: OfEndpoint) -> Recovered:
-    """Send all events of an endpoint again that were given up."""
+    """Send all events to an endpoint again that could not be delivered."""
 
     def write(tx: Transaction) -> int:
         endpoint = find_managed(ctx, tx, asked.endpoint)
@@ -125,8 +127,8 @@ async def _replay_one(ctx: Context, id: str, gid: int) -> Replaying:
 
 
 async def _replay_range(ctx: Context, asked: ReplayEvents) -> Replaying:
-    from_ms = ms_of(asked.from_time, "from_time") if asked.from_time is not None else None
-    to_ms = ms_of(asked.to_time, "to_time") if asked.to_time is not None else None
+    from_ms = milliseconds(asked.from_time) if asked.from_time is not None else None
+    to_ms = milliseconds(asked.to_time) if asked.to_time is not None else None
 
     def write(tx: Transaction) -> Replaying:
         endpoint = find_managed(ctx, tx, asked.endpoint)

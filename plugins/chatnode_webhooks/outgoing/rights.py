@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import MAKE_BOTS, Account, Blocked, Context, Querying, Refusal, bot_owner, find_person
+from chatnode.api import MAKE_BOTS, Account, Blocked, Context, Querying, Refusal, bot_owner, counted, find_person
 from chatnode_webhooks.outgoing import endpoints
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.reading import node_may_get
@@ -69,9 +69,9 @@ def check_room(ctx: Context, reader: Querying, bot: int | None) -> None:
     settings = ctx.settings(WebhooksSettings)
     in_all, own = endpoints.count(reader, bot)
     if in_all >= settings.endpoints:
-        raise Refusal("too_large", f"the node has at most {settings.endpoints} endpoints")
+        raise Refusal("too_large", f"the node has at most {counted(settings.endpoints, 'endpoint')}")
     if bot is not None and own >= settings.endpoints_per_bot:
-        raise Refusal("too_large", f"a bot has at most {settings.endpoints_per_bot} endpoints", path="bot")
+        raise Refusal("too_large", f"a bot has at most {counted(settings.endpoints_per_bot, 'endpoint')}", path="bot")
 
 
 def _known_own(ctx: Context, reader: Querying, who: str, *, reads: bool) -> Account | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-
 import trio
 
 from chatnode.api import (
@@ -17,10 +14,12 @@ from chatnode.api import (
     Purpose,
     TimedOut,
     now_ms,
+    read_retry_after,
     webhook_headers,
 )
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.endpoints import Endpoint
+from chatnode_webhooks.outgoing.schedule import MOST_WAIT
 
 PURPOSE = Purpose("webhook", https_only=True, redirects=0, seconds=15.0, most_bytes=16_384, at_a_time=64)
 KEPT_BYTES = 200
@@ -50,21 +49,8 @@ def _judged(answer: OutboundAnswer, ms: int) -> Attempt:
     if 200 <= status < 300:
         return Attempt("sent", now_ms(), ms, status, body=answer.body)
     text = answer.body[:KEPT_BYTES].decode(errors="replace") or None
-    wait = retry_after(answer.headers.get("retry-after", ""), now_ms())
+    wait = read_retry_after(answer.headers.get("retry-after", ""), MOST_WAIT)
     return Attempt("gone" if status == _GONE else "failed", now_ms(), ms, status, f"answered {status}", text, wait)
-
-
-def retry_after(text: str, now: int) -> float | None:
-    """Seconds until the time that a receiver asks to be left alone for, given in seconds or as a date; None for
-    anything else."""
-    if text.isascii() and text.strip().isdigit():
-        return float(text)
-    try:
-        at = parsedate_to_datetime(text)
-        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-        return max(0.0, at.timestamp() - now / 1000)
-    except (ValueError, OverflowError):  # dates that no calendar has
-        return None
 
 
 def _word(error: OutboundError) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
+
 from chatnode.api import Transaction, record
 from chatnode_webhooks.outgoing import deliveries, endpoints
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.deliveries import ReplayRange
 from chatnode_webhooks.outgoing.endpoints import Endpoint
-from chatnode_webhooks.outgoing.judging import Notice, judge
+from chatnode_webhooks.outgoing.judging import judge
 from chatnode_webhooks.outgoing.showing import record_changed
 
-_JUDGED = ("state", "reason", "probes", "probe_at", "failing_since", "noticed_at", "sent_at", "failed_at")
+_JUDGED = ("state", "reason", "probes", "probe_at", "failing_since", "noticed_at", "notice", "sent_at", "failed_at")
 
 
 @record(frozen=True)
@@ -43,7 +45,6 @@ class Settled:
 
     endpoint: Endpoint | None
     next_due: int | None = None
-    notice: Notice | None = None
 
 
 def settle(tx: Transaction, key: int, found: Unsettled) -> Settled:
@@ -66,10 +67,12 @@ def settle(tx: Transaction, key: int, found: Unsettled) -> Settled:
         deliveries.trim_attempts(tx, key)
     attempts = [attempt for _, _, attempt in tried]
     judged, notice = judge(endpoint, attempts, deliveries.outstanding(tx, key), tx.now)
+    if notice is not None:  # sent by the board, which the event makes look at the endpoint
+        judged = attrs.evolve(judged, notice=notice)
     if judged != endpoint:
         endpoints.change(tx, key, **{name: getattr(judged, name) for name in _JUDGED})
     if endpoint.state == "stalled" and judged.state == "active":
         deliveries.all_due(tx, key)
     if notice is not None:
         record_changed(tx, judged)
-    return Settled(judged, deliveries.next_due_at(tx, key), notice)
+    return Settled(judged, deliveries.next_due_at(tx, key))

@@ -18,6 +18,7 @@ from chatnode.api import (
     person_by_key,
     record,
     rfc3339,
+    rfc3339_or_none,
 )
 from chatnode_webhooks.outgoing import deliveries, endpoints
 from chatnode_webhooks.outgoing.endpoints import Endpoint
@@ -46,7 +47,8 @@ def info(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
         endpoint.id, endpoint.url, list(endpoint.kinds), endpoint.format, endpoint.state, rfc3339(endpoint.created_at),
         pending, dead, endpoint.echo, endpoint.about,
         person_by_key(reader, endpoint.bot).ref if endpoint.bot is not None else None,
-        endpoint.reason, _time(endpoint.failing_since), _time(endpoint.sent_at), _time(endpoint.failed_at),
+        endpoint.reason, rfc3339_or_none(endpoint.failing_since), rfc3339_or_none(endpoint.sent_at),
+        rfc3339_or_none(endpoint.failed_at),
     )  # fmt: skip
 
 
@@ -85,10 +87,6 @@ def _show(reader: Reader, person: int, row: Row, event: Event) -> Event | None:
     """It shows how things are now: those who were in charge then, and are no more, do not get it."""
     endpoint = endpoints.by_key(reader, row.subject)
     return event if endpoint is not None and person in _audience(reader, endpoint) else None
-
-
-def _time(ms: int | None) -> str | None:
-    return rfc3339(ms) if ms is not None else None
 
 
 EVENTS = (EventKind(WebhookEndpointChanged, _make_changed, show=_show),)

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from chatnode.api import Querying, log_rows
 
-from chatnode.api import Querying, Refusal, log_rows
-
-_MILLISECOND = timedelta(milliseconds=1)
 _END = 2**62
-
-
-def ms_of(text: str, path: str) -> int:
-    """A time in milliseconds. Raises `Refusal("invalid")` for a day or an hour that does not exist."""
-    try:
-        at = datetime.fromisoformat(text.upper())
-    except ValueError:
-        raise Refusal("invalid", f"is {text}, which is not a valid time", path=path) from None
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
 
 
 def gid_before(reader: Querying, at: int) -> int:

@@ -11,7 +11,7 @@ import chatnode_attachments
 import pytest
 import trio
 from chatnode_attachments.scanning.contents import DueContent
-from chatnode_attachments.scanning.scans import settle
+from chatnode_attachments.scanning.scans import apply_verdict
 from chatnode_attachments.scanning.verdicts import Clean, Infected, ScanVerdict
 
 from chatnode.node import Node, open_node
@@ -79,7 +79,7 @@ class Room:
         """The scanner ends a scan of its content."""
         sql = "SELECT b.key, b.name, b.bytes FROM attachments_blobs b JOIN attachments_files f ON f.blob = b.key"
         [row] = await rows(self.node, f"{sql} WHERE f.id = ?", (file,))
-        await settle(context(self.node), DueContent(*row), verdict)
+        await apply_verdict(context(self.node), DueContent(*row), verdict)
 
     async def shown(self, message: str, file: str) -> dict[str, Any]:
         found = await self.bob.call("messages.get", message=message)

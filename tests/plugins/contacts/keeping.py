@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
+from chatnode.api import DAY_MS
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User
-
-DAY_MS = 86_400_000
 
 
 def with_settings(**settings: Any) -> pytest.MarkDecorator:

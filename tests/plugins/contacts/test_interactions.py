@@ -10,9 +10,10 @@ from chatnode_contacts.interactions import rank_after, weight_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatnode.api import DAY_MS
 from chatnode.node import Node
 from chatnode.testing import User
-from tests.plugins.contacts.keeping import DAY_MS, become_contacts, catch_up, contact, listed, set_back, with_settings
+from tests.plugins.contacts.keeping import become_contacts, catch_up, contact, listed, set_back, with_settings
 from tests.services.dialogue import assert_sound
 
 HALF_LIFE = 30.0 * DAY_MS
@@ -110,6 +111,11 @@ def test_the_rank_is_worth_the_sum_of_what_is_left_of_each(batches: list[list[in
     times = [at for batch in batches for at in batch]
     wanted = sum(2.0 ** ((at - NOW) / half_life) for at in times)
     assert weight_of(rank, NOW, half_life) == pytest.approx(wanted, rel=1e-3, abs=1e-3)
+
+
+def test_a_rank_from_before_the_half_life_was_shortened_has_a_weight() -> None:
+    rank = rank_after(0, [NOW] * 1_000, 30.0 * DAY_MS)
+    assert weight_of(rank, NOW, 0.1 * DAY_MS) == 2.0**40
 
 
 @given(

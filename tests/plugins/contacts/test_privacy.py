@@ -98,12 +98,12 @@ async def test_a_new_name_is_told_to_who_keeps_them(node: Node, ann: User, bob: 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("UPDATE contacts_entries SET sort_name = 'x'", "sorted or found by other words"),
-        ("UPDATE contacts_entries SET called = 'x'", "sorted or found by other words"),
-        ("UPDATE contacts_entries SET words = 'x'", "sorted or found by other words"),
-        ("UPDATE contacts_entries SET groups = NULL WHERE groups IS NOT NULL", "other groups or tags"),
-        ("DELETE FROM contacts_labels", "other groups or tags"),
-        ("UPDATE contacts_entries SET removed_at = 1", "removed and still says"),
+        ("UPDATE contacts_entries SET sort_name = 'x'", "sort or search words that are out of date"),
+        ("UPDATE contacts_entries SET called = 'x'", "sort or search words that are out of date"),
+        ("UPDATE contacts_entries SET words = 'x'", "sort or search words that are out of date"),
+        ("UPDATE contacts_entries SET groups = NULL WHERE groups IS NOT NULL", "groups or tags that differ"),
+        ("DELETE FROM contacts_labels", "groups or tags that differ"),
+        ("UPDATE contacts_entries SET removed_at = 1", "still has data about"),
     ],
 )
 async def test_what_is_out_of_order_is_found(node: Node, ann: User, bob: User, damage: str, said: str) -> None:

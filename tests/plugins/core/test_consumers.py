@@ -45,6 +45,24 @@ async def test_a_consumer_gets_what_happens_after_it_was_first_there(tmp_path: P
         assert (status.cursor, status.behind, status.failing) == (await head(node), 0, None)
 
 
+async def test_what_happens_before_its_place_could_be_stored_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noting, begin, faults = Noting(), storage.begin, iter([Refusal("unavailable", "not now")])
+
+    def begin_later(*args: Any, **fields: Any) -> Any:
+        for fault in faults:
+            raise fault
+        return begin(*args, **fields)
+
+    monkeypatch.setattr(storage, "begin", begin_later)
+    async with node_with(tmp_path, made(consumers=[noting.declared()])) as node:
+        ann, talk = await talk_of(node)
+        await ann.says(talk, "one")
+        await node.consumers.catch_up()
+        assert await seen(node) == await logged(node)
+
+
 async def test_one_from_the_start_gets_everything(tmp_path: Path) -> None:
     noting = Noting()
     async with node_with(tmp_path) as node:

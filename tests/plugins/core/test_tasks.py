@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from chatnode.api import Consumer, Context, Row, Task, Write, hookimpl
+from chatnode.api import Consumer, Context, Refusal, Row, Task, Write, hookimpl
 from chatnode.node import Node
 from chatnode.testing import User
 
@@ -66,6 +66,18 @@ async def test_a_task_that_ends_is_started_again_after_pauses_that_grow(
         assert (first.restarts, first.failures) == (len(waits), failures)
         assert (second.restarts, second.failures, len(beside.times)) == (0, 0, 1)
         assert [each.failures for each in node.plugins.statuses()] == [failures]
+
+
+async def test_a_task_that_finds_the_disk_full_is_logged_in_a_line(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = Ending(raising(Refusal("unavailable", "the disk is full; nothing was stored")))
+    async with node_with(tmp_path, made(tasks=[Task("full", full)]), inline=True) as node:
+        with trio.move_on_after(3):
+            await node.tasks.run()
+    lines = [record.getMessage() for record in caplog.records if record.name == "chatnode.plugins"]
+    assert lines
+    assert all("the disk is full" in line and "\n" not in line for line in lines)
 
 
 async def test_one_that_ran_well_for_a_while_is_started_again_soon(

@@ -7,20 +7,27 @@ from typing import Any
 import pytest
 from chatnode_crm.contacts import finding
 from chatnode_crm.contacts.writing import create_many, delete_many
+from chatnode_crm.tags.changing import make_tag
+from chatnode_crm.tags.finding import tag_by_name
 
+from chatnode.api import DAY_MS, Transaction
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.storage.log.consumers import row_at
-from chatnode.storage.log.retelling import event
+from chatnode.storage.log.plugin_log import event
 from chatnode.testing import User
-
-DAY_MS = 86_400_000
 
 
 def with_settings(**settings: Any) -> pytest.MarkDecorator:
     """Run a test on a node whose `[plugins.crm]` is this."""
     name = ", ".join(f"{key}={value}" for key, value in settings.items())
     return pytest.mark.parametrize("config", [Config(of_plugins={"crm": settings})], ids=[name])
+
+
+def tag_called(tx: Transaction, name: str, actor: int | None = None) -> int:
+    """The key of a tag, which is made if there is none with this name."""
+    found = tag_by_name(tx, name)
+    return found.key if found is not None else make_tag(tx, name, actor=actor).key
 
 
 async def make_contacts(node: Node, *names: str, **values: str) -> dict[str, str]:

@@ -10,7 +10,8 @@ from chatnode.node import Node
 from chatnode.testing import User, refused, run_work
 from tests.plugins.crm.contacts.keeping import ADA, created
 from tests.plugins.crm.imports.importing import begun
-from tests.plugins.crm.people.making import count, of_account, rows
+from tests.plugins.crm.people.making import count, of_account
+from tests.plugins.sql import rows
 
 FILE = "email,first_name,last_name\nann@example.org,Ann,Lee\n"
 

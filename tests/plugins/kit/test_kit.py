@@ -168,9 +168,9 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
             {"tables": [attrs.evolve(TABLE, export="SELECT at, :after, :limit, :person FROM waves_wave")]},
             "the export of the table waves_waves cannot be read: no such table: waves_wave",
         ),
-        ({"permissions": []}, "it is not running: the command waves.wave takes the permission waves.wave"),
+        ({"permissions": []}, "it is not running: the command waves.wave needs the permission waves.wave"),
         ({"api": "9.0"}, "it needs version 9.0 of chatnode.api"),
-        ({"commands": [wave, wave]}, "the command waves.wave exists already"),
+        ({"commands": [wave, wave]}, "the command waves.wave already exists"),
     ],
 )
 def test_a_faulty_one_is_told_what_is_wrong(changes: dict[str, Any], fault: str) -> None:

@@ -77,7 +77,7 @@ def test_a_plugin_comes_and_goes(clean: Environment, tmp_path: Path) -> None:
     clean.run("python", "-c", add, tmp_path / "data", cwd=tmp_path)
     dump = tmp_path / "polls.jsonl"
     said = chatnode("plugin", "uninstall", "polls", "--drop", "--export", dump).splitlines()
-    assert said[0] == f"wrote 1 rows to {dump}"
+    assert said[0] == f"wrote 1 row to {dump}"
     assert said[-2:] == ["uninstalled chatnode-polls", "dropped polls_items, polls_totals"]
     assert [(each["table"], each["text"]) for each in items()] == [("polls_items", "bread")]
     assert "it has no data here" in run_failing(clean, tmp_path)

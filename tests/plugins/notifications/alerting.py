@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import trio
 from chatnode_notifications.delivering import FOLLOWERS
+from chatnode_notifications.delivering.rows import CLAIM_MS
 from chatnode_notifications.delivering.sending import Sender
 from chatnode_notifications.notes import NewItem
 
@@ -13,6 +15,8 @@ from chatnode.api import Context, Transaction, new_id, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.plugins.notifications.receiver import Receiver
+
+DAY_MS = 86_400_000
 
 
 def context_of(node: Node) -> Context:
@@ -60,8 +64,28 @@ class Alerts:
         return await self.node.core.db.write(write)
 
     async def send(self) -> int:
-        """Send what is due; returns the number of attempts."""
-        return await Sender(context_of(self.node), self.clock).send_due()
+        """Run the task until all that is due was sent; returns how many deliveries were tried."""
+        before = await self._tried()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Sender(context_of(self.node), self.clock).run)
+            while await self._has_work(before):  # noqa: ASYNC110 - nothing tells of it
+                await trio.sleep(0.001)
+            nursery.cancel_scope.cancel()
+        return len(await self._tried() - before)
+
+    async def _has_work(self, before: set[tuple[int, int]]) -> bool:
+        """Whether something is due, or was claimed since, and how that ended is not stored."""
+        sql = "SELECT key, tried_at, due_at FROM notifications_deliveries WHERE state = 'pending'"
+        now = self.clock()
+        return any(
+            not now < due_at < now + DAY_MS or ((key, tried_at) not in before and due_at - CLAIM_MS == tried_at)
+            for key, tried_at, due_at in await self.node.core.db.read(lambda reader: reader.execute(sql).fetchall())
+        )
+
+    async def _tried(self) -> set[tuple[int, int]]:
+        """The deliveries that were tried, each with when that was."""
+        sql = "SELECT key, tried_at FROM notifications_deliveries WHERE tried_at IS NOT NULL"
+        return set(await self.node.core.db.read(lambda reader: reader.execute(sql).fetchall()))
 
     async def rows(self) -> list[tuple[Any, ...]]:
         """State, attempts, status and error of each delivery, in order."""

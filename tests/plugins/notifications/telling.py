@@ -86,19 +86,9 @@ async def waiting(node: Node) -> list[Waiting]:
     return await node.core.db.read(read)
 
 
-async def rows(node: Node, sql: str, *values: Any) -> list[Any]:
-    """What a query finds."""
-    return await node.core.db.read(lambda reader: reader.execute(sql, values).fetchall())
-
-
-async def write(node: Node, sql: str, *values: Any) -> None:
-    """Change the tables, as time or a fault would."""
-    await node.core.db.write(lambda tx: tx.execute(sql, values).rowcount)
-
-
 def idle(node: Node, user: User) -> None:
     """Let a connected user have been active some minutes ago, and not since."""
     board = node.core.part(PresenceBoard)
     clock, board.clock = board.clock, lambda: clock() - 5 * 60_000
-    board.active(user.key)
+    board.mark_active(user.key)
     board.clock = clock

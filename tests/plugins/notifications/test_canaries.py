@@ -10,7 +10,7 @@ import pytest
 
 from chatnode.config import Config
 from chatnode.node import Node
-from chatnode.testing import LiveUser, User, configured
+from chatnode.testing import LiveUser, User, configured, refused
 from tests.outbound.mail_server import MailServer
 from tests.plugins.notifications.alerting import Alerts
 from tests.plugins.notifications.fixtures import only_plugins, plugins, service
@@ -155,3 +155,30 @@ async def test_nothing_of_a_private_conversation(
     # The others were notified of what is theirs.
     assert {way for way, text in outside.got(dan).items() if "Garden" in text} == ALL_WAYS - {"node"}
     assert {way for way, text in outside.got(ben).items() if "are you there?" in text} == ALL_WAYS - {"node"}
+
+
+@pytest.mark.parametrize("when", ["decided", "closed", "before"])
+async def test_nothing_at_all_for_an_account_that_may_not_chat(
+    node: Node, service: PushService, server: MailServer, when: str
+) -> None:
+    outside = Outside(node, service, server)
+    amy, ben = await User.new(node, "amy"), await User.new(node, "ben")
+    await outside.equip(ben)
+    group = await amy.group(ben, title="Vault")
+    await node.call("roles.set", role="watcher", permissions=["operate"])
+
+    async def take_away() -> None:
+        await node.call("people.role", person="ben", role="watcher")
+
+    if when == "before":
+        await take_away()
+    message = await amy.says(group, "@ben look")
+    if when != "before":
+        await (decide(node) if when == "decided" else tell(node))
+        await take_away()
+    await amy.call("messages.edit", message=message, text=f"@ben {CANARY}")
+    await tell(node, ahead_seconds=60)
+    await outside.send()
+    assert outside.got(ben) == {"push": "", "hook": "", "ntfy": "", "mail": ""}
+    with refused("forbidden"):
+        await node.call("notifications.send", person="ben", title="Hello")

@@ -54,6 +54,10 @@ async def test_a_client_that_was_away_has_the_same_list(node: Node) -> None:
     await compare()
     assert len(await ids()) == 1
     await ann.says(group, "@bob two")
+    deleted = await ann.says(group, "@bob three")
+    await tell(node)
+    await compare()
+    await ann.call("messages.delete", message=deleted)
     await tell(node)
     for number in range(4):
         await node.call("notifications.send", person="bob", title=f"note {number}")

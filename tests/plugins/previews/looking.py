@@ -8,6 +8,7 @@ import trio
 
 from chatnode.node import Node
 from chatnode.testing import User, catch_up
+from tests.plugins.sql import rows
 
 
 async def settle(node: Node) -> None:
@@ -20,10 +21,6 @@ async def settle(node: Node) -> None:
 
 async def pending(node: Node) -> int:
     return (await rows(node, "SELECT count(*) FROM previews_links WHERE state = 'pending'"))[0][0]
-
-
-async def rows(node: Node, sql: str) -> list[tuple[Any, ...]]:
-    return await node.core.db.read(lambda reader: reader.execute(sql).fetchall())
 
 
 async def previews(who: User, conversation: str) -> dict[str, list[dict[str, Any]]]:

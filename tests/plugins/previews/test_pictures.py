@@ -15,8 +15,9 @@ from PIL import Image
 from chatnode.node import Node
 from chatnode.testing import Answer, LiveUser, User, fetch
 from tests.plugins.attachments.pictures import CANARY, bomb, drawing, encoded, with_metadata
-from tests.plugins.previews.looking import previews, rows, settle
+from tests.plugins.previews.looking import previews, settle
 from tests.plugins.previews.site import Site, endless, html, redirect
+from tests.plugins.sql import rows
 
 
 @pytest.fixture

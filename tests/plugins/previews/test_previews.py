@@ -15,8 +15,9 @@ from chatnode_previews.state import Fetching
 from chatnode.node import Node
 from chatnode.outbound import breakers
 from chatnode.testing import LiveUser, MakePerson, User, catch_up, check_plugin, configured, open_node, refused
-from tests.plugins.previews.looking import pending, previews, rows, settle, titles
+from tests.plugins.previews.looking import pending, previews, settle, titles
 from tests.plugins.previews.site import Site, broken, endless, free_port, gate, html, redirect
+from tests.plugins.sql import rows
 from tests.services.dialogue import outcome
 from tests.services.test_privacy import export_of
 
@@ -63,9 +64,9 @@ async def test_those_who_were_away_hear_it_when_they_are_back(
 
 
 def _events_for(reader: Any, person: int, gid: int) -> tuple[list[dict[str, Any]], int]:
-    from chatnode.storage.log import retelling
+    from chatnode.storage.log import plugin_log
 
-    return retelling.events_for(reader, person, gid, 500)
+    return plugin_log.events_for(reader, person, gid, 500)
 
 
 async def test_pages_that_have_nothing_to_show(node: Node, url: str, site: Site, ann: LiveUser, bob: LiveUser) -> None:

@@ -13,26 +13,14 @@ from chatnode.config import Config
 from chatnode.config import Plugins as PluginSettings
 from chatnode.model.times import DAY_MS
 from chatnode.node import Node, open_node
-from chatnode.storage.engine.transaction import Transaction
 from chatnode.testing import User
+from tests.ageing import days_pass, on_disk
 from tests.plugins.reactions.reacting import assert_consistent, kept, on, react
 from tests.services.test_privacy import export_of, of_kind
 
 MARK = "🦩"
 """An emoji that is nowhere else."""
 DISABLED = Config(plugins=PluginSettings(disabled=("reactions",)))
-
-
-def on_disk(node: Node) -> bytes:
-    return b"".join(path.read_bytes() for path in node.directory.path.glob("chatnode.sqlite3*"))
-
-
-async def days_pass(node: Node, days: int) -> None:
-    def write(tx: Transaction) -> None:
-        tx.execute("UPDATE messages SET at = at - ?", (days * DAY_MS,))
-        tx.execute("UPDATE conversations SET closed_at = closed_at - ?, last_at = last_at - ?", (days * DAY_MS,) * 2)
-
-    await node.core.db.write(write)
 
 
 @pytest.fixture
@@ -153,16 +141,16 @@ async def test_a_fault_in_the_tables_is_found(node: Node, ann: User, bob: User) 
     assert check is not None
     damages = {
         "UPDATE reactions_counted SET count = 2": [
-            "some reactions are not counted as they are",
-            "some reactions are counted that are not there",
+            "some reactions are counted wrongly",
+            "some counted reactions do not exist",
         ],
         "UPDATE reactions_counted SET count = 1, people = '[9]'": [
-            "the first people who reacted are not those that are shown"
+            "the users shown with some reactions are not the first who reacted"
         ],
-        "DELETE FROM reactions_counted": ["some reactions are not counted as they are"],
+        "DELETE FROM reactions_counted": ["some reactions are counted wrongly"],
         "UPDATE messages SET deleted_at = 1": [
-            "there are reactions to messages that are deleted or removed",
-            "some reactions are not counted as they are",
+            "some reactions belong to messages that were deleted or removed",
+            "some reactions are counted wrongly",
         ],
     }
     for damage, problems in damages.items():

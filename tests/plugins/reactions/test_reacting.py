@@ -118,7 +118,7 @@ async def test_several_of_one_person(node: Node, ann: User, bob: User, message: 
     assert (await react(bob, message, "👍"))["mine"] == ["👍", "🎉", "😮"]
     with refused("too_large", "emoji") as told:
         await react(bob, message, "😂")
-    assert told.value.message == "you have 3 reactions here; the maximum is 3, remove one first"
+    assert told.value.message == "you have 3 reactions here, which is the maximum; remove one first"
     await react(ann, message, "🎉")
     anns = await LiveSession.of(node, ann)
     given = await bob.call("reactions.set", message=message, emojis=["😢", "🎉"])

@@ -39,6 +39,6 @@ async def test_one_that_is_given_runs_in_place_of_an_installed_one_of_its_name(t
 
 @pytest.mark.parametrize("where", ["plugins", "only"])
 async def test_two_of_one_name_are_refused(tmp_path: Path, where: Any) -> None:
-    with pytest.raises(StartError, match="given two plugins with the name mine"):
+    with pytest.raises(StartError, match="two plugins have the name mine"):
         async with open_node(tmp_path, Config(), **{where: [made("mine"), made("mine")]}):
             raise AssertionError("the node should not open")

@@ -102,6 +102,8 @@ async def test_dropping_a_plugin_deletes_its_files(tmp_path: Path) -> None:
 async def test_a_deletion_that_was_interrupted_is_completed_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async with node_with(tmp_path):
+        pass
     directory = tmp_path / "data" / "plugins" / "demo"
     directory.mkdir(parents=True)
     (directory / "file").write_text("x")
@@ -119,6 +121,8 @@ async def test_a_deletion_that_was_interrupted_is_completed_at_the_next_start(
 
 
 async def test_files_that_outlived_their_tables_can_be_dropped(tmp_path: Path) -> None:
+    async with node_with(tmp_path):
+        pass
     directory = tmp_path / "data" / "plugins" / "demo"
     directory.mkdir(parents=True)
     (directory / "file").write_text("x")

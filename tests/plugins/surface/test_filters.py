@@ -15,15 +15,19 @@ from chatnode.api import (
     Collection,
     Context,
     Field,
+    ItemsPage,
     Nothing,
     Permission,
     Querying,
+    Reader,
     Step,
     Task,
     Transaction,
     command,
     filter_sql,
     kinds,
+    plan_query,
+    run_query,
 )
 from chatnode.config import Config, Limits
 from chatnode.node import Node
@@ -203,6 +207,23 @@ async def test_a_condition_is_sql_with_bound_values_for_a_query_of_the_plugins(n
     assert hostile not in found.sql
 
 
+async def test_a_page_is_read_together_with_other_things_in_one_transaction(node: Node) -> None:
+    """Planned first, which says what is wrong with a query, and then run."""
+    asker = Asker(None, None, 0)
+
+    def read(reader: Reader, after: str | None = None) -> tuple[int, ItemsPage]:
+        plan = plan_query(reader, asker, CARDS, sort="-name", fields="name", limit=2, after=after)
+        (count,) = reader.execute("SELECT count(*) FROM demo_cards").fetchone()
+        return count, run_query(reader, asker, plan)
+
+    count, first = await node.core.db.read(read)
+    assert (count, first.data) == (3, [{"name": "cem"}, {"name": "bea"}])
+    _, rest = await node.core.db.read(lambda reader: read(reader, first.next))
+    assert (rest.data, rest.next) == ([{"name": "ada"}], None)
+    with refused("invalid", "sort"):
+        await node.core.db.read(lambda reader: plan_query(reader, asker, CARDS, sort="shoe"))
+
+
 async def test_what_a_filter_may_see_is_part_of_its_condition(node: Node) -> None:
     own = attrs.evolve(CARDS, visible="item.key = :me", learn=None)
     for me, names in ((2, ["bea"]), (None, [])):
@@ -265,7 +286,7 @@ async def test_a_field_takes_a_permission_that_somebody_declares(tmp_path: Path)
     plugin = made("demo", collections=(attrs.evolve(CARDS, fields=fields),))
     async with node_with(tmp_path, plugin) as node:
         assert states(node)["demo"] == (
-            "the field name of demo_cards takes the permission demo.nothing, which no plugin declares"
+            "the field name of demo_cards needs the permission demo.nothing, which no plugin declares"
         )
 
 

@@ -117,11 +117,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
     "command twice": (
         {"commands": (a_command("demo.wave"), a_command("demo.wave"))},
-        "the command demo.wave exists already",
+        "the command demo.wave already exists",
     ),
     "permission of nobody": (
         {"commands": (a_command("demo.wave", permission="demo.use"),)},
-        "the command demo.wave takes the permission demo.use, which no plugin declares",
+        "the command demo.wave needs the permission demo.use, which no plugin declares",
     ),
     "limit of nobody": (
         {"commands": (a_command("demo.wave", limit="waves"),)},
@@ -153,10 +153,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "limit of the node's": (
         {"settings": Settings, "limits": (Limit("posts", "posts", "per_minute"),)},
-        "the limit posts exists already",
+        "the limit posts already exists",
     ),
     "permission without prefix": ({"permissions": (Permission("use", "use it"),)}, "does not begin with demo."),
-    "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted exists already"),
+    "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted already exists"),
     "order of a collection": (
         {"collections": (a_collection(order="-nosuch"),)},
         "the collection waves has no field 'nosuch', which its key or order names",
@@ -176,7 +176,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "collection of the node's": (
         {"collections": (Collection("messages", "x", "people item", "1", (), (), "", CHAT),)},
-        "the collection messages exists already",
+        "the collection messages already exists",
     ),
     "collection for a permission of nobody": (
         {
@@ -193,7 +193,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
                 ),
             )
         },
-        "the collection waves takes the permission demo.use, which no plugin declares",
+        "the collection waves needs the permission demo.use, which no plugin declares",
     ),
     "consumer with a strange name": ({"consumers": (Consumer("so so", nothing),)}, "must be named with a-z, 0-9 and _"),
     "route": ({"routes": (Route("../secrets", nothing, None),)}, "the address '../secrets' must consist of"),

@@ -170,7 +170,7 @@ async def refused_plainly(got: Response, pages: Pages) -> bool:
     return (
         got.status == 403
         and got.headers["content-type"].startswith("text/html")
-        and "nothing was changed: open the page again, and send the form from there." in text(got)
+        and "nothing was changed. Open the page again, and send the form from there." in text(got)
         and '<a href="../../../plugins/demo/notes/monday">Open the page again</a>' in text(got)
     )
 

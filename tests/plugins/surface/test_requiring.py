@@ -51,7 +51,7 @@ async def test_one_without_what_it_requires_does_not_run_and_says_why(tmp_path: 
 async def test_a_circle_is_named_and_stops_nobody_else(tmp_path: Path) -> None:
     plugins = needing("a", "b"), needing("b", "c"), needing("c", "a"), needing("d", "a"), needing("e", "e"), made("f")
     async with node_with(tmp_path, *plugins) as node:
-        circle = "it requires itself in a circle: "
+        circle = "its requirements form a cycle: "
         assert states(node) == {
             "a": f"{circle}a → b → c → a",
             "b": f"{circle}b → c → a → b",

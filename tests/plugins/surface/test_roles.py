@@ -156,7 +156,7 @@ async def test_data_is_not_dropped_while_an_account_would_be_left_with_an_empty_
 @pytest.mark.parametrize(
     ("role", "said"),
     [
-        (PluginRole("admin", (CHAT,)), "the role admin exists already"),
+        (PluginRole("admin", (CHAT,)), "the role admin already exists"),
         (PluginRole("Agent", (CHAT,)), "not named in a-z, 0-9, _ and -"),
         (PluginRole("demo-agent", ()), "the role demo-agent has no permission"),
         (PluginRole("demo-agent", (CHAT,), extends="admin"), "can extend member or moderator, not admin"),
@@ -172,7 +172,7 @@ async def test_a_role_is_declared_with_a_name_and_permissions_that_are_there(
 
 async def test_two_plugins_do_not_bring_the_same_role(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo(), made("other", roles=(PluginRole("demo-agent", (CHAT,)),))) as node:
-        assert states(node)["other"] == "the role demo-agent exists already"
+        assert states(node)["other"] == "the role demo-agent already exists"
 
 
 # ---- who holds a permission

@@ -202,7 +202,7 @@ async def test_who_lacks_the_permission_does_not_see_it(tmp_path: Path) -> None:
     [
         ([Slash("Roll", "x", "", roll)], "must be named with a-z"),
         ([Slash("ro ll", "x", "", roll)], "must be named with a-z"),
-        ([ROLL, ROLL], "the slash command roll exists already"),
+        ([ROLL, ROLL], "the slash command roll already exists"),
         ([Slash("roll", "x", "", roll, "other.permission")], "which no plugin declares"),
         ([Slash("roll", "x", "", lambda ctx, call: None)], "must be async def"),
     ],
@@ -266,4 +266,4 @@ async def test_events_of_the_core_are_not_a_plugins_to_declare(tmp_path: Path) -
 
     taken = made("demo", events=[EventKind(NoticeSent, lambda reader, row: None)])
     async with node_with(tmp_path, taken) as node:
-        assert "notice.private exists already" in states(node)["demo"]
+        assert "notice.private already exists" in states(node)["demo"]

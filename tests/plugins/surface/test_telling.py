@@ -22,6 +22,7 @@ from chatnode.api import (
     Transaction,
     access_conversation,
     find_person,
+    find_presence,
     now_ms,
     recipients,
     thread_followers,
@@ -130,6 +131,7 @@ async def test_a_session_that_fails_ends_and_stops_no_other(
     monkeypatch.setattr(ann.session, "send", send)
     assert ctx.push(Nudged("eve"), people=[ann.key, bob.key]) == 1
     assert (ann.session.ended, len(bob.heard("demo.nudged"))) == (True, 1)
+    assert ctx.live_sessions(ann.key) == []  # what it missed is not missing in the middle of what it gets
 
 
 async def test_only_what_is_declared_is_pushed(ctx: Context, ann: LiveUser) -> None:
@@ -148,7 +150,7 @@ async def test_its_name_is_its_own(tmp_path: Path) -> None:
         tmp_path, made("demo", ephemeral=(Nudged,)), made("twin", ephemeral=(Nudged,)), waiting
     ) as node:
         found = states(node)
-        assert "demo.nudged exists already" in found["twin"]
+        assert "demo.nudged already exists" in found["twin"]
         assert (found["demo"], "other" in found) == ("running", True)
         assert found["other"] != "running"
 
@@ -164,6 +166,18 @@ async def test_live_sessions_tell_how_each_client_is_connected(node: Node, ctx: 
     assert 0 < first.since <= second.since
     node.sessions.detach(ann.session)
     assert [each.session for each in ctx.live_sessions(ann.key)] == [7]
+
+
+async def test_presence_is_what_is_stored_and_what_is_only_in_memory(
+    node: Node, ctx: Context, ann: LiveUser, bob: LiveUser
+) -> None:
+    eve = await User.new(node, "eve")
+    await ann.group(bob)
+    await bob.call("presence.status", text="in the garden")
+    found = await ctx.read(lambda reader: find_presence(reader, ann.key, ["bob", eve.id]))
+    [presence] = [ctx.presence_of(each) for each in found]  # with eve, ann shares no conversation
+    assert (presence.person.handle, presence.online, presence.text) == ("bob", True, "in the garden")
+    assert presence.last_active_at is not None
 
 
 async def test_a_user_is_active_when_they_do_something(node: Node, ctx: Context) -> None:

@@ -201,7 +201,7 @@ async def test_what_would_never_be_called_is_refused(tmp_path: Path) -> None:
         "a": (only_for("messages.pots")(named(check_command)), f"{no_command}, which does not exist; did you"),
         "b": (only_for("message.postd")(named(in_transaction)), f"{no_event} message.postd, which does not exist; did"),
         "c": (only_for("typing")(named(in_transaction)), f"{no_event} typing, which does not exist"),
-        "d": (only_for("messages.post")(named(prepare_draft)), "prepare_draft takes no names in only_for; use when="),
+        "d": (only_for("messages.post")(named(prepare_draft)), "prepare_draft accepts no names in only_for; use when="),
         "e": (only_for(when=when)(named(prepare_draft)), "`when` of prepare_draft must be def, not async def"),
         "f": (only_for(when=has_media)(named(enrich_people)), "enrich_people cannot be limited with only_for"),
         "g": (only_for("polls.vote")(named(check_command)), "running"),

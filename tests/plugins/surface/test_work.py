@@ -108,9 +108,9 @@ async def test_a_work_is_there_if_and_only_if_its_write_is(node: Node, ann: Live
 
 async def test_what_is_not_declared_or_no_json_is_refused(node: Node) -> None:
     context = node.plugins.loaded["counting"].context
-    with pytest.raises(LookupError, match="the plugin counting declares no work nonsense"):
+    with pytest.raises(LookupError, match="the plugin counting declares no work kind nonsense"):
         await node.core.db.write(lambda tx: context.start_work(tx, "nonsense", {}))
-    with pytest.raises(ValueError, match="the arguments of a work must be JSON"):
+    with pytest.raises(ValueError, match="the arguments of a work item must be JSON"):
         await node.core.db.write(lambda tx: context.start_work(tx, "count", {"at": {1, 2}}))
     with pytest.raises(ValueError, match="the maximum is 1048576"):
         await node.core.db.write(lambda tx: context.start_work(tx, "count", {"text": "x" * (1 << 20)}))
@@ -435,7 +435,7 @@ async def test_what_has_ended_is_kept_for_a_while(node: Node, ann: LiveUser) -> 
         lambda tx: tx.execute("UPDATE work SET created_at = ?, ended_at = CASE WHEN id = ? THEN ? ELSE ended_at END",
                               (ago, old, ago))
     )  # fmt: skip
-    assert (await node.call("jobs.run", job="ended work"))["job"]["result"] == "1 works removed"
+    assert (await node.call("jobs.run", job="ended work"))["job"]["result"] == "1 work item removed"
     assert [each["work"] for each in (await ann.does("work.list"))["works"]] == [waits, kept]
     with refused("not_found", "work"):
         await ann.does("work.get", work=old)

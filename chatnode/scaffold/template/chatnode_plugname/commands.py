@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.api import CHAT, Context, Reader, Refusal, Transaction, access_conversation, command
+from chatnode.api import CHAT, Context, Reader, Refusal, Transaction, access_conversation, command, counted
 
 from . import storage
 from .model import AddItem, ItemAdded, ItemReply, ItemsReply, ListItems, Settings
@@ -11,12 +11,12 @@ from .model import AddItem, ItemAdded, ItemReply, ItemsReply, ListItems, Setting
 @command("plugname.add", permission="plugname.add")
 async def add(ctx: Context, asked: AddItem) -> ItemReply:
     """Add an item to a conversation. All members are notified."""
-    me, most = ctx.me, ctx.settings(Settings).most
+    me, limit = ctx.me, ctx.settings(Settings).max_items
 
     def write(tx: Transaction) -> ItemReply:
         place = access_conversation(tx, me, asked.conversation)
-        if most and storage.count(tx, place, me) >= most:
-            raise Refusal("too_large", f"you have already added {most} items here", path="conversation")
+        if limit and storage.count(tx, place, me) >= limit:
+            raise Refusal("too_large", f"you have already added {counted(limit, 'item')} here", path="conversation")
         key, item = storage.add(tx, place, me, asked.text)
         tx.record(ItemAdded(place.id, item), conversation=place.key, subject=key, actor=me.key)
         return ItemReply(item)

@@ -15,7 +15,9 @@ ItemText = Annotated[str, Text(most=200, least=1)]
 class Settings:
     """Items that users add to a conversation."""
 
-    most: int = setting(100, "Maximum number of items one user may add to a conversation; 0 means no limit.", minimum=0)
+    max_items: int = setting(
+        100, "Maximum number of items one user may add to a conversation; 0 means no limit.", minimum=0
+    )
 
 
 @attrs.define

@@ -8,7 +8,7 @@ from chatnode.testing import LiveUser, MakePerson, Node, catch_up, check_plugin,
 import chatnode_plugname
 
 
-async def test_who_takes_part_hears_what_is_added(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
+async def test_members_receive_added_items(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     talk = await ann.direct(bob)
     added = (await ann.does("plugname.add", conversation=talk, text="bread"))["item"]
     assert (added["by"]["handle"], added["text"]) == ("ann", "bread")
@@ -17,15 +17,15 @@ async def test_who_takes_part_hears_what_is_added(ann: LiveUser, bob: LiveUser, 
     assert eve.heard("plugname.added") == []
 
 
-async def test_who_does_not_take_part_learns_nothing(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
+async def test_outsiders_are_refused(ann: LiveUser, bob: LiveUser, eve: LiveUser) -> None:
     talk = await ann.direct(bob)
     for name, fields in (("plugname.add", {"text": "bread"}), ("plugname.list", {})):
         with refused("not_found", "conversation"):
             await eve.does(name, conversation=talk, **fields)
 
 
-@pytest.mark.parametrize("config", [configured(plugins={"plugname": {"most": 1}})])
-async def test_one_person_adds_only_so_many(ann: LiveUser, bob: LiveUser) -> None:
+@pytest.mark.parametrize("config", [configured(plugins={"plugname": {"max_items": 1}})])
+async def test_limit_per_user(ann: LiveUser, bob: LiveUser) -> None:
     talk = await ann.direct(bob)
     await ann.does("plugname.add", conversation=talk, text="bread")
     with refused("too_large"):
@@ -33,9 +33,7 @@ async def test_one_person_adds_only_so_many(ann: LiveUser, bob: LiveUser) -> Non
     await bob.does("plugname.add", conversation=talk, text="butter")
 
 
-async def test_the_page_shows_what_the_consumer_counted(
-    node: Node, url: str, person: MakePerson, ann: LiveUser, bob: LiveUser
-) -> None:
+async def test_page_shows_counted_items(node: Node, url: str, person: MakePerson, ann: LiveUser, bob: LiveUser) -> None:
     talk = await ann.direct(bob)
     for text in ("bread", "butter"):
         await ann.does("plugname.add", conversation=talk, text=text)
@@ -46,12 +44,12 @@ async def test_the_page_shows_what_the_consumer_counted(
     assert (await fetch(f"{url}/plugins/plugname/totals", await bob.token())).status == 403
 
 
-async def test_what_somebody_added_goes_with_them(node: Node, ann: LiveUser, bob: LiveUser) -> None:
+async def test_erasing_a_user_removes_their_items(node: Node, ann: LiveUser, bob: LiveUser) -> None:
     talk = await ann.direct(bob)
     await ann.does("plugname.add", conversation=talk, text="bread")
     await node.call("people.erase", person="ann", handle="ann")
     assert await bob.does("plugname.list", conversation=talk) == {"items": []}
 
 
-def test_the_declaration_is_sound() -> None:
+def test_plugin_declaration() -> None:
     check_plugin(chatnode_plugname)

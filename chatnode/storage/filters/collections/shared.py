@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnode.storage.conversations.signs import shown_mark
+from chatnode.storage.conversations.blocked_view import shown_mark
 
 READ_MARK = shown_mark("part", "read")
 """`members part`: how far they have read, as the asker may know it."""

@@ -10,7 +10,7 @@ from chatnode.storage.filters.kinds import Choice, Integer, Json, PersonId, Publ
 
 WORK = Collection(
     "work",
-    "Your works; all works, for users who operate the node.",
+    "Your work items; all of them, for users who operate the node.",
     "work item",
     "item.owner = :me",
     (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from chatnode.api import Context, Reader, Refusal, Transaction, command, log_rows
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import envelope, finding, upserting
 from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.model import (
@@ -16,9 +17,10 @@ from chatnode_crm.contacts.model import (
     UpsertFault,
     UpsertReply,
 )
-from chatnode_crm.contacts.preparing import prepare, rules_of
+from chatnode_crm.contacts.preparing import PreparedContact, prepare, rules_of
 from chatnode_crm.contacts.upserting import Candidate, Decided
 from chatnode_crm.permissions import CREATE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 _LOOKS = 10
 """How many stretches of the log one request looks at, at most."""
@@ -26,17 +28,18 @@ _LOOKS = 10
 
 @command("crm.contacts.upsert", permission=CREATE, limit="changes", repeatable=True)
 async def upsert(ctx: Context, asked: UpsertContacts) -> UpsertReply:
-    """Create or change contacts, found by external id, else by e-mail address. Needs `crm.contacts.update` as well.
+    """Create or change contacts, found by external id, else by email address. Needs `crm.contacts.update` as well.
 
     Sending the same rows again changes nothing. Each row has a verdict: an invalid row changes nothing, and does not
-    affect the others.
+    affect the others. The email address of a contact that was erased is invalid, until a user creates it again.
     """
     ctx.check(UPDATE)
     rules, actor = rules_of(ctx), actor_of(ctx)
     prepared = await ctx.read(lambda reader: prepare(reader, asked.contacts, rules))
     good = [number for number, each in enumerate(prepared) if not each.faults]
     more = await additions(ctx, [prepared[number].values for number in good], rules)
-    rows = [Candidate(prepared[number], known) for number, known in zip(good, more, strict=True)]
+    believed = [_believed(prepared[number], asked.consent) for number in good]
+    rows = [Candidate(each, known) for each, known in zip(believed, more, strict=True)]
 
     def write(tx: Transaction) -> tuple[list[Decided], dict[int, str]]:
         decided = upserting.upsert(tx, rows, source="api", actor=actor)
@@ -50,6 +53,13 @@ async def upsert(ctx: Context, asked: UpsertContacts) -> UpsertReply:
             for row, each in enumerate(prepared)
         ]
     )
+
+
+def _believed(prepared: PreparedContact, consent: str) -> PreparedContact:
+    """Another system may not know yet that somebody opted out."""
+    if prepared.opted_out is False and consent == "tighten":
+        return attrs.evolve(prepared, opted_out=None)
+    return prepared
 
 
 def _verdict(row: int, decided: Decided, ids: dict[int, str]) -> RowVerdict:

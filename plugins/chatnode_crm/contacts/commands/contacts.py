@@ -7,9 +7,9 @@ from typing import Any, cast
 import attrs
 
 from chatnode.api import Context, Nothing, Reader, Refusal, Transaction, command
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import finding, shown, writing
 from chatnode_crm.contacts.completing import additions
+from chatnode_crm.contacts.consenting import opt_in_accounts
 from chatnode_crm.contacts.identified import REASON, has_identity, is_identified
 from chatnode_crm.contacts.model import (
     CreateContact,
@@ -21,11 +21,12 @@ from chatnode_crm.contacts.model import (
 )
 from chatnode_crm.contacts.preparing import PreparedContact, opted, prepare, rules_of
 from chatnode_crm.permissions import CREATE, DELETE, UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 
 
 @command("crm.contacts.create", permission=CREATE, limit="changes")
 async def create(ctx: Context, asked: CreateContact) -> CrmContactReply:
-    """Create a contact. E-mail addresses and external ids are unique."""
+    """Create a contact. Email addresses and external ids are unique."""
     prepared = await _prepared(ctx, _given(asked))
     if not is_identified(prepared.values):
         raise Refusal("invalid", REASON, path="email")
@@ -64,6 +65,8 @@ async def update(ctx: Context, asked: UpdateContact) -> CrmContactReply:
         if not is_identified({**attrs.asdict(row), **values}) and not has_identity(tx, row.key):
             raise Refusal("invalid", REASON, path="email")
         writing.update_many(tx, [(row.key, values)], actor=actor)
+        if prepared.opted_out is False:
+            opt_in_accounts(tx, row.key)
         return _shown(tx, row.key)
 
     return CrmContactReply(await ctx.write(write, repeatable=True))

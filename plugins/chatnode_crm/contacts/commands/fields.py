@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chatnode.api import Context, Nothing, Refusal, Transaction, command
-from chatnode_crm.asking import actor_of
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.fields import FieldRow
 from chatnode_crm.contacts.model import ChangeField, CustomField, DefineField, FieldList, FieldReply, OfField
 from chatnode_crm.permissions import UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, is_blank, rfc3339
-from chatnode_crm.asking import actor_of
+from chatnode.api import (
+    Context,
+    Nothing,
+    Querying,
+    Reader,
+    Refusal,
+    Transaction,
+    command,
+    is_blank,
+    read_cursor,
+    rfc3339,
+    write_cursor,
+)
 from chatnode_crm.contacts import finding, notes, shown
 from chatnode_crm.contacts.model import AddNote, ContactNote, NotePage, NoteReply, OfNote, PageOfContact, UserRef
 from chatnode_crm.contacts.notes import NoteRow
-from chatnode_crm.cursors import read_numbers, write_cursor
 from chatnode_crm.permissions import UPDATE, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.settings import CrmSettings
 
 
@@ -36,7 +47,7 @@ async def list_notes(ctx: Context, asked: PageOfContact) -> NotePage:
 
     def read(reader: Reader) -> NotePage:
         contact = finding.by_id(reader, asked.contact)
-        (before,) = read_numbers(asked.after, 1) or (None,)
+        (before,) = read_cursor(asked.after, int) or (None,)
         found = notes.page(reader, contact.key, before, limit + 1)
         following = write_cursor(found[limit - 1].key) if len(found) > limit else None
         return NotePage(_shown(reader, found[:limit]), following)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from chatnode.api import Context, Reader, command, rfc3339
+from chatnode.api import Context, Reader, command, read_cursor, rfc3339, write_cursor
 from chatnode_crm.contacts import finding, journal, searching, shown, timeline
 from chatnode_crm.contacts.model import (
     ContactHistory,
@@ -19,7 +19,6 @@ from chatnode_crm.contacts.model import (
     TimelineItem,
     UserRef,
 )
-from chatnode_crm.cursors import read_numbers, write_cursor
 from chatnode_crm.permissions import VIEW
 
 
@@ -29,7 +28,7 @@ async def list_contacts(ctx: Context, asked: ListCrmContacts) -> CrmContactPage:
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> CrmContactPage:
-        (before,) = read_numbers(asked.after, 1) or (2**62,)
+        (before,) = read_cursor(asked.after, int) or (2**62,)
         rows = finding.newest(reader, before, limit + 1)
         contacts = shown.plain(reader, rows[:limit])
         following = write_cursor(rows[limit - 1].key) if len(rows) > limit else None
@@ -40,10 +39,10 @@ async def list_contacts(ctx: Context, asked: ListCrmContacts) -> CrmContactPage:
 
 @command("crm.contacts.search", permission=VIEW, reads=True)
 async def search(ctx: Context, asked: SearchContacts) -> FoundContacts:
-    """Contacts with words that begin with each word of the query, in names, company, e-mail address or phone number.
+    """Contacts with words that begin with each word of the query, in names, company, email address or phone number.
 
     Case and accents are ignored. Contacts that have the words as a whole come first, then those that have them in their
-    names, then in the order of names. Of many, only the newest are looked at.
+    names, then in the order of names. If many match, only the newest are considered.
     """
     limit = ctx.page_size(asked.limit)
 
@@ -56,12 +55,12 @@ async def search(ctx: Context, asked: SearchContacts) -> FoundContacts:
 
 @command("crm.contacts.timeline", permission=VIEW, reads=True)
 async def read_timeline(ctx: Context, asked: PageOfContact) -> ContactTimeline:
-    """What happened to a contact: changes, notes, lists and tags, newest first."""
+    """The history of a contact: changes, notes, lists and tags, newest first."""
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> ContactTimeline:
         contact = finding.by_id(reader, asked.contact)
-        at, number, key = read_numbers(asked.after, 3) or timeline.NEWEST
+        at, number, key = read_cursor(asked.after, int, int, int) or timeline.NEWEST
         found = timeline.page(reader, contact.key, (at, number, key), limit + 1)
         people = shown.users(reader, (entry.actor for _, entry in found))
         entries = [
@@ -80,7 +79,7 @@ async def history(ctx: Context, asked: PageOfContact) -> ContactHistory:
 
     def read(reader: Reader) -> ContactHistory:
         contact = finding.by_id(reader, asked.contact)
-        (before,) = read_numbers(asked.after, 1) or (2**62,)
+        (before,) = read_cursor(asked.after, int) or (2**62,)
         found = journal.entries_of(reader, contact.key, before, limit + 1)
         people = shown.users(reader, (entry.actor for entry in found))
         changes = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chatnode.api import record
+from chatnode.api import counted, record
 from chatnode_crm.contacts.values.countries import country_name
-from chatnode_crm.contacts.values.emails import NotAnEmail, normalise_email
+from chatnode_crm.contacts.values.emails import NotAnEmail, normalize_email
 from chatnode_crm.contacts.values.names import names_from_email
-from chatnode_crm.contacts.values.phones import normalise_phone
+from chatnode_crm.contacts.values.phones import normalize_phone
 from chatnode_crm.contacts.values.text import clean_line, clean_lines, has_control
 
 FIELDS = (
@@ -49,7 +49,7 @@ class Rules:
     complete: bool = False
     """The values are a whole contact: a required field that is not given is a fault too."""
     derive_names: bool = False
-    """Find the names of a whole contact that has none in an e-mail address such as jane.doe@example.com."""
+    """Find the names of a whole contact that has none in an email address such as jane.doe@example.com."""
     longest: int = 255
     longest_description: int = 65_535
 
@@ -105,7 +105,7 @@ def _fits(field: str, text: str, rules: Rules, faults: list[FieldFault]) -> bool
     most = rules.longest_description if field == "description" else rules.longest
     if len(text) <= most:
         return True
-    faults.append(FieldFault(field, "too_long", f"{len(text)} characters; the maximum is {most}"))
+    faults.append(FieldFault(field, "too_long", f"{counted(len(text), 'character')}; the maximum is {most}"))
     return False
 
 
@@ -124,16 +124,16 @@ def _unknown(field: str) -> FieldFault:
 
 def _add_email(found: Values, faults: list[FieldFault], text: str, _: Rules) -> None:
     try:
-        address, normalised = normalise_email(text)
+        address, normalized = normalize_email(text)
     except NotAnEmail as wrong:
-        faults.append(FieldFault("email", "invalid_email", f"not a valid e-mail address: {wrong}"))
+        faults.append(FieldFault("email", "invalid_email", f"not a valid email address: {wrong}"))
         return
     found["email"] = address
-    found["email_key"] = normalised.lower()
+    found["email_key"] = normalized.lower()
 
 
 def _add_phone(found: Values, faults: list[FieldFault], text: str, rules: Rules) -> None:
-    phone = normalise_phone(text, rules.default_region)
+    phone = normalize_phone(text, rules.default_region)
     found["phone"] = phone.shown
     found["phone_key"] = phone.key
     if phone.problem is not None:

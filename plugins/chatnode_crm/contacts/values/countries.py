@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
 from typing import Any
+
+from chatnode_crm.contacts.values.text import words_only
 
 _LANGUAGES = (
     "de", "fr", "es", "it", "pt", "pt_BR", "nl", "pl", "ru", "zh_CN", "zh_TW", "ja", "ko", "uk", "cs", "sk", "sl",
@@ -40,7 +41,6 @@ _ALSO = {
 }  # fmt: skip
 """Names that no list of ISO has."""
 _JOINED = re.compile("[.'’`´]")
-_NOT_LETTERS = re.compile(r"[\W_]+")
 _MOST_KEPT = 10_000
 _known: dict[str, str] = {}
 
@@ -92,6 +92,4 @@ def _translations() -> list[Any]:
 
 def _folded(text: str) -> str:
     """Without case, accents and punctuation; "U.S.A." is "usa"."""
-    plain = unicodedata.normalize("NFKD", _JOINED.sub("", text).casefold())
-    plain = "".join(each for each in plain if not unicodedata.combining(each))
-    return _NOT_LETTERS.sub(" ", plain).strip()
+    return words_only(_JOINED.sub("", text))

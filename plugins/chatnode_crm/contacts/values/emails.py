@@ -1,7 +1,7 @@
-"""E-mail addresses: whether they can be, and what makes two of them the same.
+"""Email addresses: whether they can be, and what makes two of them the same.
 
 `email_validator` decides. It takes some 50 µs for an address, so the addresses that nearly all are, plain ASCII at a
-domain without special cases, are recognised before by two expressions. The result is the same (a test proves it).
+domain without special cases, are recognized before by two expressions. The result is the same (a test proves it).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _CASELESS = frozenset((
 
 
 class NotAnEmail(ValueError):
-    """The text is no e-mail address; the message says why."""
+    """The text is no email address; the message says why."""
 
 
-def normalise_email(text: str) -> tuple[str, str]:
-    """The address without a name around it, and in its normalised form."""
+def normalize_email(text: str) -> tuple[str, str]:
+    """The address without a name around it, and in its normalized form."""
     plain = _PLAIN.fullmatch(text)
     if plain is not None and len(text) <= _LONGEST:
         local, domain = plain.groups()
@@ -37,9 +37,9 @@ def normalise_email(text: str) -> tuple[str, str]:
 
 
 def email_key(text: str) -> str:
-    """What is unique: the normalised address without case. For a text that is no address, the text without case."""
+    """What is unique: the normalized address without case. For a text that is no address, the text without case."""
     try:
-        return normalise_email(text.strip())[1].lower()
+        return normalize_email(text.strip())[1].lower()
     except NotAnEmail:
         return text.strip().lower()
 

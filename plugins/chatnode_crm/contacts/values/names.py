@@ -1,4 +1,4 @@
-"""Names of people: a full name in two, and names for a contact of whom only an e-mail address is known."""
+"""Names of people: a full name in two, and names for a contact of whom only an email address is known."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Phone numbers: how they are shown, and their E.164 form, by which they are compared.
 
-`phonenumbers` decides. It takes some 40 µs for a number, so numbers in the ordinary forms are recognised before by an
+`phonenumbers` decides. It takes some 40 µs for a number, so numbers in the ordinary forms are recognized before by an
 expression for each calling code, made from the library's own data. It knows only a part of the valid numbers; the
 library has the word on the rest. The result is the same (a test proves it).
 """
@@ -31,7 +31,7 @@ class PhoneText:
     problem: str | None = None
 
 
-def normalise_phone(text: str, region: str | None) -> PhoneText:
+def normalize_phone(text: str, region: str | None) -> PhoneText:
     """Read a number: `region` is the country ("FR") of numbers without a country code.
 
     A number with its country code stays as it is written. Others get theirs, as they could not be read again without
@@ -58,14 +58,7 @@ def normalise_phone(text: str, region: str | None) -> PhoneText:
 
 def phone_key(text: str, region: str | None = None) -> str | None:
     """The E.164 form, None if the text is no valid number."""
-    return normalise_phone(text, region).key if text else None
-
-
-def known_region(region: str) -> bool:
-    """Whether phone numbers can have this default region."""
-    import phonenumbers
-
-    return region in phonenumbers.SUPPORTED_REGIONS
+    return normalize_phone(text, region).key if text else None
 
 
 def _digits_of_number(text: str) -> str | None:

@@ -12,6 +12,7 @@ The joiners U+200C and U+200D stay: Persian and emoji are written with them.
 """
 _CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _BLANK = re.compile(r"[^\S ]")
+_BETWEEN = re.compile(r"[\W_]+")
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 
 
@@ -32,6 +33,13 @@ def clean_lines(text: str) -> str:
 def has_control(text: str) -> bool:
     """Whether there are characters that no text has, such as NUL."""
     return not text.isprintable() and _CONTROL.search(text) is not None
+
+
+def words_only(text: str) -> str:
+    """The text without case and accents, and with one space for what is between its words: to look up known names."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(each for each in plain if not unicodedata.combining(each))
+    return _BETWEEN.sub(" ", plain).strip()
 
 
 def _trimmed(text: str) -> str:

@@ -22,7 +22,7 @@ _REFUSED = (
     (b"GIF8", "a picture"),
     (b"SQLite format 3\0", f"a database; {_USE}"),
     (b"PAR1", f"a Parquet file; {_USE}"),
-    (b"{\\rtf", f"a text of a word processor; {_USE}"),
+    (b"{\\rtf", f"a word processor document; {_USE}"),
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
 )

@@ -1,6 +1,6 @@
 """Which letters languages write beside a to z, the most frequent first where they are many.
 
-By these the encoding of a text is recognised.
+By these the encoding of a text is recognized.
 """
 
 from __future__ import annotations

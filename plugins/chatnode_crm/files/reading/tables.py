@@ -9,6 +9,7 @@ from typing import Protocol
 
 import attrs
 
+from chatnode.api import record
 from chatnode_crm.files.reading.layouts import TableLayout
 from chatnode_crm.files.reading.model import RawRow, ReadLimits, RowFault, UnreadableFile
 
@@ -22,7 +23,7 @@ class RecordSource(Protocol):
     def __iter__(self) -> Generator[RawRecord]: ...
 
 
-@attrs.define(kw_only=True)
+@record(kw_only=True)
 class FileTable:
     """The rows of a file. Close it when it is not needed any more, as it may own a temporary file."""
 

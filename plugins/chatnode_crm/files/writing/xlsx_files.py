@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 from zipfile import ZIP_DEFLATED, ZipFile
 
+from chatnode.api import DAY_MS
 from chatnode_crm.files.writing.columns import CannotWrite, Column, ColumnKind, Value
 from chatnode_crm.files.writing.texts import AS_TEXT
 
@@ -24,7 +25,6 @@ CELL_UNITS = 32_767
 _MIDNIGHT_1970 = 25_569
 _FIRST_DAY = 61
 """1 March 1900: programs disagree about the days before it, as some count 29 February 1900."""
-_DAY_MS = 86_400_000
 _EXACT = 1 << 53
 _COMPRESSION = 3
 
@@ -183,18 +183,19 @@ def _text(text: str) -> str:
 
 
 def _time(ms: int) -> str:
-    return f' s="{_TIME_STYLE}"><v>{_MIDNIGHT_1970 + ms // 1000 * 1000 / _DAY_MS!r}</v>'
+    return f' s="{_TIME_STYLE}"><v>{_MIDNIGHT_1970 + ms // 1000 * 1000 / DAY_MS!r}</v>'
 
 
 def _day(ms: int) -> str:
     """A day that every program shows alike; an earlier one as text."""
-    day = _MIDNIGHT_1970 + ms // _DAY_MS
+    day = _MIDNIGHT_1970 + ms // DAY_MS
     return f' s="{_DAY_STYLE}"><v>{day}</v>' if day >= _FIRST_DAY else _text(AS_TEXT[ColumnKind.DAY](ms))
 
 
 def _number(number: int | float) -> str:
-    """A number that the 64 bits of a cell would change is written as text."""
-    return _text(str(number)) if abs(number) > _EXACT and isinstance(number, int) else f"><v>{number!r}</v>"
+    """A number that the cell's 64 bits would change, or the 15 digits that programs read, is written as text."""
+    changes = abs(number) > _EXACT if isinstance(number, int) else float(f"{number:.15g}") != number
+    return _text(AS_TEXT[ColumnKind.NUMBER](number)) if changes else f"><v>{number!r}</v>"
 
 
 def _letters(number: int) -> str:

@@ -10,7 +10,7 @@ from chatnode_crm.people.forms.rows import FormRow
 
 _TOLD = {
     "required": "Please fill in this field.",
-    "invalid_email": "This is not a valid e-mail address.",
+    "invalid_email": "This is not a valid email address.",
     "too_long": "This is too long.",
 }
 

@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 
 from chatnode.api import Context, Nothing, Querying, Reader, Refusal, Transaction, command, is_blank, rfc3339
-from chatnode_crm.asking import actor_of
 from chatnode_crm.lists.finding import find_open_list
 from chatnode_crm.people.forms import rows
 from chatnode_crm.people.forms.model import (
@@ -21,6 +20,7 @@ from chatnode_crm.people.forms.model import (
 )
 from chatnode_crm.people.forms.rows import FormRow
 from chatnode_crm.permissions import CREATE, LISTS, TAGS, VIEW
+from chatnode_crm.requester import actor_of
 from chatnode_crm.tags.finding import find_tag
 
 _TEXTS = ("about", "consent", "thanks")
@@ -30,8 +30,8 @@ _TEXTS = ("about", "consent", "thanks")
 async def create_form(ctx: Context, asked: CreateForm) -> FormReply:
     """Create a public contact form: anyone who knows its address can send it, without an account.
 
-    It creates contacts, and fills empty fields of those with the same e-mail; it never says whether an e-mail is known.
-    The e-mail is not confirmed by a message to it.
+    It creates contacts, and fills empty fields of those with the same email; it never says whether an email is known.
+    The address is not confirmed by an email.
     """
     values = attrs.asdict(asked)
 

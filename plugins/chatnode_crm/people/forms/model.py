@@ -10,7 +10,7 @@ from chatnode.api import Id, Items, Text, Whole, record
 from chatnode_crm.naming import GroupRef
 
 FormField = Literal["name", "first_name", "last_name", "company", "phone", "country", "city"]
-"""What a form may ask for besides the e-mail. `name` is split into first and last name."""
+"""What a form may ask for besides the email. `name` is split into first and last name."""
 _Fields = Annotated[list[FormField], Items(7)]
 _Origin = Annotated[
     str, Text(255, 8, r"https?://[A-Za-z0-9.:\[\]-]+", hint="expected an origin, such as https://example.org")

@@ -19,7 +19,7 @@ WHOLE = ""
 """The place of an error that concerns no single field."""
 
 _LABELS = {
-    "email": ("E-mail", "email", "email"), "name": ("Name", "text", "name"),
+    "email": ("Email", "email", "email"), "name": ("Name", "text", "name"),
     "first_name": ("First name", "text", "given-name"), "last_name": ("Last name", "text", "family-name"),
     "company": ("Company", "text", "organization"), "phone": ("Phone", "tel", "tel"),
     "country": ("Country", "text", "country-name"), "city": ("City", "text", "address-level2"),
@@ -45,7 +45,7 @@ def form_page(
 
 
 def thanks_page(form: FormRow) -> Response:
-    """The same for everybody, whatever the node knew of the e-mail."""
+    """The same for everybody, whatever the node knew of the email."""
     return _html(form, f'<p role="status">{_lines(form.thanks or "Thank you.")}</p>', 200)
 
 
@@ -83,7 +83,8 @@ def _row(name: str, form: FormRow, sent: Mapping[str, str], errors: Mapping[str,
 def _consent(form: FormRow, sent: Mapping[str, str], errors: Mapping[str, str]) -> str:
     if not form.consent:
         return ""
-    checked = " checked" if sent.get(CONSENT) else ""
+    is_current = sent.get(CONSENT) == str(form.consent_version)  # nobody agrees to a text that they have not seen
+    checked = " checked" if is_current else ""
     return (
         f'<label><input type="checkbox" name="{CONSENT}" value="{form.consent_version}" required{checked}'
         f"{_invalid(CONSENT, errors)}> {_lines(form.consent)}</label>{_error(CONSENT, errors)}"

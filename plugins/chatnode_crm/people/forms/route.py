@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import attrs
 
-from chatnode.api import Context, Refusal, Request, Response, Route, now_ms, record
+from chatnode.api import Context, Refusal, Request, Response, Route, now_ms, parse_form, record
 from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.preparing import rules_of
 from chatnode_crm.contacts.values import Values
@@ -58,7 +58,7 @@ async def allow_origin(ctx: Context, request: Request) -> Response:
 
 
 async def send_form(ctx: Context, request: Request) -> Response:
-    """Store what a visitor sent. The answer is the same whether or not the e-mail was known."""
+    """Store what a visitor sent. The answer is the same whether or not the email was known."""
     form = await _open_form(ctx, request)
     _check_origin(ctx, form, request)
     sent = _read(request, await request.body())
@@ -94,16 +94,11 @@ async def _open_form(ctx: Context, request: Request) -> FormRow:
 
 def _read(request: Request, body: bytes) -> _Sent:
     """Raises `Refusal("bad_request")` for anything but a form or an object of strings."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == _JSON:
+    if request.media_type == _JSON:
         return _Sent(_of_json(body), True)
-    if media_type != _FORM:
+    if request.media_type != _FORM:
         raise Refusal("bad_request", f"send the form as {_FORM} or as {_JSON}", path="Content-Type")
-    try:
-        found = parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise Refusal("bad_request", f"the form is not UTF-8, or has more than {_MOST_FIELDS} fields") from None
-    return _Sent(dict(found), False)
+    return _Sent(parse_form(body, _MOST_FIELDS), False)
 
 
 def _of_json(body: bytes) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chatnode.api import Transaction
+from chatnode.api import Transaction, folded
 from chatnode_crm.contacts.finding import keys_by_email, rows
 from chatnode_crm.contacts.values import Values
 from chatnode_crm.contacts.writing import create_many, update_many
@@ -16,6 +16,7 @@ from chatnode_crm.people.suppression import is_suppressed_many
 from chatnode_crm.tags.tagging import tag_many
 
 _KEYS = {"phone_key": "phone", "email_key": "email"}
+_NAMES = ("first_name", "last_name")
 
 
 def store_sent(tx: Transaction, form: FormRow, values: Values, more: Mapping[str, Any]) -> None:
@@ -35,17 +36,29 @@ def store_sent(tx: Transaction, form: FormRow, values: Values, more: Mapping[str
         _fill(tx, contact, values)
     _put(tx, form, contact)
     if form.consent:
-        tx.execute(
-            "INSERT INTO crm_consents (contact, form, version, at) VALUES (?, ?, ?, ?)",
-            (contact, form.id, form.consent_version, tx.now),
-        )
+        _agree(tx, form, contact)
+
+
+def _agree(tx: Transaction, form: FormRow, contact: int) -> None:
+    """To a version of the text once: the first time stays."""
+    tx.execute(
+        "INSERT INTO crm_consents (contact, form, version, at) SELECT :contact, :form, :version, :now WHERE NOT EXISTS "
+        "(SELECT 1 FROM crm_consents WHERE contact = :contact AND form = :form AND version = :version)",
+        {"contact": contact, "form": form.id, "version": form.consent_version, "now": tx.now},
+    )
 
 
 def _fill(tx: Transaction, contact: int, values: Values) -> None:
     [row] = rows(tx, [contact])
     new = {name: value for name, value in values.items() if value and not getattr(row, _KEYS.get(name, name))}
+    if any(_differ(getattr(row, name), values.get(name)) for name in _NAMES):  # half of another name fits no one
+        new = {name: value for name, value in new.items() if name not in _NAMES}
     if new:
         update_many(tx, [(contact, new)], actor=None)
+
+
+def _differ(known: str | None, sent: str | None) -> bool:
+    return bool(known and sent) and folded(known or "") != folded(sent or "")
 
 
 def _put(tx: Transaction, form: FormRow, contact: int) -> None:

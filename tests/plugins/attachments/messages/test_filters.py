@@ -8,13 +8,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chatnode.api import now_ms, rfc3339
+from chatnode.api import DAY_MS, now_ms, rfc3339
 from chatnode.node import Node
 from tests.filters.test_plans import steps
 from tests.plugins.attachments.messages.uploaded import Sender, Uploads
 from tests.transport.clients import Http, bearer, serving
-
-DAY_MS = 86_400_000
 
 
 async def query(who: Sender, fields: str = "file_name", **asked: Any) -> list[Any]:

@@ -14,7 +14,7 @@ import chatnode_attachments
 import pytest
 import trio
 from chatnode_attachments.messages import changing, posting
-from chatnode_attachments.scanning import telling
+from chatnode_attachments.scanning import notifying
 from chatnode_attachments.state import Attachments
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -229,7 +229,7 @@ async def scan(game: Game, who: str, one: int, other: int) -> None:
     def tell(tx: Any) -> None:
         for message in sorted(messages - {None}, key=str):
             (key,) = tx.execute("SELECT key FROM messages WHERE id = ?", (message,)).fetchone()
-            telling.tell_changed(tx, key)
+            notifying.notify_changed(tx, key)
 
     await game.node.core.db.write(tell)
 

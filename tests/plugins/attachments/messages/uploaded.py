@@ -12,6 +12,7 @@ from chatnode_attachments.store.layout import Layout
 from chatnode.api import Transaction, new_id, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
+from tests.plugins.sql import insert
 
 PLUGIN = "chatnode_attachments"
 PICTURE = {"type": "image/png", "category": "image", "width": 40, "height": 30, "derive": "done"}
@@ -59,20 +60,20 @@ class Uploads:
             found = tx.execute(
                 "SELECT key, name FROM attachments_blobs WHERE sha256 = ?", (of_blob["sha256"],)
             ).fetchone()
-            blob = found[0] if found else _insert(tx, "attachments_blobs", of_blob)
+            blob = found[0] if found else insert(tx, "attachments_blobs", of_blob)
             _write(layout.blob(found[1] if found else of_blob["name"]), said)
             again = (
                 "UPDATE attachments_blobs SET place = 'local' WHERE key = ? AND place = 'removed' AND scan <> 'unsafe'"
             )
             tx.execute(again, (blob,))
-            _insert(tx, "attachments_files", of_file | {"blob": blob})
+            insert(tx, "attachments_files", of_file | {"blob": blob})
             if of_blob["derive"] == "done" and not found:
                 thumbnail = {
                     "blob": blob, "kind": "thumb320", "name": new_id(), "sha256": hashlib.sha256(SMALL).digest(),
                     "type": "image/webp", "bytes": len(SMALL), "width": 32, "height": 24,
                 }  # fmt: skip
                 _write(layout.derived(thumbnail["name"]), SMALL)
-                _insert(tx, "attachments_derived", thumbnail)
+                insert(tx, "attachments_derived", thumbnail)
 
         await self.node.core.db.write(write)
         return id
@@ -98,12 +99,6 @@ class Uploads:
 
     async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return await self.node.core.db.read(lambda reader: reader.execute(sql, values).fetchall())
-
-
-def _insert(tx: Transaction, table: str, row: dict[str, Any]) -> int:
-    places = ", ".join("?" * len(row))
-    sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places}) RETURNING key"
-    return tx.execute(sql, tuple(row.values())).fetchone()[0]
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -39,7 +39,7 @@ class Scanning:
         return await self.storing.context.read(lambda reader: contents.due(reader, now_ms() + after, 10))
 
     async def settles(self, content: DueContent, verdict: ScanVerdict) -> str:
-        return await self.storing.context.write(lambda tx: contents.settle(tx, content, verdict))
+        return await self.storing.context.write(lambda tx: contents.store_verdict(tx, content, verdict))
 
     async def row(self) -> tuple[object, ...]:
         sql = "SELECT scan, place, scan_tries, scan_says FROM attachments_blobs WHERE key = ?"
@@ -58,7 +58,7 @@ async def test_what_failed_is_tried_again_ever_more_seldom_and_for_ever(waiting:
     (content,) = await waiting.due()
 
     def fails(tx: Transaction) -> float:
-        contents.settle(tx, content, Unknown("it is down"))
+        contents.store_verdict(tx, content, Unknown("it is down"))
         due = tx.execute("SELECT scan_due FROM attachments_blobs WHERE key = ?", (content.key,)).fetchone()[0]
         return (due - tx.now) / 1000
 

@@ -82,7 +82,7 @@ async def test_while_clamd_is_stopped_new_files_wait_and_safe_ones_are_served(
         health = await scanning.health()
         assert health["status"] == "failing"
         assert "scanner down" in health["reason"]
-        assert "1 files wait" in health["reason"]
+        assert "1 file waiting" in health["reason"]
         await clamd.start()
         await scanning.becomes(bad, "gone")
 

@@ -12,6 +12,7 @@ from chatnode_attachments.store.layout import Layout
 from chatnode.api import Context, Transaction, new_id, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
+from tests.plugins.sql import insert
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + bytes(17)
 WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + b"\0" * 8
@@ -60,8 +61,8 @@ class Storing:
         }  # fmt: skip
 
         def add(tx: Transaction) -> tuple[int, int]:
-            blob_key = _insert(tx, "attachments_blobs", blob)
-            return blob_key, _insert(tx, "attachments_files", {**file, "blob": blob_key})
+            blob_key = insert(tx, "attachments_blobs", blob)
+            return blob_key, insert(tx, "attachments_files", {**file, "blob": blob_key})
 
         blob_key, key = await self.context.write(add)
         return Stored(id, key, blob_key, path, content, name)
@@ -79,7 +80,7 @@ class Storing:
             "type": "image/webp", "bytes": len(thumbnail),
             "width": 320, "height": 240,
         }  # fmt: skip
-        await self.context.write(lambda tx: _insert(tx, "attachments_derived", derived))
+        await self.context.write(lambda tx: insert(tx, "attachments_derived", derived))
         return stored
 
     async def post(self, stored: Stored, sender: User, conversation: str) -> str:
@@ -103,9 +104,3 @@ class Storing:
 
     async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return await self.context.read(lambda reader: reader.execute(sql, values).fetchall())
-
-
-def _insert(tx: Transaction, table: str, row: dict[str, Any]) -> int:
-    places = ", ".join("?" * len(row))
-    sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places}) RETURNING key"
-    return tx.execute(sql, tuple(row.values())).fetchone()[0]

@@ -200,7 +200,7 @@ async def test_a_file_that_is_missing_on_disk_is_gone_and_reported(storing: Stor
         got = await ann.gets(stored.target)
         assert (got.status, got.error["code"]) == (410, "gone")
         assert "content-disposition" not in got.headers
-        with pytest.raises(RuntimeError, match="1 contents are missing"):
+        with pytest.raises(RuntimeError, match="1 content missing"):
             await health(storing.context)
     stored.path.write_bytes(b"here today")
     assert (await ann.gets(stored.target)).body == b"here today"

@@ -10,13 +10,14 @@ from typing import Any
 import chatnode_attachments
 import pytest
 import trio
+from chatnode_attachments.keeping import after_restore
 from chatnode_attachments.state import Attachments
 from chatnode_attachments.store.collecting import CollectedFiles
 from chatnode_attachments.store.files import find_file, remove_bytes
 from chatnode_attachments.store.rows import FileRow
-from chatnode_attachments.store.sweeping import sweep
+from chatnode_attachments.store.sweeping import Stray, sweep
 
-from chatnode.api import Account, Allow, Context, Deny
+from chatnode.api import Account, Allow, Context, Deny, RestoreNote
 from chatnode.config import Config
 from chatnode.node import Node, open_node
 from chatnode.testing import User, refused
@@ -31,6 +32,15 @@ async def collect(node: Node) -> CollectedFiles:
 
 async def sql(node: Node, statement: str, values: Sequence[Any] = ()) -> None:
     await node.core.db.write(lambda tx: tx.execute(statement, values))
+
+
+LATER = "UPDATE attachments_strays SET since = since - 86400001"
+"""A day later."""
+
+
+async def swept(node: Node, **older: float) -> list[Stray]:
+    here = node.core.state(Attachments)
+    return await sweep(context(node), here.layout, here.store.run, **older)
 
 
 def on_disk(who: Uploader) -> list[str]:
@@ -216,7 +226,6 @@ async def test_the_same_content_comes_while_the_collector_removes_it(
 
 
 async def test_stray_files_go_after_a_day_and_known_ones_never(ann: Uploader) -> None:
-    here, ctx = ann.node.core.state(Attachments), context(ann.node)
     await ann.uploads(b"hello")
     id = await ann.creates(6)
     await ann.sends(id, b"abc")
@@ -226,11 +235,40 @@ async def test_stray_files_go_after_a_day_and_known_ones_never(ann: Uploader) ->
     strays.append(folder / ("e" * 32))
     for path in strays:
         path.write_bytes(b"stray")
-    assert await sweep(ctx, here.layout, here.store.run) == []
-    swept = await sweep(ctx, here.layout, here.store.run, older_than=-1)
-    assert {each.path for each in swept} == set(strays)
+    assert await swept(ann.node) == []
+    assert {each.path for each in await swept(ann.node, older_than=-1)} == set(strays)
     assert on_disk(ann) == known
     await ann.sends(id, b"def", 3)
+
+
+async def test_what_counts_is_how_long_a_file_has_had_no_row(ann: Uploader) -> None:
+    file = await ann.uploads(b"hello")
+    blob, place = ann.store.layout.blob(file.blob_name), "UPDATE attachments_blobs SET place = ?"
+    await sql(ann.node, place, ("removed",))
+    assert await swept(ann.node) == []
+    await sql(ann.node, LATER)
+    await sql(ann.node, place, ("local",))
+    assert await swept(ann.node) == [], "a row knows it again, which forgets that it was stray"
+    await sql(ann.node, place, ("removed",))
+    assert await swept(ann.node) == []
+    await sql(ann.node, LATER)
+    assert [each.path for each in await swept(ann.node)] == [blob]
+
+
+async def test_a_restore_leaves_what_the_backup_does_not_know_for_a_day(ann: Uploader) -> None:
+    await ann.uploads(b"posted since")
+    unknown = await ann.uploads(b"unknown to the backup")
+    await sql(ann.node, "UPDATE attachments_blobs SET place = 'removed' WHERE name = ?", (unknown.blob_name,))
+    await swept(ann.node)
+    await sql(ann.node, LATER)
+    await sql(ann.node, "UPDATE attachments_files SET created_at = 0")
+    await ann.node.core.db.write(lambda tx: after_restore(tx, RestoreNote(tx.now, ())))
+    assert await swept(ann.node) == []
+    assert (await collect(ann.node)).files == 0
+    await sql(ann.node, LATER)
+    await sql(ann.node, "UPDATE attachments_restored SET at = at - 86400001")
+    assert len(await swept(ann.node)) == 1
+    assert (await collect(ann.node)).files == 2
 
 
 # ---- the node's own work

@@ -76,6 +76,21 @@ async def test_an_upload_of_nothing_is_done_at_once(ann: TusClient) -> None:
     assert await ann.stored(path) == b""
 
 
+async def test_a_request_at_another_offset_says_no_length(ann: TusClient) -> None:
+    path = await ann.begins(None)
+    assert (await ann.sends(path, b"abc", 3, Upload_Length="5")).status == 409
+    seen = await ann.looks(path)
+    assert (seen.headers["upload-defer-length"], "upload-length" in seen.headers) == ("1", False)
+
+
+async def test_a_finished_upload_takes_no_more_bytes(ann: TusClient) -> None:
+    path = await ann.begins(3)
+    assert (await ann.sends(path, b"abc", 0)).status == 204
+    assert (await ann.sends(path, b"de", 3)).status == 413
+    assert (await ann.sends(path, b"", 3)).status == 204  # of a client that lost the answer
+    assert await ann.stored(path) == b"abc"
+
+
 async def test_the_length_may_come_later_and_once(ann: TusClient) -> None:
     path = await ann.begins(None)
     assert (await ann.sends(path, b"abc", 0)).status == 204

@@ -15,7 +15,8 @@ from chatnode.node import open_node
 from chatnode.testing import User
 from tests.plugins.crm.broadcasts.life import CONFIG
 from tests.plugins.crm.broadcasts.sending import create
-from tests.plugins.crm.people.making import of_account, rows
+from tests.plugins.crm.people.making import of_account
+from tests.plugins.sql import rows
 
 ROOT = Path(__file__).parents[4]
 CONTACTS = 15

@@ -10,14 +10,16 @@ import pytest
 import trio
 import trio.testing
 from chatnode_crm.broadcasts import sending as module
-from chatnode_crm.broadcasts.windows import Window, as_time, minutes_of, zone_of
+from chatnode_crm.broadcasts.windows import Window, as_time, minutes_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatnode.api import zone_of
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.plugins.crm.broadcasts.sending import create
-from tests.plugins.crm.people.making import count, of_account, rows
+from tests.plugins.crm.people.making import count, of_account
+from tests.plugins.sql import rows
 
 DAY = Window(9 * 60, 18 * 60)
 NIGHT = Window(22 * 60, 6 * 60)
@@ -41,6 +43,8 @@ def test_when_it_opens_next() -> None:
     assert DAY.next_opening("Europe/Paris", ms("2026-07-01T05:30:00Z")) == ms("2026-07-01T07:00:00Z")
     assert DAY.next_opening("Europe/Paris", ms("2026-07-01T17:00:00Z")) == ms("2026-07-02T07:00:00Z")
     assert DAY.next_opening("Europe/Paris", ms("2026-07-01T08:00:00Z")) == ms("2026-07-01T08:00:00Z")
+    midnight = Window(minutes_of("24:00"), minutes_of("06:00"))
+    assert midnight.next_opening("UTC", ms("2026-07-01T07:00:00Z")) == ms("2026-07-02T00:00:00Z")
     # The hour from 2:00 to 3:00 is skipped on this day.
     spring = Window(2 * 60 + 30, 4 * 60)
     assert spring.next_opening("Europe/Paris", ms("2026-03-29T00:00:00Z")) == ms("2026-03-29T01:30:00Z")
@@ -63,7 +67,7 @@ ZONES = ["UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/L
 
 
 @given(
-    st.integers(0, 1439), st.integers(0, 1440), st.sampled_from(ZONES),
+    st.integers(0, 1440), st.integers(0, 1440), st.sampled_from(ZONES),
     st.datetimes(datetime(2000, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),
 )  # fmt: skip
 def test_it_is_open_soon_after_it_opens_and_within_two_days(opens: int, closes: int, zone: str, at: datetime) -> None:
@@ -77,9 +81,14 @@ def test_it_is_open_soon_after_it_opens_and_within_two_days(opens: int, closes: 
         assert opening % 60_000 == 0
 
 
-def test_times_and_zones() -> None:
+def test_times_of_day() -> None:
     assert [as_time(minutes_of(text)) for text in ("00:00", "09:05", "24:00")] == ["00:00", "09:05", "24:00"]
-    assert zone_of("Mars/Olympus") is zone_of("../etc/passwd") is zone_of("") is None
+
+
+def test_names_of_zones_that_contacts_make_up_do_not_fill_the_memory() -> None:
+    for number in range(1_100):
+        zone_of(f"Mars/{number}")
+    assert zone_of.cache_info().currsize <= 1_024
 
 
 class TestTimed:

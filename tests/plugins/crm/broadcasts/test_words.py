@@ -10,18 +10,31 @@ STOP, START = CrmSettings().stop_words, CrmSettings().start_words
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "STOP", " stop.\n", "“STOP”", "«СТОП»", "«\u00a0STOP\u00a0»", "`STOP`", "**stop**", "STOP…", "Stop 🙏",
+        "🙏\nstop", "/stop", "#STOP", "ＳＴＯＰ", "STOP\u200b", "¡Baja!", "STOP\n\nSent from my iPhone",
+        "停止。", "退订！", "стоп!", "Désabonner", "Se désabonner", "Arrêter", "ABMELDEN!", "Opt-out", "unsubscribe",
+        "Stop all", "@news STOP", "CANCEL", "Quit.", "end", "wypisz", "Отписаться", "afmelden",
+    ],
+)  # fmt: skip
+def test_as_people_write_it(text: str) -> None:
+    assert wish_of(text, STOP, START) == Wish("stop", "")
+
+
+@pytest.mark.parametrize(
     ("text", "wish"),
     [
-        ("STOP", Wish("stop", "")),
-        (" stop.\n", Wish("stop", "")),
-        ("Désabonner", Wish("stop", "")),
-        ("арет", None),
-        ("стоп!", Wish("stop", "")),
-        ("退订", Wish("stop", "")),
         ("START", Wish("start", "")),
         ("stop Weekly  News", Wish("stop", "weekly news")),
+        ("STOP: News", Wish("stop", "news")),
+        ("STOP – “News”", Wish("stop", "news")),
+        ("Se désabonner : l'hebdo", Wish("stop", "l hebdo")),
+        ("Stop это", Wish("stop", "это")),
+        ("арет", None),
         ("stopped", None),
         ("do not stop", None),
+        ("thank you\nSTOP", None),
         ("", None),
         ("...", None),
     ],

@@ -88,8 +88,8 @@ def test_the_format_follows_from_the_name(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "say which contacts: one of --list, --filter and --all"),
-        (("--all", "--list", "News"), "say which contacts"),
+        ((), "choose the contacts: give one of --list, --filter and --all"),
+        (("--all", "--list", "News"), "choose the contacts"),
         (("--filter", "{"), "--filter is not JSON"),
     ],
 )
@@ -115,6 +115,7 @@ def test_lists_tags_fields_and_figures_are_shown(data: Path) -> None:
     assert ok(crm(data, "fields")).splitlines()[1].split() == ["Size", "choice", "S,", "L"]
     stats = ok(crm(data, "stats", "--days", "2"))
     assert stats.startswith("3 contacts\n")
+    assert stats.splitlines()[4].split()[1:] == ["3", "0", "3"]  # new, deleted and all; no node has counted them yet
     assert "Countries" in stats
 
 
@@ -138,6 +139,20 @@ def test_an_import_says_what_it_did(data: Path, tmp_path: Path) -> None:
     assert ok(crm(data, "lists")).splitlines()[1].split()[:3] == ["News", "static", "3"]
 
 
+def test_an_import_tells_what_it_does_not_read_and_can_be_told(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("Email,Wants no mail,SMS opt-out\ndan@example.com,yes,1\n")
+    tried = imported(data, path, "--dry-run")
+    assert (tried.status, tried.err.count("note: ")) == (0, 1)
+    assert "'SMS opt-out'" in tried.err
+    done = imported(data, path, "--opted-out", "wants no mail", "--dates", "dmy", "--decimal", ",")
+    assert done.status == 0
+    out = tmp_path / "all.csv"
+    ok(crm(data, "export", "--all", "--full", "-o", str(out)))
+    assert [row["Opted Out At"] != "" for row in rows(out) if row["Email"] == "dan@example.com"] == [True]
+    assert imported(data, path, "--mapping", "Shop", "--decimal", ",").status == 2
+
+
 def test_an_import_whose_list_does_not_exist_leaves_nothing(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_text("Email,First Name,Last Name\nann@example.com,Anna,A\n")
@@ -151,7 +166,7 @@ def test_a_policy_that_does_not_exist_is_refused(data: Path, tmp_path: Path) -> 
     path = tmp_path / "new.csv"
     path.write_text("Email\n")
     done = imported(data, path, "--policy", "fields=guess")
-    assert (done.status, "'fields=guess' is none of match=email|external_id;" in done.err) == (2, True)
+    assert (done.status, "'fields=guess' is not one of match=email|external_id;" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["all.csv", "all.xlsx", "all.vcf"])

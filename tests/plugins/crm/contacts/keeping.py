@@ -20,7 +20,7 @@ async def contact(who: User, id: str) -> dict[str, Any]:
 
 
 async def found(who: User, query: str, **fields: Any) -> list[str]:
-    """The e-mail addresses of those who are found, or else their last names."""
+    """The email addresses of those who are found, or else their last names."""
     page = await who.call("crm.contacts.search", query=query, **fields)
     return [each.get("email", each.get("last_name", "")) for each in page["contacts"]]
 

@@ -1,11 +1,14 @@
-"""Fields that an organisation defines for its contacts."""
+"""Fields that an organization defines for its contacts."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from chatnode_crm.contacts import fields as custom_fields
+from chatnode_crm.contacts.writing import create_many, update_many
 
+from chatnode.api import Transaction
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused
 from tests.plugins.crm.contacts.keeping import ADA, Listener, catch_up, contact, created, upserted
@@ -46,7 +49,8 @@ async def test_texts_are_cleaned_as_those_of_other_fields(mara: User, given: str
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("size", "many"), ("size", True), ("size", 1e300), ("size", [1]), ("birthday", "10.12.1815"),
+        ("size", "many"), ("size", True), ("size", 1e300), ("size", [1]), ("size", "9" * 5_000),
+        ("size", "9" * 5_000 + ".5"), ("birthday", "10.12.1815"),
         ("birthday", "1815-02-30"), ("birthday", 7), ("vip", "perhaps"), ("plan", "Silver"), ("plan", 1),
         ("nickname", {"a": 1}), ("nickname", "x" * 10_001), ("nickname", "a\0b"), ("unknown", "x"),
     ],
@@ -109,6 +113,33 @@ async def test_a_deleted_field_leaves_nothing(node: Node, mara: User) -> None:
     assert "Enchantress" not in custom
     with refused("not_found", "field"):
         await mara.call("crm.fields.delete", field="unknown")
+
+
+async def test_values_of_a_field_that_is_deleted_before_they_are_written_are_left_out(node: Node, mara: User) -> None:
+    """As an import does that was planned before."""
+    ada = await created(mara, **ADA)
+    nickname = (await node.core.db.read(custom_fields.by_name))["nickname"].key
+    await mara.call("crm.fields.delete", field="nickname")
+    await catch_up(node)  # the upkeep has removed its values
+    values = {"custom": {str(nickname): "The Enchantress"}}
+
+    def write(tx: Transaction) -> list[int]:
+        create_many(tx, [{"external_id": "1", **values}], source="import", actor=None)
+        return update_many(tx, [(int(ada["id"][:12], 16), values)], actor=None)
+
+    assert await node.core.db.write(write) == []
+    found = await node.core.db.read(lambda reader: reader.execute("SELECT custom FROM crm_contacts").fetchall())
+    assert found == [(None,), (None,)]
+
+
+async def test_a_merge_that_is_undone_brings_no_values_of_deleted_fields_back(node: Node, mara: User) -> None:
+    kept = await created(mara, **ADA)
+    other = await created(mara, email="bob@example.org", custom={"nickname": "The Enchantress"})
+    merge = (await mara.call("crm.contacts.merge", contact=kept["id"], other=other["id"]))["merge"]
+    await mara.call("crm.fields.delete", field="nickname")
+    await mara.call("crm.contacts.unmerge", merge=merge)
+    found = await node.core.db.read(lambda reader: reader.execute("SELECT custom FROM crm_contacts").fetchall())
+    assert "Enchantress" not in str(found[-1])
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import pytest
 from chatnode_crm.contacts import finding
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.membership import add_many
-from chatnode_crm.tags.changing import find_or_make_tag
 from chatnode_crm.tags.tagging import tag_many
 
 from chatnode.api import Transaction
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused
 from tests.plugins.crm.contacts.keeping import ADA, created
+from tests.plugins.crm.making import tag_called
 
 
 async def test_notes_are_added_read_and_deleted(mara: User, vic: User) -> None:
@@ -90,7 +90,7 @@ async def test_the_timeline_has_lists_and_tags(node: Node, mara: User) -> None:
         key = finding.by_id(tx, ada["id"]).key
         add_many(tx, make_list(tx, "News", kind="static", actor=mara.key).key, [key], actor=mara.key)
         for name in ("VIP", "Lead"):
-            tag_many(tx, find_or_make_tag(tx, name, actor=mara.key).key, [key], actor=mara.key)
+            tag_many(tx, tag_called(tx, name, mara.key), [key], actor=mara.key)
 
     await node.core.db.write(write)
     entries = (await mara.call("crm.contacts.timeline", contact=ada["id"]))["entries"]

@@ -82,3 +82,25 @@ async def test_it_takes_both_permissions(node: Node) -> None:
     adder = await User.new(node, "adder", role="adder")
     with refused("forbidden"):
         await upserted(adder, ADA)
+
+
+async def test_another_system_that_does_not_know_of_it_does_not_undo_opting_out(mara: User) -> None:
+    ada = await created(mara, **ADA)
+    assert await upserted(mara, {"email": "ada@example.org", "opted_out": True}) == ["updated"]
+    stale = {"email": "ada@example.org", "opted_out": False, "city": "Rome"}
+    assert await upserted(mara, stale) == ["updated"]
+    assert "opted_out_at" in await contact(mara, ada["id"])
+    await mara.call("crm.contacts.upsert", contacts=[stale], consent="overwrite")
+    assert "opted_out_at" not in await contact(mara, ada["id"])
+
+
+async def test_a_nightly_sync_brings_no_erased_contact_back(mara: User) -> None:
+    ada = await created(mara, **ADA)
+    await mara.call("crm.contacts.erase", contact=ada["id"], confirm=ada["id"])
+    await created(mara, external_id="1")
+    rows = [{"email": "Ada@Example.org"}, {"email": "ada@example.org", "external_id": "1"}, {"email": "b@example.org"}]
+    reply = (await mara.call("crm.contacts.upsert", contacts=rows))["rows"]
+    assert [each["verdict"] for each in reply] == ["invalid", "invalid", "created"]
+    assert reply[0]["faults"][0]["code"] == "suppressed"
+    await created(mara, **ADA)  # by hand
+    assert await upserted(mara, {"email": "ada@example.org", "city": "Rome"}) == ["updated"]

@@ -11,12 +11,12 @@ from chatnode_crm.contacts.values import Rules, check
 from chatnode_crm.contacts.writing import create_many
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.membership import add_many
-from chatnode_crm.tags.changing import find_or_make_tag
 from chatnode_crm.tags.tagging import tag_many
 
 from chatnode.api import Transaction
 from chatnode.node import Node
 from chatnode.testing import User, run_work
+from tests.plugins.crm.making import tag_called
 
 
 def contact(**fields: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ async def add(node: Node, *contacts: dict[str, Any], lists: str = "", tags: str 
         for name in filter(None, lists.split(",")):
             add_many(tx, make_list(tx, name, kind="static", actor=None).key, keys, actor=None)
         for name in filter(None, tags.split(",")):
-            tag_many(tx, find_or_make_tag(tx, name, actor=None).key, keys, actor=None)
+            tag_many(tx, tag_called(tx, name), keys, actor=None)
         return keys
 
     return await node.core.db.write(write)

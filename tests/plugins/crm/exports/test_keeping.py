@@ -12,12 +12,11 @@ from chatnode_crm.exports.keys import PART, KeySet
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatnode.api import DAY_MS
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.exports.making import add, contact, export, path_of, rows_of
-
-DAY_MS = 86_400_000
 
 
 @pytest.fixture

@@ -108,6 +108,24 @@ def test_the_days_of_1900(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("number", "form", "since_1904", "shown"),
+    [
+        (2958465, "yyyy-mm-dd", True, "2958465"), (2957003, "yyyy-mm-dd", True, "9999-12-31"),
+        (2958465.999999, "yyyy-mm-dd hh:mm", False, "2958465.999999"),
+    ],
+)  # fmt: skip
+def test_days_beyond_the_calendar_are_read_as_numbers(
+    number: float, form: str, since_1904: bool, shown: str, tmp_path: Path
+) -> None:
+    def write(book: xlsxwriter.Workbook) -> None:
+        page = book.add_worksheet()
+        page.write(0, 0, "value")
+        page.write(1, 0, number, book.add_format({"num_format": form}))
+
+    assert read(tmp_path, workbook(write, date_1904=since_1904)).values == [[shown]]
+
+
 def test_formulas_have_their_stored_value_and_errors_are_faults(tmp_path: Path) -> None:
     def write(book: xlsxwriter.Workbook) -> None:
         page = book.add_worksheet()

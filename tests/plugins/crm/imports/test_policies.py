@@ -13,16 +13,15 @@ import trio
 from chatnode_crm.contacts.writing import create_many
 from chatnode_crm.imports import options
 from chatnode_crm.imports.applying import ApplySetup, apply_rows
-from chatnode_crm.imports.deciding import Claims
+from chatnode_crm.imports.deciding import Claims, key_of
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
+from chatnode_crm.imports.list_warnings import passed_over
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.imports.passing import passed_over
 from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow
 from chatnode_crm.imports.undoing import UndoSetup, undo_some
 from chatnode_crm.lists.changing import archive_list, make_list
 from chatnode_crm.lists.membership import add_many
 from chatnode_crm.naming import name_key
-from chatnode_crm.tags.changing import find_or_make_tag
 from chatnode_crm.tags.tagging import tag_many
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,6 +30,7 @@ from chatnode.config import Config
 from chatnode.node import open_node
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.transaction import Transaction
+from tests.plugins.crm.making import tag_called
 from tests.quick import examples
 
 EMAILS = [f"{name}@example.com" for name in "abcdef"]
@@ -83,13 +83,13 @@ def cases() -> st.SearchStrategy[Case]:
 
 
 def staged(case: Case) -> list[StagedRow]:
-    match = "email_key" if case.policies.match == "email" else "external_id"
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     rows: list[StagedRow] = []
     for number, (given_values, tags, lists) in enumerate(case.rows, 1):
-        key = given_values[match]
+        key = key_of(given_values, case.policies)
         letter = "i" if key is None else DUPLICATE if key in seen else READY
-        seen.add(key)
+        if letter == READY:
+            seen |= {(name, value) for name in ("email_key", "external_id") if (value := given_values[name])}
         rows.append(StagedRow(number + 1, [], given_values, tags, [], letter, number, lists))
     return rows
 
@@ -102,11 +102,11 @@ def prepare(tx: Transaction, case: Case) -> ApplySetup:
         new = {**contact, **names, "opted_out_at": 5 if contact.get("opted_out") else None}
         new.pop("opted_out", None)
         keys: list[int] = []
-        if contact["email"] is not None:
+        if contact["email"] is not None or contact["external_id"] is not None:
             tx.attempt(lambda new=new, keys=keys: keys.extend(create_many(tx, [new], source="manual", actor=None)))
         add_many(tx, listed.key, keys if on_list else [], actor=None)
         for tag in tags:
-            tag_many(tx, find_or_make_tag(tx, tag, actor=None).key, keys, actor=None)
+            tag_many(tx, tag_called(tx, tag), keys, actor=None)
     tags = {name_key(tag): tag for tag in case.tags}
     return ApplySetup(1, case.policies, listed.key if case.listed else None, tags, None, 0)
 

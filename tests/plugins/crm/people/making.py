@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from chatnode_crm.contacts.finding import by_id
@@ -12,6 +11,7 @@ from chatnode_crm.contacts.writing import create_many
 from chatnode.api import Transaction
 from chatnode.node import Node
 from chatnode.testing import User
+from tests.plugins.sql import rows
 
 
 async def contact(node: Node, email: str | None = None, *, source: str = "manual", **fields: Any) -> str:
@@ -38,10 +38,6 @@ async def of_account(node: Node, who: User, by: User, **fields: Any) -> str:
     id = await contact(node, f"{who.handle}@example.org", **fields)
     await by.call("crm.identities.add", contact=id, kind="chat", external_id=who.handle, verified=True)
     return id
-
-
-async def rows(node: Node, sql: str, *values: object) -> Sequence[tuple[Any, ...]]:
-    return await node.core.db.read(lambda reader: reader.execute(sql, values).fetchall())
 
 
 async def count(node: Node, sql: str, *values: object) -> int:

@@ -7,7 +7,8 @@ import pytest
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured, run_work
-from tests.plugins.crm.people.making import contact, count, of_account, rows
+from tests.plugins.crm.people.making import contact, count, of_account
+from tests.plugins.sql import rows
 
 FOUND = "SELECT first_name, last_name, source FROM crm_contacts ORDER BY key"
 

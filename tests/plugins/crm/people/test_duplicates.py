@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
-from chatnode_crm.people import similar
+from chatnode_crm.people import duplicates, similar
+from chatnode_crm.people.pairs import suggest_many
 from chatnode_crm.people.similar import NEAREST, alike_within, blocks_of
 
+from chatnode.api import Transaction, write_cursor
 from chatnode.node import Node
-from chatnode.testing import User, run_work
+from chatnode.testing import User, refused, run_work
 from tests.plugins.crm.people.making import contact, count
 
 
@@ -51,6 +56,17 @@ async def test_a_number_of_very_many_says_nothing(node: Node, mara: User) -> Non
     assert await found(node, mara) == []
 
 
+async def test_a_number_of_very_many_says_nothing_on_both_sides_of_a_page(
+    node: Node, mara: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "_NEAR", 15)
+    for number in range(10):
+        await contact(node, f"few{number}@example.org", phone=f"+3361111110{number}")
+    for number in range(11):
+        await contact(node, f"many{number}@example.org", phone="+33612345678")
+    assert await found(node, mara) == []
+
+
 async def test_pages_of_suggestions(node: Node, mara: User) -> None:
     for number in range(5):
         await contact(node, f"{number}@example.org", phone="+33612345678")
@@ -60,15 +76,39 @@ async def test_pages_of_suggestions(node: Node, mara: User) -> None:
     assert (len(first["duplicates"]), len(rest["duplicates"]), "next" in rest) == (3, 1, False)
 
 
+async def test_a_number_beyond_those_of_the_database_is_no_cursor(mara: User) -> None:
+    with refused("invalid", "after"):
+        await mara.call("crm.duplicates.list", after=write_cursor(100, 2**63, 1))
+
+
 async def test_names_on_both_sides_of_a_page_are_compared(
     node: Node, mara: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chatnode_crm.people import duplicates
-
     monkeypatch.setattr(duplicates, "_NEAR", 2)
     for number in range(6):
         await contact(node, f"{number}@example.org", first_name="Ada", last_name="Lovelace")
     assert len(await found(node, mara)) == 15
+
+
+async def test_names_on_both_sides_of_an_interruption_are_compared(
+    node: Node, mara: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "_NEAR", 2)
+    for country in ("France", "Italy", "Norway", "Poland", "Spain", "Sweden"):  # so that they meet in one block alone
+        await contact(node, f"{country}@example.org", first_name="Ada", last_name="Lovelace", country=country)
+    pages = 0
+
+    def suggest_until_interrupted(tx: Transaction, pairs: Sequence[Any]) -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            raise RuntimeError("interrupted")
+        suggest_many(tx, pairs)
+
+    monkeypatch.setattr(duplicates, "suggest_many", suggest_until_interrupted)
+    work = await run_work(node, (await mara.call("crm.duplicates.find"))["work"], ahead_seconds=60)
+    assert work["status"] == "done"
+    assert len((await mara.call("crm.duplicates.list"))["duplicates"]) == 15
 
 
 def test_the_work_grows_with_the_number_of_names_and_not_its_square(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import chatnode_crm
 import pytest
+from chatnode_crm.people import journal
 from chatnode_crm.people.suppression import is_suppressed_many
 
 from chatnode.config import Config
@@ -18,7 +19,9 @@ from chatnode.storage.engine.stored_files import Lister
 from chatnode.storage.upkeep import backups
 from chatnode.storage.upkeep.restoring import restore
 from chatnode.testing import User, configured, refused, run_work
-from tests.plugins.crm.people.making import contact, count, key_of, of_account, rows
+from tests.plugins.crm.imports.importing import begun, finished
+from tests.plugins.crm.people.making import contact, count, key_of, of_account
+from tests.plugins.sql import rows
 
 
 def find(name: str) -> Lister | None:
@@ -66,6 +69,18 @@ async def test_no_table_says_anything_of_an_erased_contact(node: Node, mara: Use
         assert await count(node, f"SELECT count(*) FROM {table} WHERE contact = ?", key) == 0
     with refused("not_found", "contact"):
         await mara.call("crm.contacts.get", contact=ada)
+
+
+async def test_filters_that_name_the_address_match_the_same_contacts_without_it(node: Node, mara: User) -> None:
+    ada, bob = await contact(node, "zuleika@example.org"), await contact(node, "bob@example.org")
+    filter = {"email": {"_nin": ["Zuleika@Example.org", "eve@example.org"]}}
+    made = (await mara.call("crm.segments.create", name="Others", filter=filter))["list"]["id"]
+    await erase(mara, ada)
+    assert await everything(node, "zuleika") == []
+    shown = (await mara.call("crm.segments.get", list=made))["list"]
+    assert shown["filter"] == {"email": {"_nin": ["erased", "eve@example.org"]}}
+    found = (await mara.call("crm.lists.members", list=made))["members"]
+    assert [each["contact"]["id"] for each in found] == [bob]
 
 
 async def test_the_e_mails_are_suppressed_and_nobody_can_read_them(node: Node, mara: User) -> None:
@@ -121,6 +136,25 @@ async def test_everything_stored_about_a_contact(node: Node, mara: User, vic: Us
     assert "crm.contacts.report" in str(await node.call("audit.list"))
 
 
+async def test_the_report_has_what_merges_and_imports_keep(node: Node, mara: User, ann: User) -> None:
+    text = "Email,First Name,Last Name,City,Salary\nann@example.org,Ann,A,Rome,90000\nbob@example.org,Bob,B,Oslo,1\n"
+    ada = await of_account(node, ann, mara, first_name="Ann", last_name="A", city="Paris")
+    id = await begun(mara, text)
+    await finished(node, mara, "start", id)
+    other = await contact(node, "a@engines.example", city="London", phone="+33612345678")
+    twin = await contact(node, "twin@example.org", phone="+33612345678")
+    await run_work(node, (await mara.call("crm.duplicates.find"))["work"])
+    await mara.call("crm.contacts.merge", contact=ada, other=other, take=["email"])
+    await mara.call("crm.contacts.opt_out", contact=ada)
+    report = await mara.call("crm.contacts.report", contact=ada)
+    [merge] = report["merges"]
+    assert (merge["contact"], merge["email"], merge["city"]) == (other, "a@engines.example", "London")
+    [row] = report["imported"]
+    assert (row["import"], row["line"], ["Salary", "90000"] in row["cells"]) == (id, 2, True)
+    assert [each["before"] for each in report["replaced"]] == [{"city": "Paris"}]
+    assert [each["contact"] for each in report["duplicates"]] == [twin]
+
+
 async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:
     """The backup is older than the erasure: the contact is back for no moment in which the node serves."""
     data, copy = tmp_path / "data", tmp_path / "backup"
@@ -139,20 +173,28 @@ async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:
         assert await count(node, "SELECT count(*) FROM crm_people_state WHERE name = 'restored'") == 0
 
 
+async def test_many_erasures_are_all_on_disk_at_once(node: Node, mara: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_MOST", 2)
+    ids = [await contact(node, f"{number}@example.org") for number in range(5)]
+    for other in ids[1:]:
+        await mara.call("crm.contacts.merge", contact=ids[0], other=other)
+    await mara.call("crm.contacts.erase", contact=ids[0], confirm=ids[0])
+    directory = node.plugins.loaded["crm"].context.directory
+    assert {each.contact for each in journal.read_all(directory)} == set(ids)
+
+
 @pytest.mark.parametrize("torn", [b'{"contact": "12', b"\n", b""])
 async def test_a_torn_line_of_the_journal_harms_nothing(tmp_path: Path, torn: bytes) -> None:
-    from chatnode_crm.people.journal import read_all
-
     data = tmp_path / "data"
     async with open_node(data, Config(), only=[chatnode_crm]) as node:
         mara = await User.new(node, "mara", role="contacts_manager")
         ids = [await contact(node, f"{number}@example.org") for number in range(2)]
         await erase(mara, ids[0])
-        journal = next(data.rglob("erased.jsonl"))
-        with journal.open("ab") as file:
+        path = next(data.rglob("erased.jsonl"))
+        with path.open("ab") as file:
             file.write(torn)
         await erase(mara, ids[1])
-        assert [each.contact for each in read_all(journal.parent)] == ids
+        assert [each.contact for each in journal.read_all(path.parent)] == ids
 
 
 @pytest.mark.parametrize("config", [configured(plugins={"crm": {"bulk_contacts": 1}})])

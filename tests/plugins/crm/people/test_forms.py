@@ -12,7 +12,8 @@ import pytest
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import Answer, User, configured, fetch, refused
-from tests.plugins.crm.people.making import contact, count, rows
+from tests.plugins.crm.people.making import contact, count
+from tests.plugins.sql import rows
 
 HTML = {"Accept": "text/html"}
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -78,18 +79,31 @@ async def test_a_visitor_becomes_a_contact(node: Node, visitor: Visitor) -> None
 async def test_what_is_known_stays_and_only_what_is_empty_is_filled(node: Node, visitor: Visitor) -> None:
     await contact(node, "ada@example.org", first_name="Augusta", phone="+33698765432")
     await visitor.opens()
-    known = await visitor.sends(email="ADA@example.org", name="Ada Lovelace", company="Engines", phone="+33612345678")
+    sent = {"name": "Augusta Lovelace", "company": "Engines", "phone": "+33612345678"}
+    known = await visitor.sends(email="ADA@example.org", **sent)
     new = await visitor.sends(email="eva@example.org", name="Eva")
     assert (known.status, known.text) == (new.status, new.text)  # nobody learns who is known
     found = "SELECT first_name, last_name, company, phone_key FROM crm_contacts WHERE email_key = 'ada@example.org'"
     assert await rows(node, found) == [("Augusta", "Lovelace", "Engines", "+33698765432")]
 
 
+@pytest.mark.parametrize(
+    ("first_name", "last_name"), [("Ada", None), (None, "Lovelace"), ("Ada", "Lovelace"), ("Bob", "Lovelace")]
+)
+async def test_a_contact_never_gets_half_of_another_name(
+    node: Node, visitor: Visitor, first_name: str | None, last_name: str | None
+) -> None:
+    await contact(node, "ada@example.org", first_name=first_name, last_name=last_name)
+    await visitor.opens()
+    await visitor.sends(email="ada@example.org", name="Bob Smith")
+    assert await rows(node, "SELECT first_name, last_name FROM crm_contacts") == [(first_name, last_name)]
+
+
 async def test_bad_input_shows_the_form_again_with_what_was_sent(node: Node, visitor: Visitor) -> None:
     await visitor.opens()
     answer = await visitor.sends(email="no address", name="  ", company='"><script>alert(1)</script>', consent="")
     assert answer.status == 400
-    for words in ("not a valid e-mail", "fill in this field", "confirm this", "no address", "&lt;script&gt;"):
+    for words in ("not a valid email", "fill in this field", "confirm this", "no address", "&lt;script&gt;"):
         assert words in answer.text
     assert "<script>" not in answer.text
     assert visitor.token in answer.text  # and it need not wait again
@@ -154,7 +168,11 @@ async def test_a_text_that_has_changed_is_agreed_to_again(
     assert changed["consent_version"] == 2
     answer = await visitor.sends(**sent)
     assert (answer.status, "I agree to more." in answer.text) == (400, True)
-    await visitor.sends(**{**sent, "consent": "2"})
+    assert " checked" not in answer.text  # nobody agrees by sending the form again
+    answer = await visitor.sends(email="no address", name="Ada", consent="2")
+    assert " checked" in answer.text
+    for _ in range(2):
+        await visitor.sends(**{**sent, "consent": "2"})
     assert [row[0] for row in await rows(node, "SELECT version FROM crm_consents ORDER BY key")] == [1, 2]
 
 
@@ -219,6 +237,7 @@ FORM = "application/x-www-form-urlencoded"
     ("kind", "body", "origin", "status"),
     [
         (FORM, b"email=a%40b.org&opened=" + b"1" * 5_000 + b".x", None, 400),
+        (FORM, b"email=a%40b.org&email=c%40d.org", None, 400),
         (FORM, b"email=a%40b.org", "http://[", 403),
         (FORM, b"email=a%40b.org", "http://[::1", 403),
         ("application/json", b'{"\\ud800": 5}', None, 400),

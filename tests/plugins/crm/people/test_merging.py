@@ -10,7 +10,8 @@ from typing import Any
 from chatnode.api import steps_in
 from chatnode.node import Node
 from chatnode.testing import User, refused
-from tests.plugins.crm.people.making import contact, count, events_since, head, key_of, rows
+from tests.plugins.crm.people.making import contact, count, events_since, head, key_of
+from tests.plugins.sql import rows
 
 
 async def field(node: Node, id: str, name: str) -> object:

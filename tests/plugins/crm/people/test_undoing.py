@@ -10,7 +10,7 @@ import attrs
 import chatnode_crm
 import orjson
 import trio
-from chatnode_crm.contacts import checking
+from chatnode_crm.contacts import checking, fields
 from chatnode_crm.contacts.finding import rows
 from chatnode_crm.contacts.writing import create_many
 from chatnode_crm.lists.changing import make_list
@@ -101,6 +101,8 @@ async def play(people: list[Someone], merges: list[tuple[int, int, set[str], set
 def _begin(tx: Transaction, people: list[Someone]) -> list[int]:
     lists = [make_list(tx, f"list {place}", kind="static", actor=None).key for place in range(3)]
     tags = [make_tag(tx, f"tag {place}", actor=None).key for place in range(3)]
+    for name in ("one", "two", "three"):
+        fields.define(tx, name, "text", (), None, 0)
     keys = create_many(tx, [_values(each, place) for place, each in enumerate(people)], source="api", actor=None)
     for key, each in zip(keys, people, strict=True):
         for place in each.lists:
@@ -147,7 +149,7 @@ def _merge(tx: Transaction, keys: list[int], each: tuple[int, int, set[str], set
 
 def _state(reader: Any, keys: list[int]) -> Any:
     """All that is stored, but for when it changed last."""
-    shown = [snapshots.take(reader, key) for key in keys]
+    shown = [snapshots.snapshot_contact(reader, key) for key in keys]
     for each in shown:
         for row in each[snapshots.CONTACTS]:
             for name in ("version", "updated_at", "updated_by"):

@@ -11,13 +11,13 @@ from chatnode_crm.contacts.subjects import unpack
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.finding import find_list
 from chatnode_crm.lists.membership import add_many, remove_many
-from chatnode_crm.tags.changing import find_or_make_tag
 from chatnode_crm.tags.tagging import tag_many, untag_many
 
 from chatnode.model.ids import new_id
 from chatnode.node import Node
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.testing import User, run_work
+from tests.plugins.crm.making import tag_called
 
 
 @attrs.define
@@ -36,7 +36,7 @@ class Book:
         def write(tx: Transaction) -> int:
             (key,) = writing.create_many(tx, [{"first_name": name, **values}], source="manual", actor=None)
             for tag in tags:
-                tag_many(tx, find_or_make_tag(tx, tag, actor=None).key, [key], actor=None)
+                tag_many(tx, tag_called(tx, tag), [key], actor=None)
             for each in lists:
                 add_many(tx, find_list(tx, each).key, [key], actor=None)
             return key
@@ -48,15 +48,11 @@ class Book:
 
     async def tag(self, tag: str, *names: str) -> None:
         keys = [self.keys[name] for name in names]
-        await self.node.core.db.write(
-            lambda tx: tag_many(tx, find_or_make_tag(tx, tag, actor=None).key, keys, actor=None)
-        )
+        await self.node.core.db.write(lambda tx: tag_many(tx, tag_called(tx, tag), keys, actor=None))
 
     async def untag(self, tag: str, *names: str) -> None:
         keys = [self.keys[name] for name in names]
-        await self.node.core.db.write(
-            lambda tx: untag_many(tx, find_or_make_tag(tx, tag, actor=None).key, keys, actor=None)
-        )
+        await self.node.core.db.write(lambda tx: untag_many(tx, tag_called(tx, tag), keys, actor=None))
 
     async def list(self, name: str, *names: str) -> None:
         """Make a static list with these contacts on it."""

@@ -78,7 +78,7 @@ async def test_a_list_is_checked_again_only_after_something_happened(mara: User,
     assert await book.an_hour_passes() is None
     assert await book.members("French") == {"Ada", "Bea"}
     await book.change("Cy", city="Nice")
-    assert await book.an_hour_passes() == "1 different of 1 dynamic lists"
+    assert await book.an_hour_passes() == "1 different of 1 dynamic list"
     assert await book.members("French") == {"Bea"}
 
 
@@ -86,7 +86,7 @@ async def test_a_list_is_checked_once_a_day_in_any_case(mara: User, book: Book) 
     await book.finish(await mara.call("crm.segments.create", name="French", filter={"country": {"_eq": "France"}}))
     await book.sql("UPDATE crm_contacts SET country = 'Peru' WHERE first_name = 'Ada'")
     await book.sql("UPDATE crm_segments SET checked_at = checked_at - ?", DAY_MS + 1000)
-    assert await book.an_hour_passes() == "1 different of 1 dynamic lists"
+    assert await book.an_hour_passes() == "1 different of 1 dynamic list"
 
 
 async def test_time_passes_for_filters_that_are_relative_to_it(mara: User, book: Book) -> None:
@@ -110,7 +110,7 @@ async def test_an_archived_list_stays_as_it_is(mara: User, book: Book) -> None:
     assert await matching(mara, {"lists": {"_has_any": ["French"]}}) == {"Ada", "Bea"}
     await mara.call("crm.lists.restore", list="French")
     assert await matching(mara, {"lists": {"_has_any": ["French"]}}) == {"Bea"}
-    assert await book.an_hour_passes() == "1 different of 1 dynamic lists"
+    assert await book.an_hour_passes() == "1 different of 1 dynamic list"
 
 
 async def test_more_than_one_page_of_differences(mara: User, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ async def test_a_dynamic_list_follows_its_filter(mara: User, book: Book) -> None
     await book.change("Ada", country="Spain")
     await book.add("Eve", country="France")
     await book.delete("Bea")
-    assert await book.an_hour_passes() == "1 different of 1 dynamic lists"
+    assert await book.an_hour_passes() == "1 different of 1 dynamic list"
     assert await book.members("French") == {"Eve"}
     assert await book.events("French") == [
         ("entered", "Ada"), ("entered", "Bea"), ("left", "Ada"), ("entered", "Eve"),
@@ -87,7 +87,7 @@ async def test_a_filter_that_names_what_was_deleted_is_broken(mara: User, book: 
     with refused("invalid", "filter.lists._has_any.0") as caught:
         await names(mara, {"lists": {"_has_any": ["Important"]}})
     assert "Important" in caught.value.message
-    assert await book.an_hour_passes() == "1 broken of 1 dynamic lists"
+    assert await book.an_hour_passes() == "1 broken of 1 dynamic list"
     assert await book.members("Important") == {"Cy", "Dan"}
 
 
@@ -118,7 +118,7 @@ async def test_contacts_by_their_last_message(mara: User, kim: User, vic: User, 
     await book.finish(made)
     await kim.says(await kim.direct(mara), "hello")
     assert await names(mara, talked) == ["Ada"]
-    assert await book.an_hour_passes() == "1 different of 1 dynamic lists"
+    assert await book.an_hour_passes() == "1 different of 1 dynamic list"
     await book.sql("UPDATE messages SET at = at - 7200000")
     assert await names(mara, talked) == []
 

@@ -103,7 +103,7 @@ async def test_a_selection_that_names_what_was_deleted_is_refused(mara: User, ch
         ({"ids": ["0" * 32]}, ".ids.0", "no such contact"),
         ({"in_list": "Nobody"}, ".in_list", "contacts.in_list names no list: 'Nobody'"),
         ({"in_lists": ["Guests", "Nobody"]}, ".in_lists.1", "contacts.in_lists.1 names no list"),
-        ({"in_lists": ["Guests"], "at_least": 2}, ".at_least", "names 1 lists"),
+        ({"in_lists": ["Guests"], "at_least": 2}, ".at_least", "names 1 list"),
         ({"in_list": "Guests", "at_least": 1}, ".at_least", "names 0 lists"),
         ({"filter": {"_and": [{"country": 3}]}}, ".filter._and.0.country", "contacts.filter._and.0.country must be"),
         ({"filter": {"tags": {"_has_any": ["x"]}}}, ".filter.tags._has_any.0", "names no tag: 'x'"),

@@ -18,15 +18,15 @@ async def sizes(node: Node) -> list[tuple[int, int]]:
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        ("UPDATE crm_lists SET members = 7", "1 lists count more or fewer contacts than they have"),
-        ("UPDATE crm_tags SET contacts = 0", "1 tags count more or fewer contacts than they have"),
+        ("UPDATE crm_lists SET members = 7", "wrong number of contacts in 1 list"),
+        ("UPDATE crm_tags SET contacts = 0", "wrong number of contacts in 1 tag"),
         (
             "INSERT INTO crm_members (list, contact, added_at) SELECT key, 999, 0 FROM crm_lists",
-            "1 rows of crm_members are of a contact or a list that does not exist",
+            "no contact or list for 1 row of crm_members",
         ),
         (
             "INSERT INTO crm_taggings (tag, contact, created_at) SELECT 999, key, 0 FROM crm_contacts LIMIT 1",
-            "1 rows of crm_taggings are of a contact or a tag that does not exist",
+            "no contact or tag for 1 row of crm_taggings",
         ),
     ],
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.api import now_ms, rfc3339
+from chatnode.api import DAY_MS, now_ms, rfc3339
 from chatnode.node import Node
 from chatnode.testing import User, catch_up, refused
-from tests.plugins.crm.making import DAY_MS, delete_contacts, make_contacts, set_back
+from tests.plugins.crm.making import delete_contacts, make_contacts, set_back
 
 
 def date(days_ago: int = 0) -> str:
@@ -42,6 +42,16 @@ async def test_growth_day_by_day(node: Node, vic: User) -> None:
         (date(3), 0, 0, 0, 0),
     ]
     assert await growth(node, vic, 1) == [(date(0), 1, 0, 1, 3)]
+
+
+async def test_what_is_not_counted_yet_is_there_once(node: Node, vic: User) -> None:
+    ids = await make_contacts(node, "ada", "bob")
+    await catch_up(node)
+    more = await make_contacts(node, "cay", "dan")
+    await delete_contacts(node, ids["ada"], more["cay"])
+    late = (await vic.does("crm.statistics.growth", days=1))["days"]
+    assert tuple(late[0].values()) == (date(0), 4, 2, 4, 2)
+    assert await growth(node, vic, 1) == [(date(0), 4, 2, 4, 2)]
 
 
 async def test_what_is_deleted_does_not_change_the_past(node: Node, vic: User) -> None:

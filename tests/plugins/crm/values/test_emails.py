@@ -1,11 +1,13 @@
-"""E-mail addresses: the quick way and the library agree, and the same address has one key."""
+"""Email addresses: the quick way and the library agree, and the same address has one key."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import email_validator
 import pytest
 from chatnode_crm.contacts.values import email_key
-from chatnode_crm.contacts.values.emails import NotAnEmail, normalise_email
+from chatnode_crm.contacts.values.emails import NotAnEmail, normalize_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ ADDRESSES = st.one_of(
 
 def outcome(address: str) -> str | None:
     try:
-        return normalise_email(address)[1]
+        return normalize_email(address)[1]
     except NotAnEmail:
         return None
 
@@ -51,14 +53,22 @@ def test_what_is_recognised_quickly_is_what_the_library_finds(address: str) -> N
 
 
 def test_ordinary_addresses_do_not_need_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    normalise_email("first@example.com")
-    monkeypatch.setattr(email_validator, "validate_email", None)
+    asked, validate = list[str](), email_validator.validate_email
+
+    def recorded(address: str, **options: Any) -> Any:
+        asked.append(address)
+        return validate(address, **options)
+
+    monkeypatch.setattr(email_validator, "validate_email", recorded)
     for address in ("john.doe+news@mail.example.co.uk", "INFO@Example.com", "o'brien@x-y.org"):
-        normalise_email(address)
+        normalize_email(address)
+    assert asked == []
+    normalize_email("jürgen@example.com")
+    assert asked == ["jürgen@example.com"]
 
 
 def test_the_name_around_an_address_is_no_part_of_it() -> None:
-    assert normalise_email("Doe John <John@Doe.example>") == ("John@Doe.example", "John@doe.example")
+    assert normalize_email("Doe John <John@Doe.example>") == ("John@Doe.example", "John@doe.example")
 
 
 @pytest.mark.parametrize(

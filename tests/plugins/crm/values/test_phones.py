@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import phonenumbers
 import pytest
-from chatnode_crm.contacts.values.phones import _quick, normalise_phone, phone_key
+from chatnode_crm.contacts.values.phones import _quick, normalize_phone, phone_key
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -79,24 +79,24 @@ def test_ordinary_numbers_are_recognised_quickly(text: str, region: str | None) 
     ],
 )
 def test_numbers_are_read_as_people_write_them(text: str, region: str | None, shown: str, key: str) -> None:
-    phone = normalise_phone(text, region)
+    phone = normalize_phone(text, region)
     assert (phone.shown, phone.key, phone.problem) == (shown, key, None)
 
 
 @pytest.mark.parametrize("text", ["ask Jim", "3.36123E+10", "12", "06 12 34 56 78", "+999 123 456 789", "33612345678"])
 def test_what_is_no_number_is_kept_with_a_warning(text: str) -> None:
-    phone = normalise_phone(text, None)
+    phone = normalize_phone(text, None)
     assert (phone.shown, phone.key) == (text, None)
     assert phone.problem
 
 
 def test_a_number_of_a_spreadsheet_loses_its_decimals_even_if_it_is_not_valid() -> None:
-    assert normalise_phone("33612345678.0", None).shown == "33612345678"
+    assert normalize_phone("33612345678.0", None).shown == "33612345678"
 
 
 @given(st.one_of(numbers(), st.text(min_size=1)), st.one_of(st.none(), REGIONS))
 def test_what_is_shown_is_read_again_without_knowing_the_region(text: str, region: str | None) -> None:
-    phone = normalise_phone(text, region)
+    phone = normalize_phone(text, region)
     if phone.key is not None:
-        assert normalise_phone(phone.shown, None) == phone
+        assert normalize_phone(phone.shown, None) == phone
     assert phone_key(phone.shown, region) == phone.key

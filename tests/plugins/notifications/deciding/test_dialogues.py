@@ -16,12 +16,13 @@ from tests.plugins.notifications.telling import (
     idle,
     listed,
     register,
-    rows,
     tell,
     told,
     waiting,
+    why,
     write,
 )
+from tests.plugins.sql import change, rows
 
 
 def in_hours(hours: float) -> str:
@@ -110,6 +111,23 @@ async def test_groups_ring_where_there_is_a_device(node: Node, amy: User, ben: U
     await amy.says(group, "@ben it rains")
     await tell(node)
     assert await told(ben) == [("mention", "@ben it rains", 1)]
+
+
+async def test_mail_reaches_who_has_an_address(node: Node, amy: User, ben: User) -> None:
+    """To want mail is not enough."""
+    group = await amy.group(ben)
+    await ben.does("notifications.settings.set", mail="digest")
+    add = (
+        "INSERT OR REPLACE INTO notifications_mailboxes (person, address, state, added_at) "
+        "VALUES (?, 'ben@example.net', ?, 0)"
+    )
+    for state, outcome in ((None, "unreachable"), ("bounced", "unreachable"), ("active", "notified")):
+        if state is not None:
+            await write(node, add, ben.key, state)
+        message = await amy.says(group, "it rains")
+        await tell(node)
+        assert (await why(ben, message))[0] == outcome
+        assert len(await told(ben)) == (outcome == "notified")
 
 
 async def test_what_is_not_personal_does_not_ring_again_within_a_minute(node: Node, amy: User, ben: User) -> None:
@@ -291,7 +309,7 @@ async def test_old_messages_stay_in_the_inbox(node: Node, amy: User, ben: User) 
     """As after days in which the plugin did not run."""
     talk = await amy.direct(ben)
     await amy.says(talk, "an old one")
-    await write(node, "UPDATE messages SET at = at - 86400001")
+    await change(node, "UPDATE messages SET at = at - 86400001")
     await amy.says(talk, "a new one")
     await tell(node)
     assert await told(ben) == [("message", "a new one", 1)]
@@ -327,7 +345,9 @@ async def test_a_clock_that_was_ahead(node: Node, amy: User, ben: User) -> None:
     """What it stored is due now, not in years."""
     await amy.says(await amy.direct(ben), "hello")
     await decide(node)
-    await write(node, "UPDATE notifications_bundles SET due_at = due_at + 99999999999, made_at = made_at + 99999999999")
+    await change(
+        node, "UPDATE notifications_bundles SET due_at = due_at + 99999999999, made_at = made_at + 99999999999"
+    )
     await close_due(context(node))
     assert await told(ben) == [("message", "hello", 1)]
 

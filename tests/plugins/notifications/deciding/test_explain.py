@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from chatnode.node import Node
 from chatnode.testing import LiveUser, User, refused
-from tests.plugins.notifications.telling import register, tell, why, write
+from tests.plugins.notifications.telling import register, tell, why
+from tests.plugins.sql import change
 
 
 async def test_each_answer(node: Node, amy: User, bob: LiveUser) -> None:
@@ -50,7 +51,7 @@ async def test_what_became_of_it_on_each_device(node: Node, amy: User, ben: User
     await register(node, ben)
     message = await amy.says(await amy.direct(ben), "hello")
     await tell(node)
-    await write(node, "UPDATE notifications_deliveries SET state = 'failed', attempts = 9, error = 'no answer'")
+    await change(node, "UPDATE notifications_deliveries SET state = 'failed', attempts = 9, error = 'no answer'")
     found = await ben.call("notifications.explain", message=message)
     assert found["deliveries"] == [
         {"label": "phone", "transport": "ntfy", "state": "failed", "attempts": 9, "error": "no answer"}

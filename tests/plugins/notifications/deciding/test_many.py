@@ -15,7 +15,8 @@ from chatnode.api import Transaction, new_id
 from chatnode.config import Config
 from chatnode.node import Node, open_node
 from chatnode.testing import User, catch_up
-from tests.plugins.notifications.telling import context, decide, register, rows, tell, waiting
+from tests.plugins.notifications.telling import context, decide, register, tell, waiting
+from tests.plugins.sql import rows
 
 MANY = 1_200
 

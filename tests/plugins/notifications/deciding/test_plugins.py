@@ -8,12 +8,10 @@ from typing import Any
 import chatnode_notifications
 import pytest
 
-from chatnode.api import Context, Plugin, hookimpl, now_ms
+from chatnode.api import HOUR_MS, Context, Plugin, hookimpl, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.plugins.notifications.telling import tell, told, why
-
-HOUR_MS = 3_600_000
 
 
 class Censor:

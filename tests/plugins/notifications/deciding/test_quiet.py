@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from chatnode_notifications.deciding.quiet import quiet_until
 from chatnode_notifications.preferences.model import WEEKDAYS, QuietWindow
-from chatnode_notifications.preferences.zones import instant, zone_of
+from chatnode_notifications.preferences.zones import instant
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatnode.api import zone_of
 
 DAY = timedelta(days=1)
 STEP = 15 * 60

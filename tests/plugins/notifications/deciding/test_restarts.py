@@ -11,7 +11,8 @@ from chatnode_notifications.deciding.closing import close_due
 from chatnode.config import Config
 from chatnode.node import Node, open_node
 from chatnode.testing import User, catch_up
-from tests.plugins.notifications.telling import context, rows, tell, told, waiting
+from tests.plugins.notifications.telling import context, tell, told, waiting
+from tests.plugins.sql import rows
 
 
 async def test_decided_once_and_closed_once(tmp_path: Path, config: Config) -> None:

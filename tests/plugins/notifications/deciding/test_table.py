@@ -38,7 +38,7 @@ cases = st.builds(
     reason=st.sampled_from(list(LEVEL)),
     made_at=st.integers(NOW - HOUR, NOW + HOUR),
     takes_part=st.booleans(), may_see=st.booleans(), deleted=st.booleans(), own=st.booleans(), bot=st.booleans(),
-    deactivated=st.booleans(), blocked=st.booleans(), imported=st.booleans(),
+    can_act=st.booleans(), blocked=st.booleans(), imported=st.booleans(),
     notify=st.sampled_from(["all", "mentions", "none"]),
     muted_until=times, through_mute=st.booleans(), archived=st.booleans(), quieted=st.booleans(), held_until=times,
     paused_until=times, quiet_until=times, presence=st.sampled_from(["active", "idle", "away"]), read=st.booleans(),
@@ -47,7 +47,7 @@ cases = st.builds(
 likely = cases.map(
     # Most of what is drawn above ends at once. This reaches the last rows.
     lambda one: attrs.evolve(
-        one, takes_part=True, may_see=True, deleted=False, own=False, bot=False, deactivated=False, blocked=False,
+        one, takes_part=True, may_see=True, deleted=False, own=False, bot=False, can_act=True, blocked=False,
         imported=False, at=NOW, quieted=False,
     )
 )  # fmt: skip
@@ -58,7 +58,7 @@ def restated(one: Case) -> tuple[str, int] | int:
     personal = one.reason in ("mention", "reply", "thread", "direct")
     for row, true, ends in (
         (1, not one.takes_part or not one.may_see or one.deleted, "never"),
-        (2, one.own or one.bot or one.deactivated, "never"),
+        (2, one.own or one.bot or not one.can_act, "never"),
         (3, one.blocked, "never"),
         (4, one.imported or one.now - one.at > 24 * HOUR, "inbox"),
         (6, one.notify == "none", "inbox"),

@@ -20,6 +20,7 @@ from chatnode.node import Node
 from chatnode.testing import LiveUser, User, configured, fetch, refused
 from tests.plugins.notifications.alerting import Alerts, context_of, device_of, subscribe
 from tests.plugins.notifications.push_service import PushService, push_service
+from tests.plugins.notifications.telling import MINUTE, tell
 from tests.services.dialogue import token_of
 
 
@@ -222,6 +223,34 @@ async def test_a_mention_is_not_replaced_by_small_talk(
     assert sorted(receiver.read(push.body)["body"] for push in service.at("/ann")) == ["important", "small talk"]
 
 
+@pytest.mark.parametrize("settings", [{"settle_seconds": 0}])
+async def test_a_mention_waits_for_its_device_although_a_later_message_was_deleted(
+    node: Node, ann: User, bob: User, service: PushService, alerts: Alerts
+) -> None:
+    receiver, _ = await subscribe(ann, service.address("/ann"))
+    room = await bob.group(ann)
+    await bob.says(room, "@ann important")
+    small_talk = await bob.says(room, "small talk")
+    await tell(node, ahead_seconds=MINUTE)
+    await bob.call("messages.delete", message=small_talk)
+    await alerts.send()
+    (alert,) = [receiver.read(push.body) for push in service.at("/ann")]
+    assert (alert["body"], alert["count"], alert["kind"], alert["badge"]) == ("@ann important", 1, "mention", 1)
+
+
+async def test_the_badge_counts_what_the_list_shows(
+    node: Node, ann: User, bob: User, service: PushService, alerts: Alerts, talk: str
+) -> None:
+    receiver, _ = await subscribe(ann, service.address("/ann"))
+    eve = await User.new(node, "eve")
+    await alerts.of(await eve.says(await eve.group(ann), "spam"), ann)
+    await ann.call("people.block", person="eve")
+    await alerts.of(await bob.says(talk, "hello"), ann)
+    await alerts.send()
+    (alert,) = [receiver.read(push.body) for push in service.at("/ann")]
+    assert (alert["body"], alert["badge"]) == ("hello", 1)
+
+
 async def test_too_old_to_ring(ann: User, bob: User, service: PushService, alerts: Alerts, talk: str) -> None:
     await subscribe(ann, service.address("/ann"))
     await alerts.of(await bob.says(talk, "hello"), ann)
@@ -342,8 +371,9 @@ async def test_killed_between_sending_and_storing_it_is_sent_again_with_the_same
 
     with monkeypatch.context() as patch:
         patch.setattr(rows, "store_outcomes", kill)
-        with pytest.raises(Killed):
+        with pytest.raises(ExceptionGroup) as caught:
             await alerts.send()
+    assert caught.group_contains(Killed)
     assert [row[:2] for row in await alerts.rows()] == [("pending", 1)]
     alerts.clock.forward(seconds=55)
     assert await alerts.send() == 0

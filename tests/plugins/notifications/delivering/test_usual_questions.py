@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatnode.api import now_ms, rfc3339
+from chatnode.api import DAY_MS, now_ms, rfc3339
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.filters.test_plans import steps
@@ -14,7 +14,6 @@ from tests.plugins.notifications.alerting import Alerts, subscribe
 from tests.plugins.notifications.push_service import PushService
 from tests.plugins.notifications.telling import MINUTE, decide, listed, tell
 
-DAY_MS = 86_400_000
 MINE = {"recipient_id": {"_eq": "$CURRENT_USER"}}
 PENDING = {"filter": MINE | {"delivery_status": {"_eq": "PENDING"}}, "sort": "-created_at", "limit": 50}
 UNREAD = {"filter": MINE | {"is_read": {"_eq": False}}, "group_by": "recipient_id"}

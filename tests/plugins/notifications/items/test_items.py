@@ -10,12 +10,20 @@ import pytest
 from chatnode_notifications.items.upkeep import remove_old
 from chatnode_notifications.notes import NewItem, notes_of
 
-from chatnode.api import RestoreNote, Transaction
+from chatnode.api import DAY_MS, RestoreNote, Transaction
 from chatnode.node import Node
 from chatnode.testing import LiveUser, User, refused
-from tests.plugins.notifications.telling import context, decide, listed, register, rows, tell, told, waiting, write
-
-DAY_MS = 86_400_000
+from tests.plugins.notifications.telling import (
+    MINUTE,
+    context,
+    decide,
+    listed,
+    register,
+    tell,
+    told,
+    waiting,
+)
+from tests.plugins.sql import change, rows
 
 
 async def test_pages_newest_first(node: Node, amy: User, ben: User) -> None:
@@ -140,7 +148,7 @@ async def test_a_pause_holds_back_what_is_sent(node: Node, ben: User, followed: 
     assert followed.items == []
     assert [each["title"] for each in await listed(ben)] == ["Read at once", "Note"]  # it is listed all the same
     await ben.does("notifications.read", ids=[(await listed(ben))[0]["notification"]])
-    await write(node, "UPDATE notifications_items SET created_at = created_at - 7200000")
+    await change(node, "UPDATE notifications_items SET created_at = created_at - 7200000")
     await ben.does("notifications.settings.set", quiet=[])
     await tell(node)
     ((key, created_at),) = await rows(
@@ -192,15 +200,110 @@ async def test_notes_say_what_is_there_now(node: Node, amy: User, ben: User) -> 
     assert not await is_told()
     await amy.does("conversations.members.add", conversation=group, member="ben")
     assert not await is_told()  # for a new member, everything counts as read
-    await write(node, "UPDATE members SET read_seq = 0")
+    await change(node, "UPDATE members SET read_seq = 0")
     assert await is_told()
     await ben.does("receipts.read", conversation=group, seq=1)
     assert not await is_told()  # before the consumer has marked it
-    await write(node, "UPDATE members SET read_seq = 0")
+    await change(node, "UPDATE members SET read_seq = 0")
     await amy.does("messages.delete", message=message)
     assert not await is_told()
     await node.call("people.deactivate", person="ben")
     assert await notes() == {}
+
+
+# ---- several messages
+
+
+async def erases(node: Node, ben: User, cay: User, message: str) -> None:
+    await node.call("people.erase", person="cay", handle="cay")
+
+
+async def deletes(node: Node, ben: User, cay: User, message: str) -> None:
+    await cay.does("messages.delete", message=message)
+
+
+async def blocks(node: Node, ben: User, cay: User, message: str) -> None:
+    await ben.does("people.block", person="cay")
+
+
+@pytest.mark.parametrize("goes", [deletes, blocks, erases], ids=lambda each: each.__name__)
+async def test_the_others_stay_when_the_newest_is_gone(node: Node, amy: User, ben: User, goes: Any) -> None:
+    cay = await User.new(node, "cay")
+    await register(node, ben)
+    group = await amy.group(ben, cay, title="Garden")
+    mention = await amy.says(group, "@ben the server is on fire")
+    small_talk = await cay.says(group, "lol")
+    await tell(node)
+    assert await told(ben) == [("mention", "lol", 2)]
+    await goes(node, ben, cay, small_talk)
+    await decide(node)
+    (found,) = await listed(ben)
+    assert (found["kind"], found["title"], found["body"]) == ("mention", "amy · Garden", "@ben the server is on fire")
+    assert (found["message"], found["seq"], found["count"], found["personal"]) == (mention, 1, 1, True)
+    (row,) = (await ben.call("items.query", collection="chat_notifications"))["data"]
+    assert (row["message_id"], row["message_count"], row["reason"]) == (mention, 1, "mention")
+    (note,) = (await all_notes(node)).values()
+    assert (note.body, note.count, note.kind, note.personal) == (found["body"], 1, "mention", True)
+    await amy.does("messages.delete", message=mention)
+    assert await told(ben) == []
+    assert await all_notes(node) == {}
+    await node.call("jobs.run", job="notifications.remove_old")
+    assert await rows(node, "SELECT 1 FROM notifications_items") == ([] if goes is not blocks else [(1,)])
+
+
+async def all_notes(node: Node) -> dict[int, Any]:
+    keys = [key for (key,) in await rows(node, "SELECT key FROM notifications_items ORDER BY key")]
+    return await node.core.db.read(lambda reader: notes_of(reader, keys, "https://chat.example"))
+
+
+async def test_it_rings_for_what_is_left(node: Node, amy: User, ben: User) -> None:
+    """Without the mention, it is small talk."""
+    await register(node, ben)
+    group = await amy.group(ben, title="Garden")
+    mention = await amy.says(group, "@ben wrong room")
+    await amy.says(group, "lol")
+    await tell(node)
+    assert (await all_notes(node)).popitem()[1].personal
+    await ben.does("receipts.read", conversation=group, seq=1)
+    assert [(note.kind, note.count) for note in (await all_notes(node)).values()] == [("message", 1)]
+    await change(node, "UPDATE members SET read_seq = 0 WHERE person = ?", ben.key)
+    await amy.does("messages.delete", message=mention)
+    assert [(each["kind"], each["personal"], each["count"]) for each in await listed(ben)] == [("message", False, 1)]
+    assert [(note.kind, note.personal) for note in (await all_notes(node)).values()] == [("message", False)]
+    await ben.does("conversations.settings", conversation=group, notify="mentions")
+    assert await all_notes(node) == {}
+
+
+async def test_clients_learn_what_is_left(node: Node, amy: User, bob: LiveUser) -> None:
+    await register(node, bob)
+    group = await amy.group(bob)
+    await amy.says(group, "@bob one")
+    two, three = await amy.says(group, "two"), await amy.says(group, "three")
+    await tell(node, ahead_seconds=MINUTE)
+    await amy.does("messages.delete", message=three)
+    await decide(node)
+    assert [each["notification"]["body"] for each in bob.heard("notification.added")] == ["three", "two"]
+    await bob.does("receipts.read", conversation=group, seq=2)
+    await decide(node)
+    (found,) = await listed(bob)
+    assert (found["count"], "read_at" in found) == (2, True)
+    await amy.does("messages.delete", message=two)
+    await decide(node)
+    assert bob.heard("notification.added")[-1]["notification"]["body"] == "@bob one"
+
+
+async def test_what_is_left_was_read_before(node: Node, amy: User, ben: User) -> None:
+    await register(node, ben)
+    group = await amy.group(ben)
+    await amy.says(group, "@ben one")
+    two = await amy.says(group, "two")
+    await tell(node)
+    await ben.does("receipts.read", conversation=group, seq=1)
+    await decide(node)
+    assert (await ben.call("notifications.list"))["unread"] == 1
+    await amy.does("messages.delete", message=two)
+    await decide(node)
+    assert (await ben.call("notifications.list"))["unread"] == 0
 
 
 # ---- the collection
@@ -238,7 +341,7 @@ async def test_the_worst_of_the_deliveries(
     await register(node, ben, label="tablet")
     await node.call("notifications.send", person="ben", title="Note")
     for label, state in zip(("phone", "tablet"), states, strict=True):
-        await write(
+        await change(
             node, "INSERT INTO notifications_deliveries (item, registration, state, due_at, sent_at, error) "
             "SELECT i.key, r.key, ?, 1, CASE WHEN ? = 'sent' THEN 5 END, 'why ' || ? FROM notifications_items i, "
             "notifications_registrations r WHERE r.label = ?", state, state, state, label,
@@ -256,12 +359,12 @@ async def test_the_worst_of_the_deliveries(
 async def test_a_mail_is_a_delivery_too(node: Node, ben: User, state: str | None, status: str) -> None:
     await node.call("notifications.send", person="ben", title="Note")
     if state is not None:
-        await write(
+        await change(
             node, "INSERT INTO notifications_mails (key, id, person, kind, state, made_at, due_at, ended_at, error) "
             "VALUES (1, 'a', ?, 'instant', ?, 1, 1, 5, CASE WHEN ? = 'failed' THEN 'no such host' END)",
             ben.key, state, state,
         )  # fmt: skip
-    await write(
+    await change(
         node, "INSERT INTO notifications_mail_items (item, person, conversation, mail, first_at, last_at) "
         "SELECT key, person, 0, ?, 1, 1 FROM notifications_items", 1 if state is not None else None,
     )  # fmt: skip
@@ -283,12 +386,12 @@ async def test_old_ones_are_removed(node: Node, ben: User) -> None:
         ("kept", 364, None),
     ):
         await node.call("notifications.send", person="ben", title=title)
-        await write(
+        await change(
             node,
             "UPDATE notifications_items SET created_at = created_at - ?, read_at = created_at - ? WHERE title = ?",
             age * DAY_MS, read * DAY_MS if read else None, title,
         )  # fmt: skip
-    await write(
+    await change(
         node,
         "INSERT INTO notifications_deliveries (item, registration, due_at) SELECT key, 1, 0 FROM notifications_items",
     )
@@ -305,7 +408,7 @@ async def test_after_a_restore_nothing_that_was_pending_is_told(node: Node, amy:
     await amy.says(await amy.direct(ben), "hello")
     await decide(node)
     await node.call("notifications.send", person="ben", title="Note")
-    await write(
+    await change(
         node,
         "INSERT INTO notifications_deliveries (item, registration, due_at) SELECT key, 1, 0 FROM notifications_items",
     )

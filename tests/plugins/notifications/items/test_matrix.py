@@ -10,9 +10,10 @@ import pytest
 from chatnode_notifications.notes import notes_of
 
 from chatnode.node import Node
-from chatnode.storage.log import retelling
+from chatnode.storage.log import plugin_log
 from chatnode.testing import LiveUser, User
-from tests.plugins.notifications.telling import register, rows, tell
+from tests.plugins.notifications.telling import register, tell
+from tests.plugins.sql import rows
 
 CANARY = "c4n4ry"
 
@@ -30,7 +31,7 @@ async def seen_by(node: Node, user: User) -> str:
             filter={"title": {"_contains": "Vault"}},
         ),
     ]
-    events, _ = await node.core.db.read(lambda reader: retelling.events_for(reader, user.key, 0, 500))
+    events, _ = await node.core.db.read(lambda reader: plugin_log.events_for(reader, user.key, 0, 500))
     found += [each for each in events if each["event"].startswith("notification")]
     keys = [key for (key,) in await rows(node, "SELECT key FROM notifications_items WHERE person = ?", user.key)]
     notes = await node.core.db.read(lambda reader: notes_of(reader, keys, "https://chat.example"))

@@ -9,9 +9,10 @@ import chatnode_notifications
 import pytest
 
 from chatnode.config import Config
-from chatnode.testing import configured
+from chatnode.node import Node
+from chatnode.testing import User, configured
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import SITE
+from tests.plugins.notifications.mail.mailing import SITE, verified, wants
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +50,17 @@ def config(server: MailServer) -> Config:
         mail={"host": "127.0.0.1", "port": server.port, "security": "none", "sender": "chat@example.org"},
         plugins={"notifications": {"mail_wait_seconds": 0, "mail_codes_per_minute": 0}},
     )
+
+
+@pytest.fixture
+async def anna(node: Node) -> User:
+    return await User.new(node, "ann")
+
+
+@pytest.fixture
+async def ben(node: Node, server: MailServer) -> User:
+    """He wants mails at once."""
+    user = await User.new(node, "bob")
+    await verified(user, server)
+    await wants(node, user, "instant")
+    return user

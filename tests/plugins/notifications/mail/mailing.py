@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import attrs
+import orjson
 from chatnode_notifications.mail import FOLLOWERS
 from chatnode_notifications.mail.scheduling import digest_changed
 from chatnode_notifications.mail.sending import send_due
 from chatnode_notifications.notes import NewItem
+from chatnode_notifications.preferences.model import DigestTime
 
 from chatnode.api import Context, Transaction, new_id
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.outbound.mail_server import MailServer
+from tests.plugins.sql import change, rows
 
 SITE = "https://chat.example.org"
 
@@ -21,14 +25,6 @@ SITE = "https://chat.example.org"
 def context(node: Node) -> Context:
     """The plugin's, without a requester, as tasks have it."""
     return next(each.context for each in node.plugins if each.plugin.name == "notifications")
-
-
-async def rows(node: Node, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    return await node.core.db.read(lambda reader: reader.execute(sql, values).fetchall())
-
-
-async def change(node: Node, sql: str, *values: Any) -> None:
-    await node.core.db.write(lambda tx: tx.execute(sql, values).rowcount)
 
 
 def code_in(server: MailServer) -> str:
@@ -46,9 +42,11 @@ async def verified(user: User, server: MailServer, address: str = "") -> str:
     return address
 
 
-async def wants(node: Node, user: User, mail: str, **columns: Any) -> None:
+async def wants(node: Node, user: User, mail: str, *, digest: DigestTime | None = None, **columns: Any) -> None:
     """The user's settings, as the command that changes them stores them."""
     columns = {"mail": mail, **columns}
+    if digest is not None:
+        columns["digest"] = orjson.dumps(attrs.asdict(digest)).decode()
 
     def write(tx: Transaction) -> None:
         tx.execute("INSERT INTO notifications_people (person) VALUES (?) ON CONFLICT DO NOTHING", (user.key,))

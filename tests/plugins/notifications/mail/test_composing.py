@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
@@ -136,6 +137,28 @@ def test_subjects() -> None:
     assert a_mail(a_note(), a_note(key=2, conversation="f" * 32))["Subject"] == "2 new notifications"
     assert a_mail(a_note(), digest=True)["Subject"] == "Digest: 1 unread notification"
     assert a_mail(look=attrs.evolve(LOOK, content="nothing"))["Subject"] == "1 new notification"
+
+
+WORDS = [
+    "Maria", "·", "(EU)", "Команда", "разработки", "для", "café", "Ünser", "東京の会議室", "يوم",
+    "\U0001f469\u200d\U0001f466", "a_b", "=3D", "?=", "x" * 90, "é" * 60, "東" * 90,
+]  # fmt: skip
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=14).map(" ".join))
+@example("(EU) · для разработки для Анна")
+@example("Анна Иванова · (EU) team Команда разработки")
+@example("x" * 90)
+def test_no_space_of_a_subject_is_lost(title: str) -> None:
+    """Spaces between encoded words do not count."""
+    message, subject = a_mail(a_note(title=title)), one_line(title)
+    raw = message.as_bytes()
+    assert as_received(message)["Subject"] == subject
+    old = message_from_bytes(raw)["Subject"].replace("\r\n", "")
+    assert str(make_header(decode_header(old))) == subject
+    head = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert all(len(line) <= 78 for line in head if not line.startswith((b"List-", b"References", b"Message-ID")))
 
 
 def test_many_lines_of_a_conversation_are_counted() -> None:

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import pytest
 from chatnode_notifications.mail import scheduling
-from chatnode_notifications.mail.digests import Digest, digest_json
+from chatnode_notifications.preferences.model import DigestTime
 from chatnode_notifications.settings import NotificationsSettings
 
 from chatnode.api import Transaction, now_ms
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import (
-    change,
-    deliver,
-    make_due,
-    next_digest,
-    notified,
-    rows,
-    states,
-    verified,
-    wants,
-)
+from tests.plugins.notifications.mail.mailing import deliver, make_due, next_digest, notified, states, verified, wants
+from tests.plugins.sql import change, rows
 
 HOUR = 3_600_000
-
-
-@pytest.fixture
-async def anna(node: Node) -> User:
-    return await User.new(node, "ann")
 
 
 @pytest.fixture
@@ -36,7 +22,7 @@ async def ben(node: Node, server: MailServer) -> User:
     """He wants a digest every day."""
     user = await User.new(node, "bob")
     await verified(user, server)
-    await wants(node, user, "digest", digest=digest_json(Digest()), zone="Asia/Kolkata")
+    await wants(node, user, "digest", digest=DigestTime(), zone="Asia/Kolkata")
     return user
 
 
@@ -80,7 +66,7 @@ async def test_a_slot_has_one_digest(node: Node, anna: User, ben: User, server: 
 
 
 async def test_a_node_that_was_down_for_days_sends_one(node: Node, anna: User, ben: User, server: MailServer) -> None:
-    await wants(node, ben, "digest", digest=digest_json(Digest("hourly", "00:00")))
+    await wants(node, ben, "digest", digest=DigestTime("hourly", "00:00"))
     await notified(node, ben, await anna.says(await anna.direct(ben), "one"))
     await change(node, "UPDATE notifications_people SET next_digest_at = next_digest_at - ?", 72 * HOUR)
     assert await deliver(node)
@@ -142,6 +128,23 @@ async def test_what_waits_for_an_instant_mail_moves_to_the_digest(
     assert await deliver(node)
     (text,) = await next_digest(node, server)
     assert "one" in text
+
+
+async def test_what_may_not_be_told_stands_in_nothings_way(
+    node: Node, anna: User, ben: User, server: MailServer
+) -> None:
+    await notified(node, ben, await anna.says(await anna.direct(ben), "important"))
+    noisy = await anna.group(ben, title="noisy")
+    for number in range(3):
+        await notified(node, ben, await anna.says(noisy, f"noise {number}"))
+    await ben.call("conversations.leave", conversation=noisy)
+    settings = NotificationsSettings(mail_items=2)
+    await make_due(node)
+    await node.core.db.write(lambda tx: scheduling.make_digests(tx, settings))
+    assert await deliver(node)
+    (mail,) = server.mails()
+    assert "important" in mail.part("plain")
+    assert "noise" not in mail.part("plain")
 
 
 async def test_times_are_those_of_the_users_zone(node: Node, anna: User, ben: User, server: MailServer) -> None:

@@ -10,7 +10,9 @@ from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import SITE, rows, verified
+from tests.plugins.notifications.mail.mailing import SITE, change, deliver, make_due, states, verified
+from tests.plugins.notifications.telling import MINUTE, tell
+from tests.plugins.sql import rows
 
 
 @pytest.fixture
@@ -60,3 +62,48 @@ async def test_the_settings_say_when_a_digest_is_due(node: Node, server: MailSer
     assert third % 86_400_000 == 4 * 3_600_000
     await ben.call("notifications.settings.set", mail="off")
     assert await due() is None
+
+
+@pytest.mark.parametrize("mail", ["instant", "digest"])
+async def test_a_mention_is_mailed_although_a_later_message_was_deleted(
+    node: Node, server: MailServer, mail: str
+) -> None:
+    amy, ben, cay = [await User.new(node, handle) for handle in ("amy", "ben", "cay")]
+    await verified(ben, server)
+    await ben.call("notifications.settings.set", mail=mail)
+    group = await amy.group(ben, cay, title="Garden")
+    await amy.says(group, "@ben the server is on fire")
+    small_talk = await cay.says(group, "lol")
+    await tell(node, ahead_seconds=MINUTE)
+    await cay.call("messages.delete", message=small_talk)
+    await make_due(node)
+    assert await deliver(node)
+    (sent,) = server.mails()
+    assert "amy · Garden: @ben the server is on fire\n" in sent.part("plain")  # and no more messages
+
+
+@pytest.mark.parametrize(("first", "then"), [("instant", "digest"), ("digest", "instant")])
+async def test_what_could_not_be_sent_yet_is_in_a_mail_of_the_kind_that_is_wanted_then(
+    node: Node, server: MailServer, first: str, then: str
+) -> None:
+    amy, ben = [await User.new(node, handle) for handle in ("amy", "ben")]
+    await verified(ben, server)
+    await ben.call("notifications.settings.set", mail=first)
+    await amy.says(await amy.direct(ben), "important")
+    await tell(node, ahead_seconds=MINUTE)
+    await make_due(node)
+    server.says(RCPT="450 4.2.0 greylisted")
+    assert await deliver(node)
+    server.says()
+    await change(node, "UPDATE notifications_items SET created_at = created_at - 1000")  # it was a while ago
+    await change(node, "UPDATE notifications_mail_items SET first_at = first_at - 1000")
+    await ben.call("notifications.settings.set", mail=then)
+    await make_due(node)
+    assert await deliver(node)
+    (sent,) = server.mails()
+    assert "important" in sent.part("plain")
+    assert f".{then}." in sent.message["List-Unsubscribe"]
+    assert await states(node) == ["suppressed", "sent"]
+    await make_due(node)
+    assert await deliver(node)
+    assert len(server.mails()) == 1

@@ -14,32 +14,8 @@ from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import (
-    SITE,
-    change,
-    context,
-    deliver,
-    notified,
-    rows,
-    states,
-    verified,
-    wants,
-)
-
-
-@pytest.fixture
-async def anna(node: Node) -> User:
-    return await User.new(node, "ann")
-
-
-@pytest.fixture
-async def ben(node: Node, server: MailServer) -> User:
-    """He wants mails at once."""
-    user = await User.new(node, "bob")
-    await verified(user, server)
-    await wants(node, user, "instant")
-    return user
-
+from tests.plugins.notifications.mail.mailing import SITE, context, deliver, notified, states, verified, wants
+from tests.plugins.sql import change, rows
 
 # ---- when
 

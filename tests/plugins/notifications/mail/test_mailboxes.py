@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from chatnode_notifications.mail import mailboxes
 
 from chatnode.config import Config
 from chatnode.node import Node
 from chatnode.testing import User, configured, refused
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import change, code_in, context, deliver, rows, verified
+from tests.plugins.notifications.mail.mailing import code_in, context, deliver, make_due, verified
+from tests.plugins.sql import change, rows
 
 ADDRESS = "ann@example.net"
-
-
-@pytest.fixture
-async def anna(node: Node) -> User:
-    return await User.new(node, "ann")
 
 
 async def test_an_address_is_used_once_its_code_was_typed(node: Node, anna: User, server: MailServer) -> None:
@@ -135,6 +132,58 @@ async def test_a_code_that_cannot_be_sent_is_said_at_once(node: Node, anna: User
     server.says()
     await anna.call("notifications.mailbox.add", address=ADDRESS)
     assert len(server.mails()) == 1
+
+
+async def test_a_code_that_was_not_sent_does_not_count(node: Node, anna: User, server: MailServer) -> None:
+    server.says(MAIL="421 4.3.2 going down")
+    for _ in range(11):
+        with refused("unavailable"):
+            await anna.call("notifications.mailbox.add", address=ADDRESS)
+    server.says()
+    await anna.call("notifications.mailbox.add", address=ADDRESS)
+    assert len(server.mails()) == 1
+    # One that the server refuses does, as a user could try out addresses.
+    server.says(RCPT="550 5.1.1 no such user")
+    for number in range(9):
+        with refused("invalid", "address"):
+            await anna.call("notifications.mailbox.add", address=f"a{number}@example.net")
+    with refused("rate_limited", "address"):
+        await anna.call("notifications.mailbox.add", address="a10@example.net")
+
+
+async def test_spellings_of_an_address_are_one(node: Node, server: MailServer) -> None:
+    spellings = ["victim@example.net", "Victim@example.net", "VICTIM@EXAMPLE.NET", "victim+1@example.net"]
+    for number in range(10):
+        user = await User.new(node, f"user{number}")
+        await user.call("notifications.mailbox.add", address=spellings[number % 4])
+    last = await User.new(node, "last")
+    for spelling in spellings:
+        with refused("rate_limited", "address"):
+            await last.call("notifications.mailbox.add", address=spelling)
+
+
+@pytest.mark.parametrize(("reply", "code"), [("550 5.1.1 no such user", "invalid"), ("450 4.2.0 later", "unavailable")])
+async def test_an_address_that_gets_no_code_is_no_news(
+    node: Node, anna: User, server: MailServer, reply: str, code: str
+) -> None:
+    await verified(anna, server, ADDRESS)
+    server.says(RCPT=[reply])
+    with refused(code):
+        await anna.call("notifications.mailbox.add", address="other@example.net")
+    await make_due(node)
+    assert await deliver(node)
+    assert server.mails() == []
+
+
+async def test_the_notice_of_a_node_that_was_killed_is_sent_later(node: Node, anna: User, server: MailServer) -> None:
+    """It is stored before the code is sent."""
+    await verified(anna, server, ADDRESS)
+    await node.core.db.write(lambda tx: mailboxes.start_adding(tx, anna.account, "other@example.net", 10))
+    assert await deliver(node)
+    assert server.mails() == []
+    await make_due(node)
+    assert await deliver(node)
+    assert [mail.recipients for mail in server.mails()] == [[ADDRESS]]
 
 
 async def test_bots_have_no_address(node: Node, server: MailServer) -> None:

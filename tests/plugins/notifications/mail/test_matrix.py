@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from chatnode_notifications.mail.digests import Digest, digest_json
+from chatnode_notifications.preferences.model import DigestTime
 
 from chatnode.node import Node
 from chatnode.testing import User
@@ -47,13 +47,19 @@ async def is_deactivated(amy: User, ben: User, group: str, message: str) -> None
     await amy.node.call("people.deactivate", person=ben.handle)
 
 
+async def may_not_chat(amy: User, ben: User, group: str, message: str) -> None:
+    await amy.node.call("roles.set", role="watcher", permissions=["operate"])
+    await amy.node.call("people.role", person="ben", role="watcher")
+
+
 async def ben_is_erased(amy: User, ben: User, group: str, message: str) -> None:
     await amy.node.call("people.erase", person=ben.handle, handle=ben.handle)
 
 
 Change = Callable[[User, User, str, str], Awaitable[None]]
 CHANGES: tuple[Change, ...] = (
-    leaves, is_removed, blocks, is_deleted, is_erased, reads, mutes, is_deactivated, ben_is_erased,
+    leaves, is_removed, blocks, is_deleted, is_erased, reads, mutes, is_deactivated, may_not_chat,
+    ben_is_erased,
 )  # fmt: skip
 
 
@@ -62,7 +68,7 @@ async def test_what_happened_before_the_mail_is_sent_counts(node: Node, server: 
     amy, ben, cay, dan = [await User.new(node, handle) for handle in ("amy", "ben", "cay", "dan")]
     for user, mail in ((ben, "instant"), (cay, "instant"), (dan, "digest")):
         await verified(user, server)
-        await wants(node, user, mail, digest=digest_json(Digest()))
+        await wants(node, user, mail, digest=DigestTime())
     group = await amy.group(ben, cay, dan, title="Vault")
     message = await amy.says(group, CANARY)
     for user in (ben, cay, dan):

@@ -4,40 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import urlencode, urlsplit
 
-import pytest
 import trio
-from chatnode_notifications.mail.digests import Digest, digest_json
+from chatnode_notifications.preferences.model import DigestTime
 
 from chatnode.node import Node
 from chatnode.testing import User, fetch
 from tests.outbound.mail_server import MailServer
-from tests.plugins.notifications.mail.mailing import (
-    SITE,
-    change,
-    deliver,
-    next_digest,
-    notified,
-    rows,
-    verified,
-    wants,
-)
+from tests.plugins.notifications.mail.mailing import SITE, deliver, next_digest, notified, verified, wants
+from tests.plugins.sql import change, rows
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-@pytest.fixture
-async def anna(node: Node) -> User:
-    return await User.new(node, "ann")
-
-
-@pytest.fixture
-async def ben(node: Node, server: MailServer) -> User:
-    """He wants mails at once."""
-    user = await User.new(node, "bob")
-    await verified(user, server)
-    await wants(node, user, "instant")
-    return user
 
 
 async def path_in_a_mail(node: Node, sender: User, to: User, server: MailServer) -> str:
@@ -103,7 +80,7 @@ async def test_a_link_stops_its_own_kind_at_its_own_address(
     node: Node, nursery: trio.Nursery, anna: User, ben: User, server: MailServer
 ) -> None:
     instant = await path_in_a_mail(node, anna, ben, server)
-    await wants(node, ben, "digest", digest=digest_json(Digest()))
+    await wants(node, ben, "digest", digest=DigestTime())
     await notified(node, ben, await anna.says(await anna.direct(ben), "one"))
     await next_digest(node, server)
     digest = urlsplit(str(server.mails()[0].message["List-Unsubscribe"]).strip("<>")).path

@@ -70,8 +70,10 @@ def test_who_the_program_speaks_for() -> None:
 @pytest.mark.parametrize(
     "body",
     [b'{"text": "a\nb"}', b'\xef\xbb\xbf {"text": "a\\nb"}', b"payload=%7B%22text%22%3A+%22a%5Cnb%22%7D",
-     b'payload={"text":"a\nb"}'],
-    ids=["raw line break", "byte order mark", "form", "form that is hardly encoded"],
+     b'payload={"text":"a\nb"}',
+     b'--------x=1\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--------x=1\r\n'
+     b'Content-Disposition: form-data; name="payload"\r\n\r\n{"text": "a\\nb"}\r\n--------x=1--\r\n'],
+    ids=["raw line break", "byte order mark", "form", "form that is hardly encoded", "form as curl -F sends it"],
 )  # fmt: skip
 def test_forms_of_a_body(body: bytes) -> None:
     assert read_payload(body).text == "a\nb"
@@ -98,10 +100,12 @@ def test_forms_of_a_body(body: bytes) -> None:
         (b'{"attachments": [{}]}', "attachments[0]: has no pretext, title, text, fields or fallback"),
         (b'{"attachments": [{"text": "a"}, {"fields": "x"}]}', "attachments[1].fields: must be a list"),
         (b'{"attachments": [{"fields": [{"value": []}]}]}', "attachments[0].fields[0].value: must be a string"),
-        (b'{"attachments": [{"fields": [{}]}]}', "attachments[0].fields[0]: has no title and no value"),
+        (b'{"attachments": [{"fields": [{}], "color": "#f00"}]}',
+         "attachments[0]: has no pretext, title, text, fields or fallback"),
+        (b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\n{}\r\n--x--\r\n',
+         "the body: must be JSON, or a form with the field payload"),
         (b'{"text": "a", "username": "\\u202ex"}', "username: contains control characters or line breaks"),
-        (b'{"text": "a", "icon_url": "javascript:x"}', "icon_url: must be an http or https address"),
-        (b'{"text": "a", "thread_ts": "17.3"}', "thread_ts: must be the id of a message, 32 hexadecimal digits"),
+        (b'{"text": "a", "thread_ts": "here"}', "thread_ts: must be the id of a message, 32 hexadecimal digits"),
         (b'{"text": "a", "text_format": "html"}', "text_format: must be mrkdwn or plain"),
         (b'{"text": "a", "link_names": []}', "link_names: must be true or false"),
     ],
@@ -112,12 +116,29 @@ def test_faults_name_their_place(body: bytes, fault: str) -> None:
     assert str(raised.value) == fault
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attachments": [{"color": "#f00", "blocks": [{"type": "divider"}]}]},
+        {"attachments": [{"image_url": "https://example.org/a.png"}, {"author_name": "a", "footer": "b"}, {}]},
+        {"attachments": [{"fields": [{"title": "", "value": " "}]}]},
+        {"icon_url": " "}, {"icon_url": "data:image/png;base64,AAAA"}, {"icon_url": "https://example.org/é.png"},
+        {"link_names": "True"}, {"thread_ts": "1503435956.000247"},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_shown_costs_no_message(fields: dict[str, Any]) -> None:
+    payload = read_payload(json.dumps({"text": "Deploy failed", **fields}).encode())
+    assert (payload.text, payload.attachments, payload.icon, payload.thread) == ("Deploy failed", (), None, None)
+
+
+def test_a_long_name_is_shortened() -> None:
+    assert read_payload(json.dumps({"text": "a", "username": "n" * 81}).encode()).via == "n" * 79 + "…"
+
+
 def test_too_much_is_refused() -> None:
     for fields, place in (
         ({"attachments": [{"text": "a"}] * 21}, "attachments"),
         ({"attachments": [{"fields": [{"title": "a"}] * 51}]}, "attachments[0].fields"),
-        ({"text": "a", "username": "n" * 81}, "username"),
-        ({"text": "a", "icon_url": "https://" + "n" * 1_000}, "icon_url"),
     ):
         with pytest.raises(PayloadFault) as raised:
             read_payload(json.dumps(fields).encode())

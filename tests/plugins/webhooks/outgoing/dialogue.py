@@ -12,10 +12,10 @@ from chatnode.api import Transaction
 from chatnode.node import Node
 from chatnode.testing import User
 from chatnode.testing.people import PATIENCE
+from tests.plugins.sql import rows
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 from tests.services.dialogue import new_cid
 
-HOUR_MS = 3_600_000
 INVOCATIONS = ("slash.invoked", "action.invoked")
 _TIMES = {
     "webhooks_endpoints": ("probe_at", "failing_since", "noticed_at", "old_until"),
@@ -46,10 +46,6 @@ async def state(node: Node, id: str) -> dict[str, Any]:
 async def failed(node: Node, id: str, state: str | None = None) -> list[dict[str, Any]]:
     fields = {"state": state} if state is not None else {}
     return (await node.call("webhooks.deliveries", endpoint=id, **fields))["deliveries"]
-
-
-async def rows(node: Node, sql: str, *values: object) -> list[tuple[Any, ...]]:
-    return await node.core.db.read(lambda reader: reader.execute(sql, values).fetchall())
 
 
 async def until(node: Node, id: str, true: Callable[[dict[str, Any]], object]) -> dict[str, Any]:

@@ -11,13 +11,25 @@ import chatnode_notifications
 import chatnode_webhooks
 import pytest
 import trio
+from chatnode_webhooks.outgoing.attempts import Attempt
+from chatnode_webhooks.outgoing.settling import Done, Unsettled, settle
 
+from chatnode.api import HOUR_MS, now_ms
 from chatnode.node import Node
 from chatnode.storage.log import log
 from chatnode.testing import LiveUser, User, refused
 from chatnode.testing.people import PATIENCE
 from tests.bots import with_buttons
-from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, INVOCATIONS, endpoint, id_of, pass_time, until, until_rows
+from tests.plugins.webhooks.outgoing.dialogue import (
+    INVOCATIONS,
+    endpoint,
+    id_of,
+    pass_time,
+    rows,
+    sending,
+    until,
+    until_rows,
+)
 from tests.plugins.webhooks.outgoing.receiver import Answering, Got, Receiver, answer
 
 
@@ -194,14 +206,33 @@ async def test_owners_and_managers_are_notified_of_failures(
     await pass_time(node, id, 25 * HOUR_MS)
     await receiver.until_got(2)
     for who in (maker, mia):
-        found: list[dict[str, Any]] = []
-        with trio.move_on_after(PATIENCE):
-            while not found:
-                found = (await who.call("notifications.list"))["notifications"]
-                await trio.sleep(0.01)
-        assert found[0]["title"] == "A webhook is failing"
-        assert receiver.authority in found[0]["body"]
-        assert "canary" not in found[0]["body"]
+        found = await notification(who)
+        assert found["title"] == "A webhook is failing"
+        assert receiver.authority in found["body"]
+        assert "canary" not in found["body"]
+
+
+async def test_they_are_notified_although_the_node_stopped_meanwhile(
+    node: Node, nursery: trio.Nursery, receiver: Receiver, maker: User, ci: User, running: trio.CancelScope
+) -> None:
+    id = id_of(await endpoint(maker, receiver, bot="ci"))
+    running.cancel()
+    [(key, cursor)] = await rows(node, "SELECT key, cursor FROM webhooks_endpoints")
+    gone = Done(cursor + 1, "message.posted", Attempt("gone", now_ms(), 5, 410), None)
+    await node.core.db.write(lambda tx: settle(tx, key, Unsettled([gone], cursor, None, trim=False)))
+    assert (await node.call("webhooks.endpoints.get", endpoint=id))["endpoint"]["state"] == "disabled"
+    await sending(node, nursery)
+    assert (await notification(maker))["title"] == "A webhook was disabled"
+    await until_rows(node, "SELECT notice FROM webhooks_endpoints", lambda found: found == [(None,)])
+
+
+async def notification(who: User) -> dict[str, Any]:
+    """Wait for the only one of a user."""
+    with trio.fail_after(PATIENCE):
+        while not (found := (await who.call("notifications.list"))["notifications"]):  # noqa: ASYNC110 - of a task
+            await trio.sleep(0.01)
+    [only] = found
+    return only
 
 
 @pytest.mark.parametrize("settings", [{"per_minute": 0, "endpoints": 3}])

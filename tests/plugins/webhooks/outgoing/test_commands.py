@@ -8,9 +8,11 @@ import chatnode_webhooks
 import pytest
 import trio
 
+from chatnode.api import HOUR_MS
 from chatnode.node import Node
 from chatnode.testing import User, check_plugin, refused
-from tests.plugins.webhooks.outgoing.dialogue import HOUR_MS, bot, endpoint, id_of, pass_time, rows, until
+from tests.plugins.sql import rows
+from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of, pass_time, until
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 
 OF_ONE = ("get", "pause", "resume", "rotate", "update", "test", "remove")

@@ -15,7 +15,8 @@ from chatnode_webhooks.outgoing.tracks import WINDOW
 
 from chatnode.node import Node, open_node
 from chatnode.testing import User
-from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, rows
+from tests.plugins.sql import rows
+from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint
 from tests.plugins.webhooks.outgoing.life import settings
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 

@@ -137,7 +137,9 @@ async def test_a_wrong_answer_says_what_is_wrong_and_does_not_count(
     assert (await program.answers(address, "x" * 70_000)).status == 413
     assert (await program.answers(address, "hello", thread_ts="1234.56", username=7)).status == 200  # both ignored
     await maker.call("conversations.members.remove", conversation=room, member="ci")
-    assert said(await program.answers(address, "hello")) == (410, "expired_url")
+    for response_type in ("ephemeral", "in_channel"):
+        answer = await program.answers(address, "hello", response_type=response_type)
+        assert said(answer) == (410, "expired_url")
 
 
 async def test_clients_and_other_events_have_no_address(

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from email.utils import formatdate
 
 import attrs
-import pytest
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.judging import DISABLE_MS, GRACE_MS, MOST_OUTSTANDING, NOTICE_MS, judge
 from chatnode_webhooks.outgoing.kinds import EventFilter
 from chatnode_webhooks.outgoing.schedule import MOST_WAIT, WAITS, next_due, next_probe
-from chatnode_webhooks.outgoing.sending import retry_after
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,26 +44,6 @@ def test_all_attempts_are_within_a_day() -> None:
 def test_waits_are_spread() -> None:
     assert len({next_due(0, 6, None) for _ in range(20)}) > 10
     assert len({next_probe(0, 5) for _ in range(20)}) > 10
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("120", 120.0), ("0", 0.0), ("", None), ("soon", None), ("-1", None), ("1.5", None), ("٣", None)],
-)
-def test_retry_after(text: str, seconds: float | None) -> None:
-    assert retry_after(text, 0) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT"]
-)
-def test_no_date_of_a_receiver_is_in_the_way(text: str) -> None:
-    assert retry_after(text, 0) is None
-
-
-def test_retry_after_a_date() -> None:
-    assert retry_after(formatdate(1_000_060, usegmt=True), 1_000_000_000) == 60
-    assert retry_after(formatdate(999_000, usegmt=True), 1_000_000_000) == 0
 
 
 def test_a_success_ends_all_trouble() -> None:

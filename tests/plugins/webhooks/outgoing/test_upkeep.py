@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
+import trio
 from chatnode_webhooks.outgoing import deliveries
 from chatnode_webhooks.outgoing.attempts import Attempt
 from chatnode_webhooks.outgoing.upkeep import clean
 
-from chatnode.api import Transaction, now_ms
+from chatnode.api import DAY_MS, Transaction, now_ms
 from chatnode.node import Node
-from chatnode.testing import User
-from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of, rows
+from chatnode.testing import User, catch_up
+from tests.plugins.sql import rows
+from tests.plugins.webhooks.outgoing.dialogue import bot, endpoint, id_of, sending, until
 from tests.plugins.webhooks.outgoing.receiver import Receiver
 
-DAY_MS = 86_400_000
+CANARY = "a canary that is long enough to be looked for"
 
 
 async def test_old_answers_and_what_was_given_up(node: Node, receiver: Receiver) -> None:
@@ -27,12 +30,36 @@ async def test_old_answers_and_what_was_given_up(node: Node, receiver: Receiver)
         tx.execute("UPDATE webhooks_deliveries SET state = 'dead' WHERE gid = 3")
 
     await node.core.db.write(write)
-    assert await clean(context) == "deleted 1 events that were given up"
+    assert await clean(context) == "deleted 1 event that could not be delivered"
     assert await rows(node, "SELECT gid, answer FROM webhooks_deliveries ORDER BY gid") == [
         (1, "what was sent"),
         (2, None),
     ]
     assert await clean(context) is None
+
+
+@pytest.mark.parametrize("how", ["edit", "delete", "erase"])
+async def test_answers_go_with_the_messages_that_they_may_repeat(
+    node: Node, nursery: trio.Nursery, receiver: Receiver, ann: User, how: str
+) -> None:
+    robo = await bot(node, "robo")
+    receiver.answers = lambda got: b"HTTP/1.1 422 No\r\nContent-Length: %d\r\n\r\n%s" % (len(CANARY), CANARY.encode())
+    id, room = id_of(await endpoint(robo, receiver)), await ann.group(robo)
+    message = (await ann.posts(room, CANARY))["message"]
+    couriers = await sending(node, nursery)
+    await until(node, id, lambda found: found["pending"])
+    couriers.cancel()
+    assert await rows(node, "SELECT answer FROM webhooks_deliveries") == [(CANARY,)]
+    match how:
+        case "edit":
+            await ann.does("messages.edit", message=message, text="other")
+        case "delete":
+            await ann.does("messages.delete", message=message)
+        case _:
+            receipt = await node.call("people.erase", person=ann.account.id, handle=ann.handle)
+            assert receipt["proof"]["looked_for"] > receipt["proof"]["left"] == 0
+    await catch_up(node)
+    assert await rows(node, "SELECT answer FROM webhooks_deliveries WHERE answer IS NOT NULL") == []
 
 
 async def test_the_newest_attempts_are_kept(node: Node, receiver: Receiver) -> None:

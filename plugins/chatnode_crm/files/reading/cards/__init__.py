@@ -170,7 +170,7 @@ class _CardReader:
             return
         found = read_property(line.text, self._encoding, USED)
         if found is None:
-            self._add_fault("bad_card", f"line {line.number} is no property of a card: {line.text[:40]!r}")
+            self._add_fault("bad_card", f"line {line.number} is not a property of a card: {line.text[:40]!r}")
         elif line.cut:
             self._add_fault("cell_too_long", f"line {line.number} is too long")
         else:

@@ -19,8 +19,7 @@ _NOT_SHOWN = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.I
 _SECTION = re.compile(r'(?:"[^"]*"|\\.|[^;])*')
 _CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)(\d+)\]")
 _TOKEN = re.compile(r'"([^"]*)"|\\(.)|_.|\*.|\[[^\]]*\]|(.)')
-_SERIALS = 2_958_466
-"""The day after the last that a date can be."""
+_LAST_DAY = date.max.toordinal()
 
 
 @record(frozen=True)
@@ -71,7 +70,7 @@ def plain_number(value: Decimal) -> str:
 
 
 def _shown_date(serial: float, form: NumberFormat, since_1904: bool) -> str | None:
-    if not 0 <= serial < _SERIALS:
+    if not 0 <= serial < _LAST_DAY:
         return None
     days = int(serial)
     seconds = round((serial - days) * 86_400)
@@ -81,16 +80,16 @@ def _shown_date(serial: float, form: NumberFormat, since_1904: bool) -> str | No
     if form.has_time:
         days += seconds // 86_400
     day = _day(days, since_1904)
-    return f"{day}T{clock}" if form.has_time else day
+    return None if day is None else f"{day}T{clock}" if form.has_time else day
 
 
-def _day(days: int, since_1904: bool) -> str:
-    """Day 60 of 1900 is 29 February, as in every spreadsheet since the first."""
-    if since_1904:
-        return (date(1904, 1, 1) + timedelta(days=days)).isoformat()
-    if days == 60:
+def _day(days: int, since_1904: bool) -> str | None:
+    """None after the year 9999. Day 60 of 1900 is 29 February, as in every spreadsheet since the first."""
+    if days == 60 and not since_1904:
         return "1900-02-29"
-    return (date(1899, 12, 30 if days > 60 else 31) + timedelta(days=days)).isoformat()
+    first = date(1904, 1, 1) if since_1904 else date(1899, 12, 30 if days > 60 else 31)
+    number = first.toordinal() + days
+    return date.fromordinal(number).isoformat() if number <= _LAST_DAY else None
 
 
 def _shown_by_code(value: Decimal, code: str) -> str | None:

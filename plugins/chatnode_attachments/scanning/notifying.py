@@ -24,16 +24,16 @@ MOST = 100
 """Files that are told of in one transaction."""
 
 
-def tell(tx: Transaction, content: int, outcome: Outcome, after: int) -> int | None:
+def notify_outcome(tx: Transaction, content: int, outcome: Outcome, after: int) -> int | None:
     """Tell of a new verdict on a content, for some of its files: those with keys above `after`.
 
     Returns the key to go on after; None at the end.
     """
-    return None if outcome == "unchanged" else tell_all(tx, content, after, infected=outcome == "unsafe")
+    return None if outcome == "unchanged" else notify_all(tx, content, after, infected=outcome == "unsafe")
 
 
-def tell_all(tx: Transaction, content: int, after: int, *, infected: bool) -> int | None:
-    """Tell how the files with a content are now, like `tell`."""
+def notify_all(tx: Transaction, content: int, after: int, *, infected: bool) -> int | None:
+    """Tell how the files with a content are now, like `notify_outcome`."""
     rows = tx.execute(
         "SELECT f.key, f.message FROM attachments_files f "
         "WHERE f.blob = ? AND f.key > ? AND f.removed_at IS NULL ORDER BY f.key LIMIT ?",
@@ -41,20 +41,20 @@ def tell_all(tx: Transaction, content: int, after: int, *, infected: bool) -> in
     ).fetchall()
     for key, message in rows:
         if message is not None:
-            tell_changed(tx, message)
+            notify_changed(tx, message)
         if infected:
-            tell_infected(tx, key)
+            notify_infected(tx, key)
     return rows[-1][0] if len(rows) == MOST else None
 
 
-def tell_now(tx: Transaction, content: int) -> None:
+def notify_now(tx: Transaction, content: int) -> None:
     """Tell in this transaction how all files with a content are: for what happens seldom."""
     after: int | None = 0
     while after is not None:
-        after = tell(tx, content, "safe", after)
+        after = notify_outcome(tx, content, "safe", after)
 
 
-def tell_changed(tx: Transaction, message: int) -> None:
+def notify_changed(tx: Transaction, message: int) -> None:
     """Notify the users who can see a message, given by its key, of the current state of its files."""
     conversation, seq = tx.execute("SELECT conversation, seq FROM messages WHERE key = ?", (message,)).fetchone()
     event = _changed(tx, conversation, seq)
@@ -103,7 +103,7 @@ def thumbnails(reader: Querying, blob: int) -> list[ThumbnailSize]:
     return [ThumbnailSize(*row) for row in rows.fetchall()]
 
 
-def tell_infected(tx: Transaction, file: int) -> None:
+def notify_infected(tx: Transaction, file: int) -> None:
     """Tell the uploader of a file, by its key, and the moderators what was found in it."""
     event = _infected(tx, file)
     if event is not None:

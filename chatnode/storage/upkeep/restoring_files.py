@@ -6,22 +6,22 @@ ends in between, the node is as it was, with some files that no row knows.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from chatnode.counting import counted
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.engine.durable_files import sync_directory
-from chatnode.storage.engine.file_owners import give, make_directory
+from chatnode.storage.engine.durable_files import replacing, sync_directory
+from chatnode.storage.engine.file_owners import make_directory
 from chatnode.storage.engine.stored_files import FindLister, is_whole
 from chatnode.storage.upkeep import file_lists
 from chatnode.storage.upkeep.collecting import listed_by_plugins
 from chatnode.storage.upkeep.file_lists import Listed
-from chatnode.storage.upkeep.pool import PARTIAL, NotAsStored, Pool, beside
+from chatnode.storage.upkeep.pool import NotAsStored, Pool, beside
 from chatnode.storage.upkeep.sealing import BackupError
 from chatnode.storage.upkeep.snapshots import Progress
 
@@ -96,18 +96,9 @@ def _new_directories(directory: Path) -> list[Path]:
 
 
 def _write(target: Path, pieces: Iterator[bytes]) -> None:
-    partial = target.with_name(target.name + PARTIAL)
-    partial.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        give(partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(target) as file:
+        for piece in pieces:
+            file.write(piece)
 
 
 def _files_of(
@@ -155,5 +146,5 @@ def verify(backup: Path, manifest: dict[str, Any], secret: str | None, progress:
             raise BackupError(f"{backup}: a file of the plugin {listed.plugin} cannot be restored: {error}") from None
         count += 1
     if count != counts["count"]:
-        raise BackupError(f"{path}: lists {count} files, not {counts['count']}")
+        raise BackupError(f"{path}: lists {counted(count, 'file')}, not {counts['count']}")
     return count, size

@@ -6,17 +6,13 @@ because it is too slow for it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 
 import trio
 
-from chatnode.logs import get_logger
 from chatnode.protocol.envelopes import Push
 from chatnode.routing.sessions import LivePerson, OpenSession, SessionRegistry
 from chatnode.storage.presence.presence import PresenceAudience
-
-logger = get_logger("presence")
 
 PUSHES_A_STEP = 20
 """Number of sessions after which other tasks get a turn."""
@@ -53,7 +49,7 @@ class Broadcaster:
             if session.behind:
                 self.behind[session] = None
                 continue
-            with its_own_fault(session):
+            with self._registry.contained(session):
                 session.push(push)
                 self._step[session] = None
                 count += 1
@@ -62,26 +58,15 @@ class Broadcaster:
     def flush_now(self) -> None:
         step, self._step = self._step, {}
         for session in step:
-            with its_own_fault(session):
+            with self._registry.contained(session):
                 session.flush()
 
     async def flush(self) -> None:
         """Flush, a few sessions at a time."""
         step, self._step = self._step, {}
         for number, session in enumerate(step, 1):
-            with its_own_fault(session):
+            with self._registry.contained(session):
                 session.flush()
             if number % PUSHES_A_STEP == 0:
                 await trio.sleep(PAUSE_SECONDS)
         await trio.lowlevel.checkpoint()
-
-
-@contextmanager
-def its_own_fault(session: OpenSession) -> Generator[None]:
-    """End a session that fails, without affecting others."""
-    try:
-        yield
-    except Exception:
-        logger.exception("a session of %s failed and was closed", session.account.handle)
-        with suppress(Exception):
-            session.end(resume=True, reason="try again")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
+from chatnode.counting import counted
 from chatnode.model.ephemeral import EPHEMERAL
 from chatnode.model.events import Event
 from chatnode.model.records import record
@@ -71,12 +72,12 @@ def fault_of_wanted(
     if hook not in ("check_command", "prepare_draft", "audience", "in_transaction"):
         return f"{hook} cannot be limited with only_for"
     if len(functions) > 1:
-        return f"{hook} is implemented {len(functions)} times; with only_for, implement it once"
+        return f"{hook} is implemented {counted(len(functions), 'time')}; with only_for, implement it once"
     (wanted,) = marked
     if iscoroutinefunction(wanted.when):
         return f"`when` of {hook} must be def, not async def"
     if hook == "prepare_draft":
-        return f"{hook} takes no names in only_for; use when=" if wanted.names else None
+        return f"{hook} accepts no names in only_for; use when=" if wanted.names else None
     kind, named = ("command", commands) if hook == "check_command" else ("event", events)
     known = set(named) - set(EPHEMERAL)
     begun = {name.partition(".")[0] for name in named}

@@ -1,4 +1,4 @@
-"""Tells failures that may pass by themselves from those that will be repeated."""
+"""Tells transient errors from those that a retry will not cure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chatnode.storage.engine.group import is_full, storage_error
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the cause of a failure is a lack of room or of files, or another that may pass, so that the same work may
     succeed later."""
-    return all(_is_of_the_moment(each) for each in _leaves(error))
+    return all(_is_transient(each) for each in _leaves(error))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -27,7 +27,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _is_of_the_moment(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, Refusal):
         return error.temporary
     if isinstance(error, OSError):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnode.api import Querying
+from chatnode.api import Querying, json_array
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.judging import APPLIED, Judged
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.jsons import json_array
 from chatnode_crm.lists.finding import OPEN
 from chatnode_crm.naming import name_key
 
 DYNAMIC = FieldFault(
-    "lists", "dynamic_list", "a list is dynamic: its filter says who is on it; it was passed over", True
+    "lists", "dynamic_list", "a list is dynamic: its filter decides who is on it; it was skipped", True
 )
-CLOSED = FieldFault("lists", "closed_list", "a list is archived, or a campaign under way; it was passed over", True)
+CLOSED = FieldFault("lists", "closed_list", "a list is archived, or a campaign in progress; it was skipped", True)
 WARNINGS = frozenset((DYNAMIC.code, CLOSED.code))
 """Codes of faults of rows that were imported all the same."""
 

@@ -1,0 +1,61 @@
+"""Whose a backup directory or a bucket is: two nodes with the same one would delete each other's backups as old ones of
+their own.
+
+The backups do not tell: a node that was restored from one is a copy of it. So a data directory has an id that is in no
+backup, and a mark beside the backups says which it belongs to.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from chatnode.model.ids import new_id
+from chatnode.storage.engine import durable_files
+from chatnode.storage.engine.directory import DataDirectory
+from chatnode.storage.upkeep.bucket import BucketClient
+from chatnode.storage.upkeep.sealing import BackupError
+
+_MARK = "chatnode.owner"
+
+
+def claim(directory: Path, data: DataDirectory) -> None:
+    """Make a backup directory the node's, unless it is another's. Raises `BackupError`, and `OSError`."""
+    mark = directory / _MARK
+    if directory.resolve().is_relative_to(data.path.resolve()):
+        return
+    if mark.exists():
+        _compare(mark, data, f"{directory} has", f"set backup.directory to another one, or delete {mark}")
+    else:
+        durable_files.replace(mark, _of(data))
+
+
+def claim_bucket(bucket: BucketClient, data: DataDirectory) -> None:
+    """Make what is under the prefix in a bucket the node's, unless it is another's. Raises `BackupError`."""
+    with TemporaryDirectory(prefix="chatnode-") as work:
+        mark = Path(work, _MARK)
+        if any(name == _MARK for name, _ in bucket.names(_MARK)):
+            bucket.fetch(_MARK, mark)
+            _compare(mark, data, "the bucket has", f"set bucket.prefix to another one, or delete its object {_MARK}")
+        else:
+            mark.write_bytes(_of(data))
+            bucket.send(mark, _MARK)
+
+
+def _compare(mark: Path, data: DataDirectory, has: str, mend: str) -> None:
+    found, place, *_ = *mark.read_text("utf-8", "replace").split("\n"), ""
+    if found != _of(data).decode().split("\n")[0]:
+        raise BackupError(
+            f"{has} the backups of another node ({place}), and each would delete the other's: {mend} if this node has "
+            "replaced that one"
+        )
+
+
+def _of(data: DataDirectory) -> bytes:
+    try:
+        id = data.backup_id.read_text("utf-8").strip()
+    except FileNotFoundError:
+        id = new_id()
+        durable_files.replace(data.backup_id, f"{id}\n".encode())
+    return f"{id}\n{socket.gethostname()}:{data.path.resolve()}\n".encode()

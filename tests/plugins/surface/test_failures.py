@@ -157,7 +157,7 @@ async def test_the_nodes_own_words_are_shown_and_a_refusals_code(tmp_path: Path)
         assert of_opening.startswith("raised Refusal at plugins/surface/test_failures.py:")
         assert of_opening.endswith("in consume (conflict)")
         assert of_hello.endswith(
-            "in consume: forbidden: there is no caller here; act with ctx.as_person(…) or ctx.as_operator()"
+            "in consume: forbidden: no caller here; act with ctx.as_person(…) or ctx.as_operator()"
         )
 
 

@@ -93,4 +93,4 @@ async def test_the_owner_reads_what_is_wrong_with_a_result(tmp_path: Path) -> No
     async with node_with(tmp_path, made("demo", works=(WorkKind("cook", run, "Cooks", tries=1),))) as node:
         context = node.plugins.loaded["demo"].context
         work = await run_work(node, await context.write(lambda tx: context.start_work(tx, "cook", {})))
-        assert work["error"].endswith("the result of a work must be JSON: Type is not JSON serializable: object")
+        assert work["error"].endswith("the result of a work item must be JSON: Type is not JSON serializable: object")

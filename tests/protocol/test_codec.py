@@ -164,8 +164,19 @@ def test_a_field_that_may_be_left_out_may_be_null_too() -> None:
     ("values", "kind", "path", "message"),
     [
         ({"cid": "one", "text": "hello"}, PostMessage, "conversation", "is missing"),
+        (
+            {"cid": "one", "conversaton": ID},
+            PostMessage,
+            "conversation",
+            "is missing; conversaton is not a field of this command",
+        ),
         ({"conversation": ID, "cid": "one", "text": "x", "extra": 1}, PostMessage, "extra", "is not a field"),
-        ({"conversation": "x", "cid": "one", "text": "x"}, PostMessage, "conversation", "the minimum is 32"),
+        (
+            {"conversation": "x", "cid": "one", "text": "x"},
+            PostMessage,
+            "conversation",
+            "an id of 32 hexadecimal digits",
+        ),
         ({"conversation": ID.upper(), "cid": "one", "text": "x"}, PostMessage, "conversation", "hexadecimal"),
         ({"conversation": ID, "cid": "no spaces", "text": "x"}, PostMessage, "cid", "1 to 64 characters of A-Z"),
         ({"conversation": ID, "cid": "x" * 65, "text": "x"}, PostMessage, "cid", "the maximum is 64"),

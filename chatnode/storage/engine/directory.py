@@ -86,7 +86,7 @@ class DataDirectory:
         except OSError as error:
             raise self._unusable(error) from None
         raise StartError(
-            f"no node here: {self.path} has no database; choose another --data, or run chatnode setup first"
+            f"no node here: {self.path} has no database; use another data directory, or run chatnode setup first"
         )
 
     def refuse_lost_database(self) -> None:
@@ -153,5 +153,7 @@ class DataDirectory:
 
     def _unusable(self, error: OSError) -> StartError:
         known = fault(Path(error.filename)) if error.filename else None
-        why = f"{known} ({error.strerror})" if known is not None else error.strerror
+        why = f"{known} ({error.strerror})" if known is not None else error.strerror or str(error)
+        if known is not None and known.endswith(f": {error.strerror}"):
+            why = known
         return StartError(f"{self.path}: cannot be used as a data directory: {why}")

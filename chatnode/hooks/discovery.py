@@ -45,7 +45,7 @@ def choose(plugins: Iterable[Any], only: Iterable[Any] | None) -> list[Installed
     """The plugins of a node: those that a program passes to it, as modules or objects with hooks, and installed ones.
 
     `plugins` come besides the installed ones, in place of one of the same name; `only`, if given, instead of them all.
-    Raises `StartError` when two that are given have one name, or one is no plugin.
+    Raises `StartError` when two that are given have one name, or one is not a plugin.
     """
     found = _named(only) if only is not None else {each.name: each for each in installed()}
     return [*(found | _named(plugins)).values()]

@@ -324,7 +324,7 @@ async def test_what_is_given_for_a_name_or_a_cursor_is_told_from_it(node: Node) 
             node.bot(cast("Any", who))
     with pytest.raises(TypeError, match="expected the `cursor` of an item, not str"):
         node.person("ann").events(cast("Any", "x"))
-    with pytest.raises(ValueError, match="an identity is a word, a colon"):
+    with pytest.raises(ValueError, match="names no user of the program"):
         await node.admit(cast("Any", 42))
 
 

@@ -198,7 +198,7 @@ def test_a_field_that_may_be_left_out_may_be_null_too() -> None:
             "not a valid time",
         ),
         ({"title": "x" * 201}, OpenGroup, "title", "has 201 characters; the maximum is 200"),
-        ({"uses": 0}, CreateInvite, "uses", "expected 1 to"),
+        ({"uses": 0}, CreateInvite, "uses", "the minimum is 1"),
         ({"conversations": [ID, "x"]}, CreateInvite, "conversations.1", "32"),
         ({"with": ""}, OpenDirect, "with", "minimum is 1"),
         ({"cursor": {"epoch": ID, "gid": -1}}, Hello, "cursor.gid", "is -1"),

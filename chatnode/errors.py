@@ -6,6 +6,9 @@ field at fault, `temporary` says whether the same request may succeed later.
 
 from __future__ import annotations
 
+import copyreg
+from typing import Any
+
 STATUS: dict[str, int] = {
     "bad_json": 400,  # the frame or body is not JSON, or is nested too deep
     "bad_request": 400,  # JSON, but not a request envelope
@@ -29,7 +32,14 @@ STATUS: dict[str, int] = {
 TEMPORARY = frozenset({"rate_limited", "unavailable"})
 
 
-class Refusal(Exception):
+class Carried(Exception):
+    """An exception that can be pickled and copied, whatever its own `__init__` takes: process pools send it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class Refusal(Carried):
     """A request cannot be carried out, and the requester is told why.
 
     `retry_after` is in seconds. `message` is for people and may change; `code` is for programs.
@@ -63,6 +73,36 @@ class Refusal(Exception):
         return body
 
 
+class Misuse(Exception):
+    """The code of a plugin or a program uses the node in a way that cannot work.
+
+    The message is the node's own and contains nothing that users wrote, so it is shown and logged as it is.
+    """
+
+
+class WrongKind(Misuse, TypeError):
+    """Something of another kind is needed."""
+
+
+class WrongValue(Misuse, ValueError):
+    """The value cannot be used."""
+
+
+class UnknownName(Misuse, LookupError):
+    """Nothing has this name."""
+
+
+class NoCaller(Refusal, Misuse):
+    """There is no requester: in a task, a consumer, or a work."""
+
+    def __init__(self) -> None:
+        super().__init__("forbidden", "no caller here; act with ctx.as_person(…) or ctx.as_operator()")
+
+
+class WouldBlock(Misuse, RuntimeError):
+    """On this thread the call would wait for itself, or hold up an event loop."""
+
+
 class StartError(Exception):
     """The node or a command-line tool cannot start; the message names the place and the fix."""
 
@@ -71,7 +111,7 @@ class InUse(StartError):
     """Another process owns the data directory. `process` is its number, None where it is not known."""
 
     def __init__(
-        self, directory: object, process: int | None, remedy: str = "stop it, or choose another --data"
+        self, directory: object, process: int | None, remedy: str = "stop it, or use another data directory"
     ) -> None:
         super().__init__(str(directory), process, remedy)  # what it is made of, so that it pickles
         self.directory = str(directory)

@@ -16,6 +16,8 @@ import time
 import traceback
 from types import TracebackType
 
+from chatnode.errors import Misuse
+
 _ROOT = "chatnode"
 
 
@@ -62,7 +64,8 @@ def kinds_of(error: BaseException) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """The trace of an exception and of those that led to it, without their words."""
+    """The trace of an exception and of those that led to it, without their words, unless they are the node's own
+    (`Misuse`)."""
     lines: list[str] = []
     _describe(error, lines, "", set())
     return "\n".join(lines)
@@ -80,6 +83,8 @@ def _describe(error: BaseException, lines: list[str], indent: str, seen: set[int
     lines.append(f"{indent}{type(error).__module__}.{type(error).__qualname__}".replace("builtins.", ""))
     if isinstance(error, OSError) and error.errno is not None:
         lines[-1] += f": {os.strerror(error.errno)}"
+    if isinstance(error, Misuse):
+        lines[-1] += f": {error}"
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
             if id(each) not in seen:  # pyright: ignore[reportUnknownArgumentType]

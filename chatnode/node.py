@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import trio
@@ -29,7 +29,7 @@ from chatnode.dispatch.jobs import JobRunner
 from chatnode.dispatch.signing import Signer
 from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import CommandTable
-from chatnode.errors import Refusal, StartError
+from chatnode.errors import Refusal, StartError, WrongKind
 from chatnode.hooks.consumers import Consumers
 from chatnode.hooks.discovery import choose
 from chatnode.hooks.files import tell_restored
@@ -324,6 +324,8 @@ async def open_node(
     such instead of all that are installed. `inline` writes in the trio thread, for tests that mock the clock. Raises
     `StartError` when the node cannot start; a plugin that cannot does not stop it.
     """
+    if not isinstance(cast("object", config), Config | None):
+        raise WrongKind(f"config must be a chatnode.config.Config, not {type(config).__name__}")
     directory = DataDirectory(Path(data))
     directory.claim()
     try:

@@ -100,7 +100,7 @@ class CertificateStore:
             found = None
         if isinstance(found, dict):
             return found  # pyright: ignore[reportUnknownVariableType]
-        logger.error("%s: is not a JSON object, and is not used", self.directory / name)
+        logger.error("%s: cannot be read: it is not a JSON object", self.directory / name)
         return {}
 
     def _write(self, path: Path, data: bytes) -> None:

@@ -204,5 +204,7 @@ def fail(error: Exception) -> NoReturn:
     if isinstance(error, Refusal):
         place = f" ({error.path})" if error.path else ""
         message = f"{error.message}{place} [{error.code}]"
+    if type(error).__name__ == "Unreachable":  # the client library is not imported for other commands
+        message += "; another node is named with --url or CHATNODE_URL"
     click.echo(f"chatnode: {message}", err=True)
     sys.exit(1)

@@ -61,7 +61,10 @@ def install(data: Path, what: str) -> None:
     # In a process of its own, as what was imported here may be of the version before.
     check = [sys.executable, "-m", "chatnode", "--data", str(data), "plugin", "check", *new]
     environment = {**os.environ, **bundle.python_variables()}
-    sys.exit(subprocess.run(check, env=environment, check=False).returncode)
+    status = subprocess.run(check, env=environment, check=False).returncode
+    if not status and is_served(data):
+        click.echo("restart the node to load it")
+    sys.exit(status)
 
 
 @click.command()

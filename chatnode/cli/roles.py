@@ -20,11 +20,13 @@ def role() -> None:
 def list_roles(data: Path) -> None:
     """List roles with their permissions, and explain the permissions."""
     given = run_operator_command(data, "roles.list")
+    width = max(len(each["role"]) for each in given["roles"])
     for each in given["roles"]:
-        click.echo(f"{each['role']:16}{counted(each['people'], 'account'):>16}  {' '.join(each['permissions'])}")
+        click.echo(f"{each['role']:{width}}{counted(each['people'], 'account'):>16}  {' '.join(each['permissions'])}")
     click.echo()
+    width = max(len(each["permission"]) for each in given["permissions"])
     for each in given["permissions"]:
-        click.echo(f"{each['permission']:16}{each['meaning']}")
+        click.echo(f"{each['permission']:{width}}  {each['meaning']}")
 
 
 @role.command("set")

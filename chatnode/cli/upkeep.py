@@ -70,8 +70,11 @@ def migrate(data: Path, dry_run: bool) -> None:
     directory = DataDirectory(data)
     directory.require_node()
     if dry_run:
-        for step in missing_in(directory):
+        missing = missing_in(directory)
+        for step in missing:
             click.echo(f"{step.set}/{step.name}")
+        if not missing:
+            click.echo("nothing to do", err=True)
         return
     directory.claim()
     try:

@@ -123,6 +123,12 @@ async def open_stream(address: Address, tls: ssl.SSLContext | None, deadline: fl
     raise Unreachable(f"{address.url} did not answer within {OPEN_SECONDS:g} s")
 
 
+async def check_reachable(url: str) -> None:
+    """Raises `Unreachable` if nothing accepts connections at the node's address."""
+    stream = await open_stream(Address.of(url), None, trio.current_time() + OPEN_SECONDS)
+    await trio.aclose_forcefully(stream)
+
+
 def _why(error: OSError) -> str:
     """The system's own word: trio's error for several addresses has one error for each behind it."""
     cause = error.__cause__

@@ -12,7 +12,7 @@ from chatnode.addresses import client_key
 from chatnode.concurrency import shielded
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.limits import Rate
-from chatnode.errors import Refusal
+from chatnode.errors import NoCaller, Refusal
 from chatnode.model import permissions
 from chatnode.model.people import Account
 from chatnode.model.records import record
@@ -90,7 +90,7 @@ class Caller:
 
     def _nobody(self) -> Refusal:
         if self.background:
-            return Refusal("forbidden", "no caller here; act with ctx.as_person(…) or ctx.as_operator()")
+            return NoCaller()
         return unauthenticated()
 
     @property

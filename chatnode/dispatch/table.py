@@ -17,7 +17,7 @@ import outcome
 
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import RequestCheck, RequestHooks
-from chatnode.errors import Refusal
+from chatnode.errors import Refusal, WrongKind
 from chatnode.logs import get_logger
 from chatnode.model.records import record
 from chatnode.protocol import codec
@@ -135,7 +135,9 @@ def _annotated(handler: Callable[..., Any]) -> tuple[Any, Any]:
     hints = {key: names.get(said) if isinstance(said, str) else said for key, said in handler.__annotations__.items()}
     if None in hints.values():
         hints = get_type_hints(handler)
-    returned = hints.pop("return")
+    returned = hints.pop("return", None)
+    if returned is None or len(hints) != 2:
+        raise WrongKind(f"{handler.__qualname__} must be annotated: (ctx: Context, asked: Request) -> Reply")
     _, takes = hints.values()
     return takes, returned
 

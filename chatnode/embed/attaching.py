@@ -19,7 +19,7 @@ import trio
 from chatnode.concurrency import Backoff, Signal, raise_single
 from chatnode.embed._calls import AsyncCalls
 from chatnode.embed.frames import OPERATOR, ConsumerWanted, EventsWanted, Who, bot, person
-from chatnode.embed.kinds import words
+from chatnode.embed.kinds import checked_cursor, checked_who, words
 from chatnode.embed.link import ANSWER_SECONDS, LEAST_ANSWER_SECONDS, NoOwner, OwnerHung, OwnerLink, connect
 from chatnode.embed.owners import Attached, NodeOwner, Owned
 from chatnode.embed.shared_consumer import SharedConsumer
@@ -86,10 +86,10 @@ class SharedNode:
         return SharedCaller(self, OPERATOR)
 
     def person(self, who: str, limits: bool = True) -> SharedCaller:
-        return SharedCaller(self, person(who, limits))
+        return SharedCaller(self, person(checked_who(who), limits))
 
     def bot(self, handle: str, create: bool = True) -> SharedCaller:
-        return SharedCaller(self, bot(handle, create))
+        return SharedCaller(self, bot(checked_who(handle), create))
 
     def consumer(self, name: str, kinds: Iterable[str] | None = None, from_start: bool = False) -> SharedConsumer:
         """A durable reader of the log, as `chatnode.node.Node.consumer`, for one of the processes at a time."""
@@ -285,7 +285,9 @@ class SharedCaller(AsyncCalls):
     ) -> SharedEvents:
         """What happens for this user, as `chatnode.embed.callers.EmbeddedCaller.events`; when another process takes the
         node over, it goes on from its cursor."""
-        return SharedEvents(self._node, EventsWanted(self._who, after, _listed(kinds), _listed(conversations)))
+        return SharedEvents(
+            self._node, EventsWanted(self._who, checked_cursor(after), _listed(kinds), _listed(conversations))
+        )
 
 
 def _listed(given: Iterable[str] | None) -> list[str] | None:

@@ -13,6 +13,7 @@ from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.table import BegunRequest
 from chatnode.embed._calls import AsyncCalls
+from chatnode.embed.kinds import checked_who
 from chatnode.errors import Refusal
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.people import Account
@@ -80,12 +81,12 @@ def operator(core: Core) -> EmbeddedCaller:
 
 def person(core: Core, who: str, *, limits: bool) -> EmbeddedCaller:
     """The user with this handle or id; without `limits`, no rate limits apply."""
-    return EmbeddedCaller(core, AsPerson(core, who, limited=limits))
+    return EmbeddedCaller(core, AsPerson(core, checked_who(who), limited=limits))
 
 
 def bot(core: Core, handle: str, *, create: bool) -> EmbeddedCaller:
     """The bot with this handle, which the first call creates if `create` says so."""
-    return EmbeddedCaller(core, _AsBot(core, handle, create=create))
+    return EmbeddedCaller(core, _AsBot(core, checked_who(handle), create=create))
 
 
 @attrs.frozen

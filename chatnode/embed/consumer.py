@@ -26,6 +26,7 @@ from chatnode.hooks.programs import OF_PROGRAM, Programs
 from chatnode.model.commands.resume import Cursor
 from chatnode.protocol import codec
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers as storage
 from chatnode.storage.log import log
@@ -164,7 +165,7 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
         assert expected is not None
 
         def move(tx: Transaction) -> T | None:
-            result = write(tx) if write is not None else None
+            result = finished(write(tx)) if write is not None else None
             storage.move(tx, name, expected, upto)
             return result
 

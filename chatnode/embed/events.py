@@ -20,7 +20,7 @@ from chatnode.concurrency import OneReader, Signal
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.embed.closing import ClosingIterator
-from chatnode.embed.kinds import kinds_pushed, words
+from chatnode.embed.kinds import checked_cursor, kinds_pushed, words
 from chatnode.errors import Refusal
 from chatnode.model import permissions
 from chatnode.model.commands.messages import InboxPage
@@ -166,7 +166,7 @@ class LocalEvents(ClosingIterator):
         self._core = core
         self._registry = core.part(SessionRegistry)
         self._find_account = account
-        self._cursor = after
+        self._cursor = checked_cursor(after)
         self._wanted = WantedEvents(kinds_pushed(core, kinds), words(conversations))
         self._items: deque[LocalItem] = deque()
         self._reader = OneReader()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatnode.dispatch.core import Core
+from chatnode.errors import WrongKind
 from chatnode.hooks.manager import Manager
+from chatnode.model.commands.resume import Cursor
 from chatnode.model.ephemeral import EPHEMERAL
 
 
@@ -25,6 +27,20 @@ def words(given: Iterable[str] | None) -> frozenset[str] | None:
     if isinstance(given, str):
         raise TypeError(f"expected a collection, such as {{{given!r}}}")
     return None if given is None else frozenset(given)
+
+
+def checked_who(who: object) -> str:
+    """A handle or an id; raises `TypeError` for anything else, such as the user as an object."""
+    if not isinstance(who, str):
+        raise WrongKind(f"a user is named by handle or id, a string, not {type(who).__name__}")
+    return who
+
+
+def checked_cursor(after: object) -> Cursor | None:
+    """Where to go on; raises `TypeError` for what is no cursor."""
+    if after is not None and not isinstance(after, Cursor):
+        raise WrongKind(f"expected the `cursor` of an item, not {type(after).__name__}")
+    return after
 
 
 def _known(given: Iterable[str] | None, names: frozenset[str]) -> frozenset[str] | None:

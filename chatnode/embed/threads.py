@@ -9,7 +9,8 @@
 
 The node runs in a thread of its own; any number of threads may call it. Every call blocks until it is answered. It
 raises `Refusal` if the node refuses it, and `NodeGone` if there is no node any more. On a thread that runs an event
-loop, it raises `RuntimeError`: there the loop, and with it everything else in the thread, would stand still.
+loop, it raises `RuntimeError`: there the loop, and with it everything else in the thread, would stand still. So
+it does in a function that the node runs in a thread of its database, such as the one given to `done`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ import trio
 from chatnode.embed._calls import BlockingCalls
 from chatnode.embed.handle import NodeHandle
 from chatnode.embed.portal import begin_command, size_of
-from chatnode.errors import NodeGone
+from chatnode.errors import NodeGone, WouldBlock
 from chatnode.logs import get_logger
 from chatnode.portal.calls import Call, OneThread
 from chatnode.portal.stream import BlockingStream
 from chatnode.portal.thread import Portal
 from chatnode.protocol import codec
+from chatnode.storage.engine.own_threads import in_own_thread
 
 if TYPE_CHECKING:
     from chatnode.client.feed import Pushed
@@ -67,7 +69,7 @@ class Node(NodeHandle["BlockingCaller"]):
 
         Raises `StartError` with the reason, also when it takes longer than `start_seconds`.
         """
-        refuse_on_loop()
+        refuse_to_block()
         seconds = self._inside.start_seconds
         try:
             if (ending := self._inside.ending) is not None:
@@ -85,7 +87,7 @@ class Node(NodeHandle["BlockingCaller"]):
 
         It takes at most 5 s more than `server.shutdown_seconds`. Closing twice does nothing.
         """
-        refuse_on_loop()
+        refuse_to_block()
         portal = self._inside.portal
         portal.stop()
         if not portal.join(portal.patience):
@@ -101,7 +103,7 @@ class Node(NodeHandle["BlockingCaller"]):
 
     def wait_closed(self, seconds: float | None = None) -> NodeGone | None:
         """Wait until the node has ended: with the reason if it was not closed. Raises `TimeoutError`."""
-        refuse_on_loop()
+        refuse_to_block()
         return self._inside.portal.ended.result(seconds)
 
     # ---- while it runs
@@ -182,7 +184,7 @@ class BlockingCaller(BlockingCalls):
         an end be a daemon.
         """
         source = partial(self._acting.events, after, kinds=kinds, conversations=conversations)
-        return BlockingStream(self._portal, source, size_of, check=refuse_on_loop)
+        return BlockingStream(self._portal, source, size_of, check=refuse_to_block)
 
 
 @attrs.frozen
@@ -245,21 +247,25 @@ class BlockingConsumer:
         self.close()
 
 
-def refuse_on_loop() -> None:
-    """Raises `RuntimeError` on a thread that runs an event loop, which must not block: the loop could never answer what
-    the node asks it."""
+def refuse_to_block() -> None:
+    """Raises `RuntimeError` on a thread that must not block: one that runs an event loop, which could never answer what
+    the node asks it, and a thread of a node's database, for which the call would wait."""
     if asyncio._get_running_loop() is not None:  # pyright: ignore[reportPrivateUsage] - without the cost of an exception
-        raise RuntimeError("this would block the event loop of this thread; use chatnode.embed.aio here")
+        raise WouldBlock("this would block the event loop of this thread; use chatnode.embed.aio here")
     if trio.lowlevel.in_trio_run():
-        raise RuntimeError("this would block the trio run of this thread; use chatnode.embed.open_node here")
+        raise WouldBlock("this would block the trio run of this thread; use chatnode.embed.open_node here")
+    if in_own_thread():
+        raise WouldBlock(
+            "this thread is the node's own, and would wait for itself; call the node after the transaction"
+        )
 
 
 def _command(portal: Portal, caller: Acting, name: str, fields: dict[str, Any]) -> Any:
-    refuse_on_loop()
+    refuse_to_block()
     return portal.wait(begin_command, caller, name, fields)
 
 
 def _run(portal: Portal, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
     """The result of an async function that runs on the trio thread."""
-    refuse_on_loop()
+    refuse_to_block()
     return portal.wait(Call.run_in_task, function, *args)

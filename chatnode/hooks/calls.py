@@ -13,15 +13,14 @@ import pluggy
 from chatnode.config import Plugins as Settings
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.hooks import Allow, Deny, RequestCheck
-from chatnode.errors import STATUS, Refusal, StartError
-from chatnode.hooks import specs
+from chatnode.errors import STATUS, Refusal, StartError, UnknownName, WrongKind
+from chatnode.hooks import prepared, specs
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, colour, describe_error, guard, is_json
 from chatnode.hooks.only_for import Predicate, fault_of_wanted, wanted_by
 from chatnode.hooks.plugin import Plugin
 from chatnode.logs import get_logger
 from chatnode.model.events import Event
-from chatnode.model.messages import FileRef, Media
 from chatnode.model.metadata import foreign_key
 from chatnode.model.people import Account, Person
 from chatnode.storage.engine.connection import Querying, Reader
@@ -84,6 +83,8 @@ class HookCalls:
             if marks["wrapper"]:
                 setattr(facade, hook, function)
                 continue
+            if name == "audience":
+                function = _giving_keys(function)
             terms = specs.TERMS.get(name)
             budget = self._budgets[terms.budget if terms else "hook_seconds"]
             guarded = guard(function, plugin, name, budget, self._reporting(plugin))
@@ -230,30 +231,25 @@ class HookCalls:
 
         Each plugin's predicate sees the draft as the previous plugins left it.
         """
-        prepared = attrs.evolve(draft, files=[*draft.files])
+        after = prepared.copied(draft)
         implementations = self._implementations("prepare_draft")
-        for plugin, prepare in self._calls("prepare_draft", implementations, ctx, prepared, draft=prepared):
-            before = dict(prepared.metadata or {})
+        for plugin, prepare in self._calls("prepare_draft", implementations, ctx, after, draft=after):
+            before = prepared.copied(after)
+            before.kind = draft.kind  # of which a plugin before may have left another, which is not used
             try:
                 await prepare()
-                self._check_metadata(plugin, before, prepared.metadata or {})
-                self._check_content(plugin, draft, prepared)
+                self._check_prepared(plugin, before, after)
+                self._check_metadata(plugin, before.metadata or {}, after.metadata or {})
             except HookFailed as failed:
                 raise failed.as_refusal() from failed
-        if prepared.text != draft.text or prepared.content != draft.content:
+        if after.text != draft.text or after.content != draft.content:
             draft.sent = as_sent(draft)
-        draft.text, draft.metadata = prepared.text, prepared.metadata
-        draft.content, draft.files = prepared.content, prepared.files
+        draft.text, draft.metadata = after.text, after.metadata
+        draft.content, draft.files = after.content, after.files
 
-    def _check_content(self, plugin: str, sent: Draft, prepared: Draft) -> None:
-        """Raises `HookFailed` if a plugin left a draft without the content that its kind has, or with another."""
-        files = cast("Sequence[object]", prepared.files)
-        if (
-            type(prepared.content) is not type(sent.content)
-            or bool(files) != bool(sent.files)
-            or not all(isinstance(each, FileRef | Media) for each in files)
-        ):
-            what = f"left content or files that do not belong to a message of kind {sent.kind}"
+    def _check_prepared(self, plugin: str, before: Draft, after: Draft) -> None:
+        """Raises `HookFailed` if a plugin left a draft that nobody could post."""
+        if (what := prepared.fault_of(before, after)) is not None:
             self._report(plugin, "prepare_draft", what)
             raise HookFailed(plugin, "prepare_draft", what)
 
@@ -338,9 +334,9 @@ class HookCalls:
         """
         offering = self._offers.get(hook)
         if offering is None:
-            raise LookupError(f"no plugin offers the hook {hook}")
+            raise UnknownName(f"no plugin offers the hook {hook}")
         if offering != plugin.name and offering not in plugin.requires:
-            raise LookupError(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
+            raise UnknownName(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
         gave: list[Any] = []
         spec = getattr(self._pluggy.hook, hook).spec.function
         is_async, refuses = colour(spec) == "async def", getattr(spec, specs.REFUSES, False)
@@ -373,6 +369,23 @@ def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
         if implementation.wrapper and wanted == "async def":
             return f"{caller.name} is async and accepts no wrappers"
     return None
+
+
+def _giving_keys(audience: Callable[..., Iterable[int] | None]) -> Callable[..., list[int]]:
+    """`audience`, which fails if it returns anything but keys: nobody would be notified, or the whole write would
+    fail."""
+
+    @wraps(audience)
+    def run(*arguments: Any) -> list[int]:
+        keys = cast("object", audience(*arguments) or ())
+        if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+            raise WrongKind(f"audience must return keys of users, not {type(keys).__name__}")
+        found = [*cast("Iterable[object]", keys)]
+        if wrong := [key for key in found if type(key) is not int]:
+            raise WrongKind(f"audience must return keys of users, which are integers, not {type(wrong[0]).__name__}")
+        return cast("list[int]", found)
+
+    return run
 
 
 def _audience(caller: Any, tx: Transaction, change: Change) -> list[int]:

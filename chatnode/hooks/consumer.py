@@ -17,7 +17,7 @@ import trio
 
 from chatnode.concurrency import Backoff, behind_barrier
 from chatnode.config import Plugins as Settings
-from chatnode.errors import Refusal
+from chatnode.errors import Refusal, WrongKind
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.plugin import Consumer
@@ -26,6 +26,7 @@ from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.deadlines import budget
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction, Write
 from chatnode.storage.log import consumers as storage
@@ -226,7 +227,7 @@ class RunningConsumer:
     async def _effect(self, rows: Sequence[Row]) -> Write[object] | None:
         effect: Any = await self.consumer.consume(self._context, rows)
         if effect is not None and not callable(effect):
-            raise TypeError("a consumer returns a function of the transaction, or None")
+            raise WrongKind("a consumer returns a function of the transaction, or None")
         return cast("Write[object] | None", effect)
 
     def _apply(
@@ -242,7 +243,7 @@ class RunningConsumer:
         began = perf_counter()
         if effect is not None:
             with budget(tx, self._settings.transaction_seconds, time.thread_time):
-                effect(tx)
+                finished(effect(tx))
         return perf_counter() - began
 
     def _warn_if_slow(self, took: float) -> None:

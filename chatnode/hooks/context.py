@@ -15,6 +15,7 @@ from chatnode.dispatch import acting, querying
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.signing import Signer
+from chatnode.errors import UnknownName
 from chatnode.hooks.log_growth import LogGrowth
 from chatnode.model.events import Event
 from chatnode.model.people import Account
@@ -64,6 +65,7 @@ class Scope:
     directory: Path
     works: Mapping[str, str]
     """The plugin's kinds of work, with their titles."""
+    counters: frozenset[str]
 
 
 class Context:
@@ -255,7 +257,7 @@ class Context:
         not declared.
         """
         if type(event) not in self._scope.ephemeral:
-            raise LookupError(f"the plugin {self._scope.name} does not declare {type(event).__name__} as ephemeral")
+            raise UnknownName(f"the plugin {self._scope.name} does not declare {type(event).__name__} as ephemeral")
         return ephemeral.push(self._core.part(SessionRegistry), ephemeral_frame(event), people, sessions)
 
     def live_sessions(self, person: int) -> list[ConnectedSession]:
@@ -379,7 +381,9 @@ class Context:
         return self._core.part(Signer).is_valid(signature, self._scope.name, purpose, *map(str, fields))
 
     def count(self, metric: str, amount: float = 1) -> None:
-        """Increase a counter that the plugin declares."""
+        """Increase a counter that the plugin declares. Raises `LookupError` for another name."""
+        if metric not in self._scope.counters:
+            raise UnknownName(f"the plugin {self._scope.name} declares no counter {metric}")
         self._core.metrics.count(self._scope.name, metric, amount)
 
     def wake(self, task: str) -> None:
@@ -409,7 +413,7 @@ class Context:
         `LookupError` for a kind that is not declared, and `ValueError` for arguments that are not JSON.
         """
         if kind not in self._scope.works:
-            raise LookupError(f"the plugin {self._scope.name} declares no work kind {kind}")
+            raise UnknownName(f"the plugin {self._scope.name} declares no work kind {kind}")
         name, account = self._scope.name, self.account
         new = NewWork(
             f"{name}.{kind}", title or self._scope.works[kind], arguments,

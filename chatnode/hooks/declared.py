@@ -13,10 +13,13 @@ from chatnode.dispatch.core import RATES
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import StartError
 from chatnode.hooks.calls import MARK
+from chatnode.hooks.colours import check_plain
 from chatnode.hooks.discovery import NAME
 from chatnode.hooks.guard import colour
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
+from chatnode.hooks.request_types import check_requests
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
+from chatnode.hooks.shapes import check_own_kinds, check_shapes
 from chatnode.hooks.slash import NAME as SLASH_NAME
 from chatnode.model.events import Event
 from chatnode.model.permissions import MEMBER, MODERATOR, PERMISSIONS, ROLES
@@ -70,11 +73,14 @@ _OF_THE_FRAME = frozenset({"id", "event", "gid"})
 
 def check(plugin: Plugin, taken: Taken) -> None:
     """Raises `StartError` with the first fault, and adds the plugin's names to `taken` if there is none."""
+    check_shapes(plugin)
     _check_version(plugin)
     _check_required(plugin)
+    check_plain(plugin)
     permissions = {each.name for each in plugin.permissions}
     _names("permission", permissions, f"{plugin.name}.", PERMISSIONS)
     _check_commands(plugin, permissions, taken.commands)
+    check_requests(plugin.commands)
     if plugin.settings in taken.settings:
         raise StartError(f"its settings class {plugin.settings.__name__} belongs to another plugin; declare its own")
     _check_events(plugin, taken.events)
@@ -83,6 +89,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     _check_collections(plugin, permissions, taken.collections)
     for consumer in plugin.consumers:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
+    check_own_kinds(plugin, taken.events)
     for what, function in _run_by_the_node(plugin):
         if isfunction(function) and colour(function) == "def":
             raise StartError(f"{what} must be async def, not def")
@@ -103,10 +110,12 @@ def _collection_names(collections: Iterable[Collection]) -> list[str]:
 
 def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield from ((f"the command {each.name}", each.handler) for each in plugin.commands)
+    yield from ((f"`earlier` of the command {each.name}", each.earlier) for each in plugin.commands)
     yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)
     yield from ((f"the task {each.name}", each.run) for each in plugin.tasks)
     yield from ((f"the work {each.name}", each.run) for each in plugin.works)
     yield from ((f"the slash command /{each.name}", each.handler) for each in plugin.slash)
+    yield from ((f"the route {each.rule}", each.handler) for each in plugin.routes)
     yield from ((f"the page {each.path!r}", each.render) for each in plugin.pages)
     yield from ((f"`submit` of the page {each.path!r}", each.submit) for each in plugin.pages)
     yield from ((f"the value of the metric {each.name}", each.value) for each in plugin.metrics)
@@ -208,8 +217,6 @@ def _check_version(plugin: Plugin) -> None:
 
 
 def _check_required(plugin: Plugin) -> None:
-    if isinstance(plugin.requires, str):
-        raise StartError(f"requires is a string; expected names, such as ({plugin.requires!r},)")
     for name in plugin.requires:
         if not NAME.fullmatch(name):
             raise StartError(f"it requires {name!r}, which is not a plugin name: they consist of a-z and 0-9")
@@ -235,6 +242,8 @@ def _check_order(collection: Collection) -> None:
     named = [name.strip().removeprefix("-") for name in collection.order.split(",")]
     for name in (*collection.key, *named):
         field = collection.field(name)
+        if field is None and collection.learn is None:
+            raise StartError(f"the collection {collection.name} has no field {name!r}, which its key or order names")
         if field is not None and field.permission is not None:
             raise StartError(f"the field {name} of {collection.name} has a permission, so it cannot order the rows")
 
@@ -300,5 +309,5 @@ def declaration(source: Any) -> Plugin:
         raise StartError("it has no function chatnode_plugin marked with hookimpl")
     plugin = declare() if callable(declare) else None
     if not isinstance(plugin, Plugin):
-        raise StartError("its chatnode_plugin does not return a Plugin")
+        raise StartError(f"its chatnode_plugin returns {type(plugin).__name__} instead of a Plugin")
     return plugin

@@ -45,7 +45,7 @@ def choose(plugins: Iterable[Any], only: Iterable[Any] | None) -> list[Installed
     """The plugins of a node: those that a program passes to it, as modules or objects with hooks, and installed ones.
 
     `plugins` come besides the installed ones, in place of one of the same name; `only`, if given, instead of them all.
-    Raises `StartError` when two that are given have one name, or one is no plugin.
+    Raises `StartError` when two that are given have one name, or one is not a plugin.
     """
     found = _named(only) if only is not None else {each.name: each for each in installed()}
     return [*(found | _named(plugins)).values()]
@@ -57,11 +57,20 @@ def _named(given: Iterable[Any]) -> dict[str, Installed]:
     for each in given:
         if not hasattr(each, "chatnode_plugin"):
             raise StartError(f"{each!r} is not a plugin: expected a module or an object with hooks, not a name")
-        name = each.chatnode_plugin().name
+        name = name_of(each)
         if name in found:
             raise StartError(f"two plugins have the name {name}")
         found[name] = Installed(name, "", "", lambda each=each: each)
     return found
+
+
+def name_of(source: Any) -> str:
+    """The name that a plugin declares. If its declaration cannot be read, that of its module or class, under which the
+    node reports it as broken."""
+    try:
+        return str(source.chatnode_plugin().name)
+    except (Exception, SystemExit):
+        return str(getattr(source, "__name__", type(source).__name__))
 
 
 def _brought_twice(one: Installed, other: Installed) -> Installed:

@@ -1,7 +1,8 @@
 """The guard around a plugin's function: a time budget, and a barrier for exceptions.
 
-An async function is cancelled when its time is up. A sync function runs in a database thread and cannot be cancelled:
-its SQL is interrupted once it has used its CPU time; if it spends too long on anything else, that is only reported.
+An async function is cancelled when its time is up, unless it blocks its thread, which is reported. A sync function runs
+in a database thread and cannot be cancelled: its SQL is interrupted once it has used its CPU time; if it spends too
+long on anything else, that is only reported.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from typing import Any, Protocol, cast
 
 import trio
 
-from chatnode.errors import Refusal
+from chatnode.errors import Misuse, Refusal
 from chatnode.protocol import codec
 from chatnode.storage.engine.connection import Reader, was_interrupted
 from chatnode.storage.engine.deadlines import budget
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.transaction import Transaction
 
 FAILURES = (Exception, SystemExit)
@@ -65,22 +67,27 @@ def guard(
 
     @wraps(function)
     async def run_async(*arguments: Any) -> Any:
+        began = time.perf_counter()
+        result: Any = None
         try:
             with trio.move_on_after(seconds) as scope:
-                return await function(*arguments)
+                result = await function(*arguments)
         except Refusal:
             raise
         except FAILURES as error:
             raise failed(describe_error(error), error) from error
-        assert scope.cancelled_caught
-        raise failed(f"took longer than {seconds:g} s and was cancelled", late=True)
+        if scope.cancelled_caught:
+            raise failed(f"took longer than {seconds:g} s and was cancelled", late=True)
+        if (took := time.perf_counter() - began) > seconds:  # it cannot be cancelled while it blocks
+            report(hook, f"took {took:.3f} s of at most {seconds:g} without awaiting anything; it must not block")
+        return result
 
     @wraps(function)
     def run_sync(*arguments: Any) -> Any:
         began = time.perf_counter()
         try:
             with _sql_budget(arguments, seconds):
-                result = function(*arguments)
+                result = finished(function(*arguments), iterable=True)
         except Refusal:
             raise
         except FAILURES as error:
@@ -96,17 +103,20 @@ def guard(
 
 def describe_error(error: BaseException) -> str:
     """The type of an error, and the last line of the plugin's code in its traceback; not its text, which may contain
-    message text. The log has the traceback."""
+    message text, unless it is the node's own (`Misuse`). The log has the traceback."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseException", error.exceptions[0])
+    said = f": {error}" if isinstance(error, Misuse) else f" ({error.code})" if isinstance(error, Refusal) else ""
     places = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if not places:
-        return f"raised {type(error).__name__}"
+        return f"raised {type(error).__name__}{said}"
     roots = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in places]
     plugin = next((root for root in roots if root not in _NOT_OF_PLUGINS), roots[-1])
+    if isinstance(error, Misuse) and plugin == "chatnode":
+        return f"raised {type(error).__name__}{said}"
     frame, line = next(place for place, root in zip(reversed(places), reversed(roots), strict=True) if root == plugin)
     code = frame.f_code
-    return f"raised {type(error).__name__} at {_short(code.co_filename, plugin)}:{line} in {code.co_name}"
+    return f"raised {type(error).__name__} at {_short(code.co_filename, plugin)}:{line} in {code.co_name}{said}"
 
 
 def _short(filename: str, package: str) -> str:

@@ -35,12 +35,15 @@ class Guarded:
         """An event that cannot be rebuilt is left out, so that clients that were away can still resume."""
         hook = f"event {kind.event.name}"
 
-        def or_left_out(function: Callable[..., Event | None]) -> Callable[..., Event | None]:
+        def or_left_out(function: Callable[..., Event | None], wanted: type[Event]) -> Callable[..., Event | None]:
             guarded = guard(function, self.plugin, hook, self.settings.hook_seconds, self.report)
 
             def call(*arguments: Any) -> Event | None:
                 try:
                     event = guarded(*arguments)
+                    if event is not None and not isinstance(event, wanted):
+                        self.report(hook, f"returned {type(event).__name__} instead of {wanted.__name__}")
+                        return None
                     codec.encode(event)
                 except (HookFailed, Refusal):
                     return None
@@ -51,8 +54,8 @@ class Guarded:
 
             return call
 
-        show = or_left_out(kind.show) if kind.show is not None else None
-        return attrs.evolve(kind, make=or_left_out(kind.make), show=show)
+        show = or_left_out(kind.show, Event) if kind.show is not None else None
+        return attrs.evolve(kind, make=or_left_out(kind.make, kind.event), show=show)
 
     def end_of_work(self, kind: WorkKind) -> Callable[[Transaction, int], None]:
         """If `WorkKind.ended` fails, the part of the transaction that it did is refused."""
@@ -97,7 +100,7 @@ class Guarded:
 
         def problems(reader: Reader) -> list[str]:
             try:
-                return check(reader, directory)
+                return list(check(reader, directory))
             except Exception as error:
                 if is_transient(error):
                     raise cannot_check(self.plugin, error) from error

@@ -23,11 +23,12 @@ from chatnode.dispatch.jobs import Job, JobRunner
 from chatnode.dispatch.limits import Rate
 from chatnode.dispatch.subject import Subject, additions_of
 from chatnode.dispatch.table import Command, HandlerResult
-from chatnode.errors import Refusal, StartError
+from chatnode.errors import Refusal, StartError, UnknownName, WrongKind
 from chatnode.garbage import not_collected
 from chatnode.hooks import declared
 from chatnode.hooks.calls import Facade, HookCalls
 from chatnode.hooks.context import Context, Scope
+from chatnode.hooks.counted import counted
 from chatnode.hooks.discovery import Installed
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
 from chatnode.hooks.guarded import Guarded
@@ -40,7 +41,7 @@ from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.engine.migrations import Migration
-from chatnode.storage.node import plugin_directories
+from chatnode.storage.node import declared_sql, plugin_directories, step_hashes
 from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
 
@@ -148,6 +149,7 @@ class Manager:
                 raise StartError(f"it is installed as {found.name} but declares the name {plugin.name}")
             declared.check(plugin, taken)
             settings = settings_of(self.config, plugin.name, plugin.settings) if plugin.settings else None
+            plugin = counted(plugin, partial(self.report, plugin.name))
             self.loaded[plugin.name] = Loaded(plugin, settings, self._calls.guarded(source, plugin.name))
         except FAILURES as error:
             self._set_status(found, "broken", "")
@@ -207,6 +209,16 @@ class Manager:
                 copy_before(directory, f"{name}-{plugin.version}", keep)
             plugin_directories.prepare(directory.of_plugin(name))
             storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles, extends)
+            for step in step_hashes.changed(connection, name, steps):
+                logger.warning(
+                    "the plugin %s: the step %s was changed after it was applied here, which has no effect; change it "
+                    "back, and add a step", name, step,
+                )  # fmt: skip
+            for collection in plugin.collections:
+                declared_sql.check_collection(connection, collection)
+            for consumer in plugin.consumers:
+                if consumer.where is not None:
+                    declared_sql.check_condition(connection, consumer.name, consumer.where)
         except Exception as error:
             self._drop(name, error)
 
@@ -299,6 +311,7 @@ class Manager:
                 partial(_wake, jobs, plugin),
                 frozenset(plugin.ephemeral), self._directory.of_plugin(name),
                 {kind.name: kind.title for kind in plugin.works},
+                frozenset(each.name for each in plugin.metrics if each.value is None),
             )  # fmt: skip
             self._calls.scopes[name] = each.scope
             each.context = each.context_of(nobody)
@@ -383,7 +396,7 @@ def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
 
 def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
     if not any(each.name == task and each.every is not None for each in plugin.tasks):
-        raise LookupError(f"the plugin {plugin.name} has no periodic task {task}")
+        raise UnknownName(f"the plugin {plugin.name} has no periodic task {task}")
     jobs.wake(f"{plugin.name}.{task}")
 
 
@@ -393,7 +406,10 @@ def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure) -> Job:
 
     def period(config: Config) -> float:
         try:
-            return max(0.0, float(task.every(loaded.settings) if callable(task.every) else task.every or 0))
+            seconds: object = task.every(loaded.settings) if callable(task.every) else task.every
+            if not isinstance(seconds, int | float):
+                raise WrongKind(f"it must return seconds, not {type(seconds).__name__}")
+            return max(0.0, float(seconds))
         except FAILURES as error:  # the node asks before it begins, and goes on without the job
             report(f"task {task.name}", f"failed to compute `every`: {describe_error(error)}", error)
             return 0.0

@@ -36,7 +36,8 @@ API_VERSION = "2.0"
 
 @record(frozen=True)
 class Step:
-    """A migration of a plugin's tables. Steps are applied once each, in the order in which the plugin lists them.
+    """A migration of a plugin's tables. Steps are applied once each, in the order in which the plugin lists them. Never
+    rename one that was applied, nor change it: the change would have no effect, and the log warns of it.
 
     `functions` are SQL functions that the step may call, by name; they take and return strings, numbers and None.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,8 @@ from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.guard import FAILURES
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.plugin import Plugin
+from chatnode.hooks.request_types import fault_of_request
+from chatnode.model.permissions import ROLES
 from chatnode.settings import class_of_table
 from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
@@ -41,7 +43,13 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
                 return [f"it is not running: {status.reason}"]
             plugin = manager.loaded[found.name].plugin
             with closing(connect_writer(directory.database, config.storage)) as connection:
-                return [*_without_words(plugin), *faults(connection, plugin.tables, plugin.collections)]
+                roles = {*ROLES, *(role.name for each in manager for role in each.plugin.roles)}
+                return [
+                    *_without_words(plugin),
+                    *_of_unknown_roles(plugin, roles),
+                    *filter(None, map(fault_of_request, plugin.commands)),
+                    *faults(connection, plugin.tables, plugin.collections),
+                ]
         finally:
             directory.release()
 
@@ -88,6 +96,14 @@ def _without_words(plugin: Plugin) -> Iterator[str]:
     for route in plugin.routes:
         if not route.summary.strip():
             yield f"the route {route.rule} has no description: set its summary"
+
+
+def _of_unknown_roles(plugin: Plugin, roles: Collection[str]) -> Iterator[str]:
+    """A role may be the operator's, but a plugin cannot know of it."""
+    for permission in plugin.permissions:
+        for role in permission.roles:
+            if role not in roles:
+                yield f"the permission {permission.name} is for the role {role}; roles are {', '.join(sorted(roles))}"
 
 
 def _settings_without_help(kind: type[object], table: str) -> Iterator[str]:

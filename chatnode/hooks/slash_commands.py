@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import Refusal
 from chatnode.hooks.guard import HookFailed, guard
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.slash import Slash, SlashCall, SlashReply
+from chatnode.model.fields import Body
 from chatnode.model.records import record
+from chatnode.protocol import codec
 
 
 @record(frozen=True)
@@ -39,10 +41,26 @@ class PluginCommand:
             )
         except HookFailed as failure:
             raise failure.as_refusal() from failure
-        if found is not None and not (isinstance(found, SlashReply) and found.text.strip()):
-            report(hook, "returned something other than a SlashReply with a text, or None")
-            raise Refusal("internal", f"the plugin {self.plugin} failed; see the node's log")
+        if found is not None and (fault := _fault_of(found)) is not None:
+            report(hook, fault)
+            raise HookFailed(self.plugin, hook, fault).as_refusal()
         return found
+
+
+def _fault_of(reply: object) -> str | None:
+    if not isinstance(reply, SlashReply):
+        return "returned something other than a SlashReply with a text, or None"
+    try:
+        codec.structure({"text": reply.text, "visible": reply.visible}, _Reply)
+    except Refusal as refusal:
+        return f"returned a SlashReply whose {refusal.message}"
+    return None if reply.text.strip() else "returned a SlashReply without a visible text"
+
+
+@record
+class _Reply:
+    text: Body
+    visible: Literal["all", "only_you"]
 
 
 class SlashCommands:

@@ -114,7 +114,8 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
 
     `draft.files` are those of an image or file message, as the client named them. Replace a `FileRef` by the `Media` to
     store if the plugin knows the file. If no plugin does, a file without name, type and size is refused. Files can be
-    changed, but not all removed, nor given to a message that has none; content stays of the same class. A repeat of the
+    changed, but not all removed, nor given to a message that has none; content stays of the same class. What
+    a plugin changes must be within the bounds of `messages.post`: otherwise its hook has failed. A repeat of the
     message is recognized by the text and the ids of files that the client sent, not by what plugins made of them.
 
     Called only if the sender may post there, and not for a repeat of a stored message. A message that is refused
@@ -126,8 +127,8 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
 
 @hook("refuse", "transaction_seconds")
 def audience(tx: Transaction, change: Change) -> Iterable[int]:
-    """Return the keys of further users to notify of this event. Runs in the transaction; the keys are recorded with
-    the event.
+    """Return the keys (`Account.key`) of further users to notify of this event. Runs in the transaction; the keys are
+    recorded with the event.
 
     Have no effect but through `tx`: the transaction may be rolled back and run again.
     """

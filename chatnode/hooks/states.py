@@ -6,14 +6,17 @@ then it is opened again.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from math import inf
+from typing import cast
 
 import attrs
 import trio
 
 from chatnode.concurrency import Backoff, behind_barrier
 from chatnode.dispatch.core import Core
+from chatnode.errors import WrongKind
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
 
@@ -67,8 +70,11 @@ class States:
     async def _open(self, held: _Held) -> None:
         opening = held.loaded.plugin.state
         assert opening is not None
+        manager = opening(held.loaded.context)
+        if not isinstance(cast("object", manager), AbstractAsyncContextManager):
+            raise WrongKind(f"it must give an async context manager, not {type(manager).__name__}")
         with trio.CancelScope(deadline=trio.current_time() + self._seconds) as scope:
-            async with opening(held.loaded.context) as state:
+            async with manager as state:
                 scope.deadline = inf
                 self._core.states[type(state)] = state
                 held.tried.set()

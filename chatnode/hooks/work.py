@@ -9,9 +9,11 @@ from typing import Any, TypeVar, cast
 import trio
 
 from chatnode.concurrency import shielded
+from chatnode.errors import WrongValue
 from chatnode.hooks.context import Context
 from chatnode.model.records import record
 from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.lane import timed
 from chatnode.storage.engine.steps import Steps
 from chatnode.storage.engine.transaction import Transaction, Write
@@ -91,7 +93,7 @@ class Work:
             self._to_note = None
             if not storage.is_running(tx, self._key):
                 return False, None, None
-            return True, function(tx), self._to_note
+            return True, finished(function(tx)), self._to_note
 
         # Shielded, so that nothing of it is waiting to be written when the run has ended.
         (ran, result, noted), seconds = await shielded(lambda: self._db.write(lambda tx: timed(run, tx), low=True))
@@ -119,8 +121,12 @@ class Work:
     ) -> None:
         """Store progress and a checkpoint in the transaction of `write`: both are there if what it wrote is.
 
-        What is not given stays as it is. Raises `ValueError` if the state is not JSON or has more than 1 MiB.
+        What is not given stays as it is. Raises `ValueError` if the state is not JSON or has more than 1 MiB, and if
+        `done` or `total` is not an integer from 0 on.
         """
+        for name, number in (("done", done), ("total", total)):
+            if number is not None and (type(number) is not int or number < 0):
+                raise WrongValue(f"`{name}` of a work must be an integer from 0 on")
         before = self._to_note or _Noted(self.done, self.total, None)
         noted = _Noted(
             before.done if done is None else done,

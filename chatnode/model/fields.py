@@ -50,6 +50,8 @@ class Text:
         return self._fault(text)
 
     def _fault(self, text: str) -> str | None:
+        if self.hint and self.least == self.most and not self._matches(text):
+            return self.hint  # such as an id, of which the length alone says little
         if len(text) > self.most:
             return f"has {counted(len(text), 'character')}; the maximum is {self.most}"
         if len(text) < self.least:

@@ -75,6 +75,11 @@ class _Unwritten:
         return fields
 
 
+def is_written(kind: type[object]) -> bool:
+    """Whether nothing is left of a class for attrs to write when it is needed."""
+    return not any(isinstance(vars(each).get("__attrs_attrs__"), _Unwritten) for each in kind.__mro__)
+
+
 def _class_like(kind: Any, body: dict[str, Any]) -> Any:
     return type(kind)(kind.__name__, kind.__bases__, {**body, "__qualname__": kind.__qualname__})
 

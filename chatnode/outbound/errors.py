@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from chatnode.errors import Carried
 
-class OutboundError(Exception):
+
+class OutboundError(Carried):
     """`why` is for people: a verdict and an origin, never a path, a query, a header or a body."""
 
     def __init__(self, why: str) -> None:

@@ -11,9 +11,9 @@ Outcome = Literal["sent", "later", "never"]
 
 @record(frozen=True)
 class MailResult:
-    """What became of a mail: `sent`, the server has it; `later`, it may be tried again; `never`, it will not be taken
-    for this recipient. `code` is the SMTP reply's number and its enhanced code, such as `550 5.1.1`, empty without a
-    reply; `why` is one line for people, without addresses."""
+    """The outcome of sending an email: `sent`, the server has it; `later`, it may be tried again; `never`, it will not
+    be taken for this recipient. `code` is the SMTP reply's number and its enhanced code, such as `550 5.1.1`, empty
+    without a reply; `why` is one line for people, without addresses."""
 
     outcome: Outcome
     code: str = ""

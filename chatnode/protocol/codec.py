@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, is_typeddict
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import attrs
 import cattrs
@@ -79,6 +80,39 @@ def read(values: Any, kind: type[T]) -> T:
         raise _explain(_lenient_explaining, values, kind) from None
 
 
+def unreadable(kind: type[Any], seen: frozenset[type[Any]] = frozenset()) -> tuple[str, Any] | None:
+    """The first field of an attrs class, with its type, that no request can have; None if there is none."""
+    for name, hint in get_type_hints(kind, include_extras=True).items() if kind not in seen else ():
+        if name in attrs.fields_dict(kind):
+            for part in _parts(hint):
+                if attrs.has(part):
+                    inner = unreadable(part, seen | {kind})
+                    if inner is not None:
+                        return f"{wire_name(name)}.{inner[0]}", inner[1]
+                elif not _is_read(part):
+                    return wire_name(name), part
+    return None
+
+
+def _parts(hint: Any) -> Iterable[Any]:
+    """The types that a type is made of, and then itself."""
+    if get_origin(hint) is not Literal:
+        for each in get_args(hint):
+            if isinstance(each, type) or get_origin(each) is not None:
+                yield from _parts(each)
+    yield hint
+
+
+def _is_read(kind: Any) -> bool:
+    if kind in (bytes, bytearray):
+        return False
+    try:
+        _strict.get_structure_hook(kind)
+    except Exception:
+        return kind is NoneType
+    return True
+
+
 def wire_name(attribute: str) -> str:
     """`with_` is `with` on the wire: a Python keyword cannot name a field."""
     return attribute.rstrip("_")
@@ -105,8 +139,14 @@ def _explain(converter: cattrs.Converter, values: Any, kind: type[Any]) -> Refus
         converter.structure(values, kind)
     except Exception as error:
         path, message = _first_fault(error)
+        if message == _MISSING and path in (known := {wire_name(field.name) for field in attrs.fields(kind)}):
+            unknown = sorted(str(name) for name in values if name not in known) if converter is _strict else []
+            message += f"; {unknown[0][:80]} is not a field of this command" if unknown else ""
         return Refusal("invalid", f"{path or 'the request'} {message}", path=path)
     return Refusal("invalid", "the request does not match the command")
+
+
+_MISSING = "is missing"
 
 
 def _first_fault(error: BaseException) -> tuple[str, str]:
@@ -115,7 +155,7 @@ def _first_fault(error: BaseException) -> tuple[str, str]:
         return min(error.extra_fields), "is not a field of this command"
     if not isinstance(error, BaseExceptionGroup):
         if isinstance(error, KeyError) and error.args:
-            return wire_name(str(error.args[0])), "is missing"
+            return wire_name(str(error.args[0])), _MISSING
         return "", str(error) if isinstance(error, _Fault) else "has the wrong type"
     group = cast("BaseExceptionGroup[BaseException]", error)
     for inner in group.exceptions:

@@ -29,7 +29,7 @@ async def hash_password(core: Core, password: str, path: str = "password") -> st
     prepared = opaque(password)
     least = core.config.accounts.password_min_chars
     if len(prepared) < least:
-        raise Refusal("invalid", f"a password has at least {counted(least, 'character')}", path=path)
+        raise Refusal("invalid", f"a password needs at least {counted(least, 'character')}", path=path)
     if any(category(char) == "Cc" for char in prepared):
         raise Refusal("invalid", "a password has no line breaks or other control characters", path=path)
     return await trio.to_thread.run_sync(_hasher.hash, prepared, limiter=core.hashers)

@@ -39,7 +39,7 @@ def read_identity(text: object) -> ProgramUser:
     source, _, name = text.partition(":") if isinstance(text, str) else ("", "", "")
     if not _SOURCE.fullmatch(source) or not 0 < len(name) <= _MOST_NAME or not name.isprintable():
         raise ValueError(  # without the text, which may be a secret by mistake
-            "identify returned an invalid identity; expected None or PROGRAM:USER, such as app:42"
+            "this names no user of the program; expected None or PROGRAM:USER, such as app:42"
         )
     return ProgramUser(source, name)
 

@@ -12,6 +12,7 @@ import click
 import trio
 
 from chatnode.client import accept_invite, sign_in
+from chatnode.client.wire import check_reachable
 from chatnode.errors import Refusal
 from chatnode.terminal.tokens import Tokens, state_directory
 
@@ -48,6 +49,7 @@ def log_in(url: str, handle: str | None, token: str | None) -> Ticket:
 
 
 def _ask_password(url: str, handle: str | None, tokens: Tokens) -> Ticket:
+    trio.run(check_reachable, url)  # before anything is asked in vain
     click.echo(f"Sign in at {url}", err=True)
     asked = handle or click.prompt("Handle", err=True)
     for left in reversed(range(_TRIES)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatnode.hooks.discovery import Installed
+from chatnode.hooks.discovery import Installed, name_of
 from chatnode.hooks.review import review
 from chatnode.services import SUBJECTS
 
@@ -16,7 +16,7 @@ def check_plugin(plugin: Any) -> None:
     users or messages must be declared, with an index for each such column; exports must be readable in pages. Raises
     `AssertionError` with a line for each fault.
     """
-    name = plugin.chatnode_plugin().name
+    name = name_of(plugin)
     faults = review(Installed(name, "", "", lambda: plugin), SUBJECTS)
     if faults:
         raise AssertionError("\n".join([f"the plugin {name} has problems:", *faults]))

@@ -290,8 +290,10 @@ def listen(bind: Bind) -> list[socket.socket]:
         try:
             return _listen_on(_addresses(bind), bind.port)
         except OSError as error:
-            if not tries or error.errno != errno.EADDRINUSE:
-                raise StartError(f"cannot listen on {bind}: {error.strerror or error}") from None
+            in_use = error.errno == errno.EADDRINUSE
+            if not tries or not in_use:
+                fix = "; stop what uses it, or choose another with --bind or server.bind" if in_use else ""
+                raise StartError(f"cannot listen on {bind}: {error.strerror or error}{fix}") from None
 
 
 def _addresses(bind: Bind) -> list[tuple[socket.AddressFamily, str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -275,14 +276,26 @@ def _schema(kind: Any, schemas: dict[str, Schema]) -> Schema:
         return _schema(parts[0], schemas)
     if origin is Literal:
         return {"type": "string", "enum": list(parts)}
-    if origin is list:
-        return {"type": "array", "items": _schema(parts[0], schemas)}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": _schema(parts[1], schemas)}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {"enum": [each.value for each in kind]}
+    if (container := _container(origin or kind)) is not None:
+        inner = [_schema(part, schemas) for part in parts if part is not Ellipsis]
+        return container(inner)
     if origin in (Union, UnionType):
         inner = [_schema(part, schemas) for part in parts if part is not NoneType]
         return {"anyOf": [*inner, {"type": "null"}]}
-    return _PLAIN[kind]
+    return _PLAIN.get(kind, {})  # what else a plugin may reply with, nobody can tell
+
+
+def _container(kind: Any) -> Callable[[list[Schema]], Schema] | None:
+    """How a kind of containers is shown, from its parts; None for others."""
+    if not isinstance(kind, type) or issubclass(kind, str | bytes):
+        return None
+    if issubclass(kind, Mapping):
+        return lambda parts: {"type": "object", "additionalProperties": parts[-1] if parts else {}}
+    if issubclass(kind, Sequence | Set):
+        return lambda parts: {"type": "array", "items": parts[0] if len(parts) == 1 else {}}
+    return None
 
 
 _PREFIX = "#/components/schemas/"

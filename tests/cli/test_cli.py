@@ -162,7 +162,7 @@ def test_a_call_with_a_token_is_its_persons(serving: Serving) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     away = chatnode(serving.data, "call", "--url", f"http://127.0.0.1:{port}", "--token", token, "people.me")
-    assert (away.status, "is the node running?" in away.err) == (1, True)
+    assert (away.status, "is the node running?; another node is named with --url" in away.err) == (1, True)
 
 
 # ---- check
@@ -298,7 +298,7 @@ def test_a_second_node_on_the_same_directory_is_refused(serving: Serving) -> Non
     assert (done.status, done.out) == (1, "")
     assert done.err == (
         f"chatnode: {serving.data}: in use by another chatnode (process {serving.process.pid}); "
-        "stop it, or choose another --data\n"
+        "stop it, or use another data directory\n"
     )
     assert serving.process.poll() is None
     assert call(serving.data, "node.info")["name"] == "chatnode"

@@ -55,7 +55,7 @@ def test_a_command_that_asks_makes_no_node(
     before = sorted(tmp_path.rglob("*"))
     done = chatnode(nowhere, *arguments, stdin="a password that is long\n")
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith(f"chatnode: no node here: {nowhere} has no database; choose another --data")
+    assert done.err.startswith(f"chatnode: no node here: {nowhere} has no database; use another data directory")
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -242,6 +242,7 @@ def test_an_older_database_is_brought_up_to_date(tmp_path: Path, migrations: int
     done = chatnode(data, "migrate")
     assert (done.status, done.out.splitlines()) == (0, [f"applied {name}" for name in due])
     assert chatnode(data, "migrate").out == "nothing to do\n"
+    assert chatnode(data, "migrate", "--dry-run").err == "nothing to do\n"
     (kept,) = (data / "backups").iterdir()
     assert (kept.name, mode(kept)) == (f"before-{due[0].partition('/')[2]}.sqlite3", 0o600)
     assert chatnode(data, "check").status == 0

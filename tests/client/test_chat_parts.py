@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -15,12 +17,13 @@ from hypothesis import strategies as st
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
+from chatnode.client import Unreachable
 from chatnode.model.conversations import ConversationSettings, InboxEntry
 from chatnode.model.messages import Location, Media, Message, Notice
 from chatnode.model.people import PersonRef
 from chatnode.terminal.desk import Desk
 from chatnode.terminal.lines import Lines, attachments, is_muted, summary
-from chatnode.terminal.login import parse_link
+from chatnode.terminal.login import log_in, parse_link
 from chatnode.terminal.printable import one_line, printable
 from chatnode.terminal.prompt import Words
 from chatnode.terminal.style import Style
@@ -239,6 +242,18 @@ def test_invite_links() -> None:
     for link in ("http://127.0.0.1:8008/", "#invite=x", "ftp://h/#invite=x", "http://h/#other=x"):
         with pytest.raises(click.UsageError):
             parse_link(link)
+
+
+def test_nobody_is_asked_for_a_password_for_a_node_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    with pytest.raises(Unreachable, match="is the node running"):
+        log_in(f"http://127.0.0.1:{port}", "ann", None)
+    assert capsys.readouterr().err == ""
 
 
 def test_tokens_stay_in_their_directory(tmp_path: Path) -> None:

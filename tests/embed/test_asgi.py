@@ -111,7 +111,7 @@ async def test_the_program_is_asked_for_the_profile_of_whoever_is_new() -> None:
     assert first == Vouched(read_identity("app:1"), {"handle": "user1"})
     again = await doorman.who({"said": "app:1"})
     assert (again, asked) == (first, ["1"])  # the first request may have been refused, and made no account
-    with pytest.raises(ValueError, match="invalid identity"):
+    with pytest.raises(ValueError, match="names no user of the program"):
         await doorman.who({"said": "42"})
     assert await Doorman(None, None).who({}) is None
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import trio
 import trio.testing
 
+from chatnode.config import Config
 from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.embed.callers import EmbeddedCaller
-from chatnode.errors import Refusal
+from chatnode.errors import NodeGone, Refusal
 from chatnode.model.commands.messages import Posted
 from chatnode.model.conversations import ConversationContext
 from chatnode.model.messages import Location
-from chatnode.node import Node
+from chatnode.node import Node, open_node
 from chatnode.storage.engine.database import Database
 from chatnode.storage.people import people
 from chatnode.testing import configured
@@ -296,3 +298,38 @@ async def test_a_bot_that_was_deactivated_is_refused(node: Node) -> None:
     await node.bot("shop").people.me()
     await node.operator.people.deactivate(person="shop")
     assert await refused(node.bot("shop").people.me()) == "forbidden"
+
+
+async def test_a_node_that_was_closed_is_gone(tmp_path: Path) -> None:
+    """Nothing says `temporary`: who repeats the call would do so for ever."""
+    async with open_node(tmp_path / "data", Config(), only=()) as node:
+        await talk_of(node, "ann", "bob")
+        ann = node.person("ann")
+    uses: list[Callable[[], Awaitable[object]]] = [
+        ann.inbox.list,
+        node.operator.people.list,
+        ann.events().__aenter__,
+        node.consumer("orders", {"message.posted"}).__aenter__,
+    ]
+    for use in uses:
+        with pytest.raises(NodeGone, match="the node was closed"):
+            await use()
+
+
+async def test_what_is_given_for_a_name_or_a_cursor_is_told_from_it(node: Node) -> None:
+    for who in (None, 42, cast("Any", object())):
+        with pytest.raises(TypeError, match="a user is named by handle or id, a string, not"):
+            node.person(cast("Any", who))
+        with pytest.raises(TypeError, match="a user is named by handle or id"):
+            node.bot(cast("Any", who))
+    with pytest.raises(TypeError, match="expected the `cursor` of an item, not str"):
+        node.person("ann").events(cast("Any", "x"))
+    with pytest.raises(ValueError, match="names no user of the program"):
+        await node.admit(cast("Any", 42))
+
+
+async def test_settings_are_a_config(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"config must be a chatnode\.config\.Config, not dict"):
+        async with open_node(tmp_path / "data", cast("Any", {})):
+            pass
+    assert not (tmp_path / "data").exists()

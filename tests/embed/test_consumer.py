@@ -15,7 +15,7 @@ import trio
 
 from chatnode.config import Config
 from chatnode.embed.consumer import ProgramConsumer
-from chatnode.errors import Refusal
+from chatnode.errors import Misuse, Refusal
 from chatnode.model.events import MessagePosted
 from chatnode.node import Node, open_node
 from chatnode.storage.engine.transaction import Transaction
@@ -106,11 +106,16 @@ async def test_what_is_written_with_a_batch_is_written_with_its_position(tmp_pat
             note(tx)
             raise ValueError("not today")
 
+        async def later(tx: Transaction) -> int:
+            return note(tx)
+
         async with node.consumer("orders", POSTED) as batches:
             await post(node, talk, "one")
             batch = await anext(batches)
             with pytest.raises(ValueError, match="not today"):
                 await batch.done(fail)
+            with pytest.raises(Misuse, match="later must be a plain function"):
+                await batch.done(later)
             assert await batch.done(note) == 1
             await post(node, talk, "two")
             assert await said(batches, 1) == ["two"]

@@ -14,6 +14,7 @@ import attrs
 import pytest
 
 from chatnode import control_socket
+from chatnode.api import Plugin, hookimpl
 from chatnode.client.feed import Live, Pushed, Reset
 from chatnode.embed import NodeGone, Refusal, StartError
 from chatnode.embed.threads import BlockingCaller, Node
@@ -154,6 +155,42 @@ def test_a_call_from_the_nodes_own_thread_is_refused(node: Node, talk: Talk) -> 
 
     with pytest.raises(RuntimeError, match="trio run"):
         node._inside.portal.submit(blocking).result(PATIENCE)
+
+
+def test_a_call_within_a_transaction_is_refused_and_the_node_goes_on(node: Node, talk: Talk) -> None:
+    """The thread that writes would wait for a write of its own, and all others with it."""
+    with node.consumer("within", {"message.posted"}) as posts:
+        talk.post("one")
+        batch = next(posts)
+        with pytest.raises(RuntimeError, match="after the transaction"):
+            batch.done(lambda tx: talk.post("two"))
+        with pytest.raises(RuntimeError, match="after the transaction"):
+            batch.done(lambda tx: node.close())
+        batch.done()
+    talk.post("three")
+    assert talk.texts() == ["one", "three"]
+
+
+def test_a_hook_that_calls_the_node_in_its_own_thread_fails_and_says_why(tmp_path: Path) -> None:
+    class Hooks:
+        @staticmethod
+        @hookimpl
+        def chatnode_plugin() -> Plugin:
+            return Plugin(name="demo", version="1.0", api="2.0", about="Of a test.")
+
+        @staticmethod
+        @hookimpl
+        def enrich_messages(ids: list[str]) -> dict[str, str]:
+            return {ids[0]: chat.operator.people.list().people[0].handle}
+
+    with Node(tmp_path / "data", config=CONFIG, plugins=[Hooks()]) as chat:
+        chat.operator.people.create(handle="ann")
+        ann = chat.person("ann")
+        notes = ann.conversations.direct(with_="ann").conversation
+        ann.messages.post(conversation=notes, text="hello")
+        assert [each.extra for each in ann.messages.list(conversation=notes).messages] == [None]
+        [plugin] = [each for each in chat.operator.plugins.list().plugins if each.name == "demo"]
+        assert "this thread is the node's own" in (plugin.last_failure or "")
 
 
 def test_the_command_line_reaches_a_node_without_a_port(node: Node, talk: Talk) -> None:

@@ -16,7 +16,7 @@ import trio.lowlevel
 import trio.testing
 
 from chatnode.config import Storage
-from chatnode.errors import Refusal, StartError
+from chatnode.errors import NodeGone, Refusal, StartError
 from chatnode.model.events import SessionRevoked
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
 from chatnode.storage.engine.transaction import Committed, Recorded, Transaction
@@ -569,6 +569,8 @@ async def test_closing_carries_out_what_was_handed_over(path: Path) -> None:
                 await noted(db)
             gate.open()
         assert db.published_gids == [1, 2, 3, 4, 5]
+        with pytest.raises(NodeGone, match="the node was closed"):
+            await db.write(Note(99))
         db.aclose = trio.lowlevel.checkpoint  # type: ignore[method-assign]  # it is closed
     async with opened(path) as db:
         assert await noted(db) == [0, 1, 2, 3, 4]

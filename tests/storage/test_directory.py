@@ -155,3 +155,11 @@ def test_what_is_said_of_the_owner_can_be_pickled(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.directory, again.process) == (str(error), str(tmp_path), 12)
     assert str(error) == f"{tmp_path}: in use by another chatnode (process 12); wait"
+
+
+def test_a_file_in_the_way_is_named_once(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(StartError) as refused:
+        DataDirectory(file / "data").claim()
+    assert str(refused.value).count("Not a directory") == 1

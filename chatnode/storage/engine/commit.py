@@ -16,6 +16,7 @@ from chatnode.logs import get_logger
 from chatnode.metrics import Commits
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.group import QueuedCall, disk_full, is_full, jobs_to_commit_again, storage_error
 from chatnode.storage.engine.transaction import Bulk, BulkTransaction, Known, Transaction
 
@@ -104,8 +105,8 @@ class GroupCommit:
         """Run jobs one after the other without a savepoint; returns the next free gid."""
         self._known.clear()
         for job in jobs:
-            transaction = Transaction(self._writer, gid, self.additions.followers)
-            job.outcome = outcome.Value(job.function(transaction))
+            transaction = Transaction(self._writer, gid, self.additions.followers, self.additions.events)
+            job.outcome = outcome.Value(finished(job.function(transaction)))
             job.recorded = transaction.recorded
             gid = transaction.next_gid
             self._check_in_transaction()
@@ -120,7 +121,7 @@ class GroupCommit:
         if bulk is not self._remembering:  # one bulk may write what another remembers
             self._known.clear()
             self._remembering = bulk
-        transaction = BulkTransaction(self._writer, gid, self.additions.followers)
+        transaction = BulkTransaction(self._writer, gid, self.additions.followers, self.additions.events)
         recorded, taken = transaction.recorded, 0
         outcomes = bulk(transaction, self._known, [job.plan for job in jobs if job.plan is not None])
         # With `strict`, zip asks for one outcome too many, which runs the bulk to its end.
@@ -145,10 +146,10 @@ class GroupCommit:
     def _run_in_savepoint(self, job: QueuedCall[Any], gid: int) -> int:
         """Run one job; returns the next free gid. What a failing job recorded is undone, its gids with it."""
         connection = self._writer
-        transaction = Transaction(connection, gid, self.additions.followers)
+        transaction = Transaction(connection, gid, self.additions.followers, self.additions.events)
         connection.execute("SAVEPOINT job")
         try:
-            job.outcome = outcome.Value(job.function(transaction))
+            job.outcome = outcome.Value(finished(job.function(transaction)))
             job.recorded = transaction.recorded
             gid = transaction.next_gid
         except BaseException as error:

@@ -32,10 +32,12 @@ import trio
 
 from chatnode.concurrency import Signal
 from chatnode.config import Storage as StorageSettings
-from chatnode.errors import Refusal
+from chatnode.errors import NodeGone, Refusal
 from chatnode.logs import get_logger
+from chatnode.storage.engine import own_threads
 from chatnode.storage.engine.additions import Additions
 from chatnode.storage.engine.connection import Reader, connect_reader, connect_writer
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.gaps import RawFile
 from chatnode.storage.engine.group import QueuedCall
 from chatnode.storage.engine.transaction import PlannedWrite, Read, Write
@@ -46,7 +48,8 @@ logger = get_logger("storage")
 
 
 class Database(WriterThread):
-    """Opened by `open`, closed by `aclose`; `write` and `read` are called from trio tasks in between.
+    """Opened by `open`, closed by `aclose`; `write` and `read` are called from trio tasks in between. While it closes,
+    they raise `Refusal("unavailable")`; after that, `NodeGone`.
 
     `broken` says why it takes no more writes, `full` that the last one that needed space found none.
 
@@ -73,6 +76,7 @@ class Database(WriterThread):
         self._ended = Signal()
         self._reader_connections: list[Reader] = []
         self._closing = False
+        self._closed = False
         self._held: list[QueuedCall[Any]] | None = None
 
     @property
@@ -114,6 +118,7 @@ class Database(WriterThread):
             self._tidy_up()
         self._writer.close()
         self.file.close()
+        self._closed = True
 
     def _tidy_up(self) -> None:
         try:
@@ -248,6 +253,7 @@ class Database(WriterThread):
 
     def _run(self, target: Callable[..., None], *args: Any) -> None:
         """Says when it ends, so that waiting takes no further thread: at the exit of the interpreter there is none."""
+        own_threads.enter()
         try:
             target(*args)
         finally:
@@ -264,6 +270,8 @@ class Database(WriterThread):
             self._token.run_sync_soon(job.resume)
 
     def _refuse_if_closing(self) -> None:
+        if self._closed:
+            raise NodeGone("the node was closed")
         if self._closing:
             raise Refusal("unavailable", "the node is stopping")
 
@@ -276,7 +284,7 @@ class Database(WriterThread):
 def _in_snapshot(connection: Reader, function: Read[T]) -> T:
     connection.execute("BEGIN")
     try:
-        return function(connection)
+        return finished(function(connection))
     finally:
         with contextlib.suppress(sqlite3.Error):  # as when the file is damaged, which `function` has met already
             connection.execute("ROLLBACK")

@@ -86,7 +86,7 @@ class DataDirectory:
         except OSError as error:
             raise self._unusable(error) from None
         raise StartError(
-            f"no node here: {self.path} has no database; choose another --data, or run chatnode setup first"
+            f"no node here: {self.path} has no database; use another data directory, or run chatnode setup first"
         )
 
     def refuse_lost_database(self) -> None:
@@ -152,7 +152,8 @@ class DataDirectory:
             self._lock = None
 
     def _unusable(self, error: OSError) -> StartError:
-        why, known = str(error.strerror), fault(Path(error.filename)) if error.filename else None
-        if known is not None:
-            why = known if why in known else f"{known} ({why})"
+        known = fault(Path(error.filename)) if error.filename else None
+        why = f"{known} ({error.strerror})" if known is not None else error.strerror or str(error)
+        if known is not None and known.endswith(f": {error.strerror}"):
+            why = known
         return StartError(f"{self.path}: cannot be used as a data directory: {why}")

@@ -16,6 +16,7 @@ import trio
 from chatnode.model.records import record
 from chatnode.storage.engine.connection import Reader, connect_reader
 from chatnode.storage.engine.database import Database
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.transaction import Read
 
 T = TypeVar("T")
@@ -35,8 +36,8 @@ class Snapshot:
         """
         if self._inline:
             await trio.lowlevel.checkpoint()
-            return function(self._connection)
-        return await trio.to_thread.run_sync(function, self._connection)
+            return finished(function(self._connection))
+        return finished(await trio.to_thread.run_sync(function, self._connection))
 
 
 @asynccontextmanager

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import attrs
 import outcome
 
-from chatnode.errors import Refusal
+from chatnode.errors import Refusal, UnknownName
 from chatnode.model.events import Event, MemberJoined, MemberLeft
 from chatnode.model.records import record
 from chatnode.model.times import now_ms
 from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.dialect import items_of
+from chatnode.storage.engine.finished import finished
 from chatnode.storage.engine.row import Row
 
 T = TypeVar("T")
@@ -96,10 +97,18 @@ class Transaction:
     event gets.
     """
 
-    __slots__ = ("connection", "execute", "executemany", "followers", "next_gid", "now", "recorded")
+    __slots__ = ("connection", "events", "execute", "executemany", "followers", "next_gid", "now", "recorded")
 
-    def __init__(self, connection: Reader, next_gid: int, followers: Mapping[str, Follower] = NO_FOLLOWERS) -> None:
+    def __init__(
+        self,
+        connection: Reader,
+        next_gid: int,
+        followers: Mapping[str, Follower] = NO_FOLLOWERS,
+        events: Container[str] = (),
+    ) -> None:
         self.connection = connection
+        self.events = events
+        """Names of the events that are declared; empty if nobody has declared any, as for a tool without a node."""
         self.execute = connection.execute
         self.executemany = connection.executemany
         self.followers = followers
@@ -123,7 +132,11 @@ class Transaction:
         With `private`, the event names its conversation, but only the user in `people` sees it. `hidden_from` applies
         to the push; when the log is read later, the tables decide (`storage/log/log.py`). `subject` is the key or
         number from which, with the kind, the event can be rebuilt.
+
+        Raises `UnknownName` for an event that nobody has declared: users who are away would never get it.
         """
+        if self.events and event.name not in self.events:
+            raise _undeclared(event.name)
         # A row of a conversation that names a person is theirs alone, unless it says who came or went.
         alone = len(people) == 1 and (private or conversation is None or isinstance(event, _MEMBERSHIPS))
         person = people[0] if alone else None
@@ -149,6 +162,8 @@ class Transaction:
         itself, so that the plugin is called for each.
         """
         first, kind = self.next_gid, event.name
+        if self.events and kind not in self.events:
+            raise _undeclared(kind)
         follower = self.followers.get(kind)
         if follower is not None and follower.make is not None:
             return [self._record_followed(follower.make, event, subject, actor) for subject in subjects]
@@ -186,7 +201,7 @@ class Transaction:
         self.execute("SAVEPOINT part")
         refused = None
         try:
-            part()
+            finished(part())
         except Refusal as refusal:
             refused = refusal
             self.execute("ROLLBACK TO part")
@@ -208,8 +223,14 @@ class BulkTransaction(Transaction):
     The bulk must release them before anything runs that may read the log.
     """
 
-    def __init__(self, connection: Reader, next_gid: int, followers: Mapping[str, Follower] = NO_FOLLOWERS) -> None:
-        super().__init__(connection, next_gid, followers)
+    def __init__(
+        self,
+        connection: Reader,
+        next_gid: int,
+        followers: Mapping[str, Follower] = NO_FOLLOWERS,
+        events: Container[str] = (),
+    ) -> None:
+        super().__init__(connection, next_gid, followers, events)
         self.holds = True
         self._rows: list[tuple[Any, ...]] = []
 
@@ -229,6 +250,12 @@ class BulkTransaction(Transaction):
         if self._rows:
             self.executemany(_INSERT_LOG, self._rows)
             self._rows.clear()
+
+
+def _undeclared(event: str) -> UnknownName:
+    return UnknownName(
+        f"the event {event} is not declared, so it cannot be recorded: add its EventKind to Plugin.events"
+    )
 
 
 def follower_of(tx: Transaction, event: Event) -> Follower | None:

@@ -95,6 +95,11 @@ def pending(
     return RowBatch(rows, rows[-1].gid if len(rows) == most else upto, head)
 
 
+def explain_condition(where: str) -> str:
+    """The query of `pending` with a condition, without its parameters."""
+    return f"SELECT {_COLUMNS} {_FROM} WHERE ({where}) ORDER BY log.gid"
+
+
 def row_at(reader: Reader, gid: int) -> Row | None:
     """The row of the log; None if it was removed, as by retention."""
     row = reader.execute(f"SELECT {_COLUMNS} {_FROM} WHERE log.gid = ?", (gid,)).fetchone()

@@ -17,8 +17,8 @@ from chatnode.storage.messages import messages
 def as_content(sender: Account, kind: str, actions: Sequence[Action]) -> Actions | None:
     """The content of a message with these buttons; None without any.
 
-    Raises `Refusal`: `forbidden` unless the sender is a bot, `invalid` for a message of another kind than text and for
-    an id that is used twice, `too_large` for more than `MOST_ACTIONS_BYTES`.
+    Raises `Refusal`: `forbidden` unless the sender is a bot, `invalid` for a message of another kind than text, and as
+    `check` does.
     """
     if not actions:
         return None
@@ -26,6 +26,12 @@ def as_content(sender: Account, kind: str, actions: Sequence[Action]) -> Actions
         raise Refusal("forbidden", "only bots can post buttons", path="actions")
     if kind != "text":
         raise Refusal("invalid", f"a message of kind {kind} has no actions", path="actions")
+    check(actions)
+    return Actions([*actions])
+
+
+def check(actions: Sequence[Action]) -> None:
+    """Raises `Refusal`: `invalid` for an id that is used twice, `too_large` for more than `MOST_ACTIONS_BYTES`."""
     known: set[str] = set()
     for place, each in enumerate(actions):
         if each.id in known:
@@ -34,7 +40,6 @@ def as_content(sender: Account, kind: str, actions: Sequence[Action]) -> Actions
     size = sum(len(codec.encode(each)) for each in actions)
     if size > MOST_ACTIONS_BYTES:
         raise Refusal("too_large", f"buttons have {size} bytes; the maximum is {MOST_ACTIONS_BYTES}", path="actions")
-    return Actions([*actions])
 
 
 def differ(message: Message, actions: Sequence[Action] | None) -> bool:

@@ -20,6 +20,8 @@ from chatnode.storage.engine.additions import CoreTable, Table
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.migrations import CORE, Migration, migrate, pending
 from chatnode.storage.engine.transaction import Transaction
+from chatnode.storage.node import step_hashes
+from chatnode.storage.node.declared_sql import check_export
 
 
 @record(frozen=True)
@@ -74,11 +76,15 @@ def prepare(
         raise StartError(f"the database has tables named {plugin}_… that are not its own")
     newer = sorted(applied(connection, plugin) - {step.name for step in steps})
     if newer:
-        raise StartError(f"its tables were written by a newer version (with {', '.join(newer)}); install that version")
+        raise StartError(
+            f"its tables were written by a newer version (with {', '.join(newer)}); install that version. If you have "
+            "renamed a step, give it its name back: a step that was applied is never renamed"
+        )
     with _nothing_half_done(connection):
         if pending(connection, steps):
             with _only_own_tables(connection, plugin):
                 migrate(connection, steps)
+        step_hashes.note(connection, plugin, steps)
         _check_tables(connection, plugin, tables)
         stored = orjson.dumps([attrs.asdict(table) for table in tables]).decode()
         if _is_noted(connection, plugin, version, stored, permissions, roles):
@@ -166,6 +172,7 @@ def _grant(connection: Reader, permission: str, roles: Iterable[str]) -> None:
 @contextmanager
 def _only_own_tables(connection: Reader, plugin: str) -> Generator[None]:
     """Within the block, statements may only make and change what the plugin's prefix says is its own."""
+    denied: list[str] = []
 
     def allowed(action: int, first: str | None, second: str | None, *_: object) -> int:
         if action in _ON_FIRST:
@@ -174,11 +181,19 @@ def _only_own_tables(connection: Reader, plugin: str) -> Generator[None]:
             own = _is_own(plugin, second)
         else:
             own = action not in _NEVER or (action, first) == _OF_FULL_TEXT
+        if not own:
+            denied.append(str(second if action in _ON_SECOND else first))
         return sqlite3.SQLITE_OK if own else sqlite3.SQLITE_DENY
 
     connection.set_authorizer(allowed)
     try:
         yield
+    except StartError as error:
+        if not denied:
+            raise
+        raise StartError(
+            f"{error}: a step may create and change only what has a name that begins with {plugin}_, not {denied[0]}"
+        ) from error
     finally:
         connection.set_authorizer(None)
 
@@ -228,11 +243,7 @@ def _check_columns(connection: Reader, table: Table) -> None:
     wanted = {*table.people, *([table.message] if table.message is not None else [])}
     if missing := sorted(wanted - there):
         raise StartError(f"the table {table.name} is declared with the column {missing[0]}, which does not exist")
-    if table.export is not None:
-        try:
-            connection.execute(f"EXPLAIN {table.export}", {"person": 0, "after": 0, "limit": 0})
-        except sqlite3.Error as error:
-            raise StartError(f"the export of the table {table.name} cannot be read: {error}") from error
+    check_export(connection, table)
 
 
 def declared_tables(connection: Reader) -> tuple[list[Table], list[str]]:
@@ -307,6 +318,7 @@ def drop(tx: Transaction, plugin: str, may_have_none: bool = False) -> list[str]
         tx.execute(f"DROP {kind} IF EXISTS {name}")  # a virtual table takes others with it
     if plugin != CORE:
         tx.execute('DELETE FROM migrations WHERE "set" = ?', (plugin,))
+    step_hashes.forget(tx, plugin)
     tx.execute("DELETE FROM consumers WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM set_aside WHERE plugin = ?", (plugin,))
     tx.execute("DELETE FROM restored WHERE plugin = ?", (plugin,))

@@ -8,12 +8,13 @@ from chatnode.storage.engine.additions import Table
 from chatnode.storage.engine.connection import Reader
 from chatnode.storage.engine.promised import watch
 from chatnode.storage.filters.collection import Collection
+from chatnode.storage.node.declared_sql import AskedParameters, everything
 
 
 def faults(connection: Reader, tables: Iterable[Table], collections: Iterable[Collection]) -> Iterator[str]:
     """A line for each fault."""
     declared = {f"what {table.name} exports": table.export for table in tables if table.export is not None}
-    declared |= {f"the collection {each.name}": _everything(each) for each in collections}
+    declared |= {f"the collection {each.name}": everything(each) for each in collections}
     yield from _unpromised(connection, declared)
     for table in tables:
         for column in (*table.people, *([table.message] if table.message is not None else [])):
@@ -25,10 +26,6 @@ def faults(connection: Reader, tables: Iterable[Table], collections: Iterable[Co
 def _faults_of_export(connection: Reader, table: Table) -> Iterator[str]:
     if table.export is None:
         return
-    missing = [name for name in (":person", ":after", ":limit") if name not in table.export]
-    if missing:
-        yield f"the export of {table.name} does not take {', '.join(missing)}"
-        return
     cursor = connection.execute(table.export, {"person": 1, "after": 0, "limit": 1})
     if len(cursor.description) < 2:
         yield f"the export of {table.name} has only the column that is not shown"
@@ -36,27 +33,14 @@ def _faults_of_export(connection: Reader, table: Table) -> Iterator[str]:
         yield f"the export of {table.name} reads every row; give it an index"
 
 
-def _everything(collection: Collection) -> str:
-    """A query of all that the collection can show."""
-    fields = ", ".join(field.sql for field in collection.fields)
-    return f"SELECT {fields} FROM {collection.source} WHERE {collection.visible}"  # noqa: S608
-
-
 def _unpromised(connection: Reader, queries: Mapping[str, str]) -> Iterator[str]:
     """What SQL that a plugin declares, by what it is, reads of the core's tables without a promise."""
     found: list[str] = []
     for what, sql in queries.items():
         watch(connection, lambda _, what=what: what, found.append)
-        connection.execute(f"EXPLAIN {sql}", _Anything())
+        connection.execute(f"EXPLAIN {sql}", AskedParameters())
         connection.set_authorizer(None)
     yield from dict.fromkeys(found)
-
-
-class _Anything(dict[str, int]):
-    """A value for each parameter that there is."""
-
-    def __missing__(self, name: str) -> int:
-        return 0
 
 
 def _scans(connection: Reader, table: str, sql: str, values: dict[str, int] | None = None) -> bool:

@@ -40,12 +40,20 @@ def page(reader: Reader, account: Account, after: str | None, limit: int) -> Exp
     rows = cursor.fetchall()
     entries = [ExportEntry(names_of[number], _finished(reader, table, _row(names, row, table))) for row in rows]
     if len(rows) == limit:
+        _check_goes_on(table, rows[-1][0], key)
         return ExportPage(entries, f"{names_of[number]}:{rows[-1][0]}")
     if isinstance(table, CoreTable) and table.in_spans:
         (newest,) = reader.execute(f"SELECT coalesce(max(key), 0) FROM {table.name}").fetchone()  # noqa: S608
         if until < newest:
             return ExportPage(entries, f"{names_of[number]}:{until}")
     return ExportPage(entries, f"{names_of[number + 1]}:0" if number + 1 < len(tables) else None)
+
+
+def _check_goes_on(table: Table, last: object, after: int) -> None:
+    """Raises `Refusal` if the next page would not come after this one: an export would never end."""
+    if not isinstance(last, int) or last <= after:
+        what = f"the export of the table {table.name} cannot be read in pages: it ignores :after, or its order"
+        raise Refusal("internal", f"{what}; update the plugin")
 
 
 def _entry(table: Table) -> str:

@@ -169,7 +169,7 @@ VIEWS = (
                 "(SELECT root.id FROM messages root WHERE root.conversation = m.conversation AND root.seq = m.thread)",
                 "first message of its thread", nullable=True,
             ),
-            ViewColumn("replies", "number", "m.replies", "messages in the thread that hangs on it"),
+            ViewColumn("replies", "number", "m.replies", "replies in its thread"),
             ViewColumn("metadata", "json", _shown("m.metadata"), "object of texts", nullable=True),
             ViewColumn(
                 "files", "json", _content(part_of("m.content", "files"), "image", "file"),

@@ -55,7 +55,7 @@ def copy_pages(database: Path, into: Path, progress: Progress = no_progress) -> 
     Raises `DatabaseError` if it cannot be read.
     """
     with open_read_only(database, resting=True) as source, closing(sqlite3.connect(into)) as target:
-        source.execute("SELECT 1 FROM sqlite_schema").fetchone()  # from here on it is one moment's
+        source.execute("PRAGMA schema_version").fetchone()  # from here on it is one moment's
         source.backup(target, pages=_PAGES, progress=lambda _, left, total: progress("copying", total - left, total))
 
 

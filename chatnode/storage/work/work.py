@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from chatnode.errors import Refusal
+from chatnode.errors import Refusal, WrongValue
 from chatnode.model.events import WorkChanged
 from chatnode.model.ids import new_id
 from chatnode.model.people import PersonRef
@@ -90,13 +90,13 @@ _INFO = (
 def as_json(what: str, value: object) -> str:
     """Raises `ValueError` for what is not JSON, or is too long."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"the {what} of a work item must be a mapping of JSON values")
+        raise WrongValue(f"the {what} of a work item must be a mapping of JSON values")
     try:
         text = orjson.dumps(dict(value))  # pyright: ignore[reportUnknownArgumentType]
     except TypeError as error:
-        raise ValueError(f"the {what} of a work item must be JSON: {error}") from None
+        raise WrongValue(f"the {what} of a work item must be JSON: {error}") from None
     if len(text) > MOST_JSON_BYTES:
-        raise ValueError(f"the {what} of a work item has {len(text)} bytes as JSON; the maximum is {MOST_JSON_BYTES}")
+        raise WrongValue(f"the {what} of a work item has {len(text)} bytes as JSON; the maximum is {MOST_JSON_BYTES}")
     return text.decode()
 
 

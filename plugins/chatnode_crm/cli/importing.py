@@ -62,6 +62,11 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 @click.option("--delimiter", help="Delimiter, one character (default: detected).")
 @click.option("--header/--no-header", default=None, help="Whether the first row has names (default: detected).")
 @click.option("--sheet", help="Sheet of a workbook (default: the first).")
+@click.option("--dates", "date_form", type=click.Choice(("iso", "dmy", "mdy", "ymd")),
+    help="Order of day, month and year in dates (default: accept only unambiguous dates).",
+)  # fmt: skip
+@click.option("--decimal", type=click.Choice((".", ",")), help="Decimal separator (default: detected).")
+@click.option("--opted-out", metavar="COLUMN", help="Column of opt-outs (default: detected; '': none).")
 @click.option("--dry-run", is_flag=True, help="Print what would happen, without changing anything.")
 @click.option("--errors", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
     help="Write the rows that were not imported to this file, to fix and import them.",
@@ -69,7 +74,8 @@ def _policies(context: click.Context, parameter: click.Parameter, given: tuple[s
 @click.pass_obj
 def import_file(
     call: NodeCall, file: Path, in_list: str | None, tags: tuple[str, ...], saved: str | None,
-    policies: dict[str, str], dry_run: bool, errors: Path | None, **reading: Any,
+    policies: dict[str, str], date_form: str | None, decimal: str | None, opted_out: str | None, dry_run: bool,
+    errors: Path | None, **reading: Any,
 ) -> None:  # fmt: skip
     """Import contacts from FILE: CSV, XLSX or vCards.
 
@@ -86,13 +92,21 @@ def import_file(
     """
     if errors is not None and errors.resolve() == file.resolve():
         raise click.UsageError("--errors would overwrite the file that is imported")
+    mapping = {"date_form": date_form, "decimal": decimal, "opted_out": opted_out}
+    mapping = {name: value for name, value in mapping.items() if value is not None}
+    if saved is not None and mapping:
+        raise click.UsageError("the saved mapping says how dates, numbers and opt-outs are read")
     made = call("crm.imports.create", name=file.name, path=str(file.resolve()))["import"]
     id = made["id"]
     chosen: dict[str, Any] = {"saved": saved, "list": in_list, "tags": list(tags), "policies": policies}
+    chosen["mapping"] = mapping
     chosen["reading"] = {name: value for name, value in reading.items() if value is not None}
     kept = False
     try:
         call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
+        if saved is None:
+            for note in call("crm.imports.detect", **{"import": id}).get("notes", ()):
+                click.echo(f"note: {plain(note)}", err=True)
         kept = not dry_run
         failed = _run(call, file, id, dry_run)
         if failed and errors is not None:

@@ -12,7 +12,7 @@ from chatnode.api import Querying, Transaction
 OptIn = Callable[[Transaction, int], object]
 """Undoes what the accounts of the contact with this key have opted out of."""
 Suppressed = Callable[[Querying, Iterable[str]], Collection[str]]
-"""Gets normalised e-mail addresses; returns those of contacts that were erased."""
+"""Gets normalized email addresses; returns those of contacts that were erased."""
 
 _opt_in: OptIn = lambda tx, key: None  # noqa: E731
 _suppressed: Suppressed = lambda reader, emails: ()  # noqa: E731

@@ -14,14 +14,12 @@ import attrs
 import orjson
 
 from chatnode.api import DAY_MS, IntegrityError, Querying, Refusal, Transaction, counted, folded, new_id, record
+from chatnode_crm.contacts.values.flags import read_flag
 from chatnode_crm.contacts.values.text import clean_lines
 
 FieldKind = Literal["text", "number", "date", "flag", "choice"]
 MOST_CHARS = 10_000
 MOST_NUMBER = 2**53 - 1
-_FLAGS = {
-    "true": 1, "yes": 1, "1": 1, "y": 1, "on": 1, "x": 1, "false": 0, "no": 0, "0": 0, "n": 0, "off": 0,
-}  # fmt: skip
 _NUMBER = re.compile(r"[+-]?[0-9]{1,16}(\.[0-9]*)?")
 """With the digits that `MOST_NUMBER` has: `int` raises an error for very many."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -144,10 +142,10 @@ def _date(value: Any) -> int:
 
 
 def _flag(value: Any) -> int:
-    found = int(value) if isinstance(value, bool) else _FLAGS.get(str(value).strip().lower())
+    found = value if isinstance(value, bool) else read_flag(str(value))
     if found is None:
         raise BadValue("must be true or false")
-    return found
+    return int(found)
 
 
 def _choice(choices: Sequence[str], value: Any) -> str:

@@ -9,6 +9,7 @@ from chatnode.api import Querying, Refusal, folded, record
 from chatnode_crm.contacts import fields
 from chatnode_crm.contacts.fields import FieldKind
 from chatnode_crm.files.headers import field_of
+from chatnode_crm.files.mapping import is_status, names_opt_out
 from chatnode_crm.files.writing.columns import Column, ColumnKind
 from chatnode_crm.files.writing.formats import FormatName
 
@@ -90,7 +91,9 @@ def _known(reader: Querying) -> dict[str, ChosenColumn]:
     for field in fields.listed(reader):
         name = f"{CUSTOM}{field.name}"
         # A header that imports would take for another field is the column's full name.
-        is_taken = folded(field.name) in headers or field_of(field.name) is not None
+        is_taken = folded(field.name) in headers or any(
+            asked(field.name) for asked in (field_of, names_opt_out, is_status)
+        )
         column = Column(name, name if is_taken else field.name, _KINDS[field.kind])
         known[folded(name)] = ChosenColumn(column, str(field.key))
     return known

@@ -14,6 +14,8 @@ import re
 _STARTS = frozenset("'=+-@\t\r\n＝＋－＠")
 """Quick to look up: what no harmless text begins with, and the apostrophe."""
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+_AS_TEXT = re.compile('="((?:[^"]|"")*)"')
+"""What programs write so that a spreadsheet keeps the zeros of `="00123"`."""
 _NUMBER = re.compile(r"\+[0-9](?:[ ().-]{0,2}[0-9]){4,19}|-[0-9]+(?:[.,][0-9]+)?")
 
 
@@ -26,5 +28,8 @@ def neutralised(text: str) -> str:
 
 def restored(cell: str) -> str:
     """The text of a cell that `neutralised` made. Other cells stay as they are, except for an apostrophe before a
-    formula, which people put there for the same reason."""
-    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+    formula, which people put there for the same reason, and formulas that are nothing but a text."""
+    if cell[:1] == "'":
+        return cell[1:] if _FORMULA.match(cell) else cell
+    found = _AS_TEXT.fullmatch(cell) if cell[:2] == '="' else None
+    return cell if found is None else found[1].replace('""', '"')

@@ -13,11 +13,11 @@ from chatnode.api import Transaction, record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import create_many, update_many
 from chatnode_crm.imports.attempts import attempt_write
-from chatnode_crm.imports.deciding import OPTED_OUT, Claims, Decision
+from chatnode_crm.imports.deciding import OPTED_OUT, OPTED_OUT_AT, Claims, Decision
 from chatnode_crm.imports.judging import COUNTED, Judged, judge, list_groups, tags_of, wanted_tags
 from chatnode_crm.imports.list_warnings import passed_over
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.imports.staged import HEIR, READY, StagedRow
+from chatnode_crm.imports.staged import READY, StagedRow
 from chatnode_crm.lists.changing import make_list
 from chatnode_crm.lists.membership import add_many
 from chatnode_crm.tags.changing import make_tag
@@ -114,7 +114,7 @@ def _apply(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> App
     applied.faults = [
         (each.row.number, each.decision.fault)
         for each in judged
-        if each.row.letter in (READY, HEIR) and each.decision.fault is not None
+        if each.row.letter == READY and each.decision.fault is not None
     ]
     warnings = passed_over(tx, judged, setup.policies)
     applied.faults += warnings
@@ -149,7 +149,8 @@ def _written(decision: Decision, now: int) -> Mapping[str, Any]:
     if OPTED_OUT not in decision.changes:
         return decision.changes
     values = dict(decision.changes)
-    values["opted_out_at"] = now if values.pop(OPTED_OUT) else None
+    at = min(values.get(OPTED_OUT_AT, now), now)
+    values[OPTED_OUT_AT] = at if values.pop(OPTED_OUT) else None
     return values
 
 

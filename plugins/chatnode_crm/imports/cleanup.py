@@ -6,12 +6,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import trio
 
-from chatnode.api import DAY_MS, Context, Querying, Row, Transaction, counted, json_array, new_id, record
+from chatnode.api import DAY_MS, Context, Querying, Refusal, Row, Transaction, counted, json_array, new_id, record
+from chatnode_crm.contacts.earlier import earlier_names
+from chatnode_crm.contacts.values import email_key
+from chatnode_crm.files.mapping import addresses_in, suggest
+from chatnode_crm.files.reading import FileTable, UnreadableFile
 from chatnode_crm.imports.layout import ImportFiles, directories
-from chatnode_crm.imports.rows import ImportRow, change_import, staged_imports
-from chatnode_crm.imports.staged import HEIR, READY, REMOVED, StagedRow, StagedRows, StagedWriter
+from chatnode_crm.imports.options import ImportOptions, options_of
+from chatnode_crm.imports.reading import open_file
+from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id, imports_with_files
+from chatnode_crm.imports.staged import READY, REMOVED, StagedRow, StagedRows, StagedWriter
 from chatnode_crm.settings import CrmSettings
 
 BATCH = 1_000
@@ -20,12 +27,20 @@ _DETAILS = ("crm_import_slices", "crm_import_images", "crm_import_faults", "crm_
 
 def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     """Remove what imports hold of contacts that are being deleted: before-images now, staged rows soon after."""
-    tx.execute("DELETE FROM crm_import_images WHERE contact IN (SELECT value FROM json_each(?))", (json_array(keys),))
+    many = json_array(keys)
+    tx.execute("DELETE FROM crm_import_images WHERE contact IN (SELECT value FROM json_each(?))", (many,))
+    if tx.execute("SELECT 1 FROM crm_imports WHERE state <> 'deleted' LIMIT 1").fetchone() is None:
+        return
     tx.execute(
-        "INSERT INTO crm_import_forgotten (contact, email_key, external_id, at) "
-        "SELECT key, email_key, external_id, ? FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?)) "
-        "AND EXISTS (SELECT 1 FROM crm_imports WHERE state <> 'deleted') ON CONFLICT (contact) DO NOTHING",
-        (tx.now, json_array(keys)),
+        "INSERT INTO crm_import_names (contact, email_key, external_id, at) "
+        "SELECT key, email_key, external_id, ? FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))",
+        (tx.now, many),
+    )
+    earlier = earlier_names(tx, keys)
+    tx.executemany(
+        "INSERT INTO crm_import_names (contact, email_key, external_id, at) VALUES (?, ?, ?, ?)",
+        [(key, email, None, tx.now) for key, email in earlier.emails]
+        + [(key, None, external_id, tx.now) for key, external_id in earlier.external_ids],
     )
 
 
@@ -50,16 +65,24 @@ async def clean_up_imports(ctx: Context) -> str | None:
 
 @record(frozen=True)
 class _Forgotten:
-    """Contacts that were deleted, and when."""
+    """Contacts that were deleted, and when, by the names that they had."""
 
     contacts: list[int]
     emails: dict[str, int]
     external: dict[str, int]
 
     def has(self, row: StagedRow, since: int) -> bool:
-        """Whether it is of a contact that was deleted after that."""
+        """Whether it is of a contact that was deleted after that, or has an address of one in any cell."""
         email, external = row.values.get("email_key") or "", row.values.get("external_id") or ""
-        return max(self.emails.get(email, -1), self.external.get(external, -1)) >= since
+        return self.names(email, external, since) or self.are_in(row.raw, since)
+
+    def names(self, email_key: str, external_id: str, since: int) -> bool:
+        return max(self.emails.get(email_key, -1), self.external.get(external_id, -1)) >= since
+
+    def are_in(self, cells: Sequence[str], since: int) -> bool:
+        """Whether an address is in some cell."""
+        found = addresses_in("\n".join(cells))
+        return any(self.emails.get(email_key(address), -1) >= since for address in found)
 
 
 async def _remove_rows(ctx: Context) -> int:
@@ -67,11 +90,11 @@ async def _remove_rows(ctx: Context) -> int:
     if not forgotten.contacts:
         return 0
     removed = 0
-    for row in await ctx.read(staged_imports):
-        removed += await _remove_from(ctx, row, forgotten)
+    for row in await ctx.read(imports_with_files):
+        removed += await _remove_from(ctx, row.id, forgotten)
     await ctx.write(
         lambda tx: tx.execute(
-            "DELETE FROM crm_import_forgotten WHERE contact IN (SELECT value FROM json_each(?))",
+            "DELETE FROM crm_import_names WHERE contact IN (SELECT value FROM json_each(?))",
             (json_array(forgotten.contacts),),
         ),
         repeatable=True,
@@ -80,20 +103,86 @@ async def _remove_rows(ctx: Context) -> int:
 
 
 def _read_forgotten(reader: Querying) -> _Forgotten:
-    rows = reader.execute("SELECT contact, email_key, external_id, at FROM crm_import_forgotten").fetchall()
+    rows = reader.execute("SELECT contact, email_key, external_id, at FROM crm_import_names ORDER BY at").fetchall()
     return _Forgotten(
-        [contact for contact, _, _, _ in rows],
+        list({contact for contact, _, _, _ in rows}),
         {email: at for _, email, _, at in rows if email is not None},
         {external: at for _, _, external, at in rows if external is not None},
     )
 
 
-async def _remove_from(ctx: Context, row: ImportRow, forgotten: _Forgotten) -> int:
-    """Replace the staged rows by others without those of the contacts; and the file, which has them too, goes."""
-    files, before, after = ImportFiles.of(ctx.directory, row.id), row.generation, new_id()[:8]
-    if before is None:
+async def _remove_from(ctx: Context, id: str, forgotten: _Forgotten) -> int:
+    """Remove contacts from the files of an import; again if it is staged or mapped meanwhile."""
+    while (row := await _import_now(ctx, id)) is not None:
+        part = _remove_source if row.generation is None else _remove_staged
+        removed = await part(ctx, row, forgotten)
+        if removed is not None:
+            return removed
+    return 0
+
+
+async def _import_now(ctx: Context, id: str) -> ImportRow | None:
+    """None if it was deleted."""
+    try:
+        return await ctx.read(lambda reader: import_by_id(reader, id))
+    except Refusal:
+        return None
+
+
+async def _remove_source(ctx: Context, row: ImportRow, forgotten: _Forgotten) -> int | None:
+    """Remove a file that was not staged if it has one of the contacts, or cannot be read. Returns None if the import
+    was staged meanwhile."""
+    if not row.source or not await trio.to_thread.run_sync(_has_anyone, ctx, row, forgotten):
         return 0
-    removed = await trio.to_thread.run_sync(_copy_without, row, files, after, forgotten)
+    done = await ctx.write(
+        lambda tx: tx.execute("UPDATE crm_imports SET source = 0 WHERE key = ? AND generation IS NULL", (row.key,)),
+        repeatable=True,
+    )
+    if not done.rowcount:
+        return None
+    await trio.to_thread.run_sync(ImportFiles.of(ctx.directory, row.id).remove_source)
+    return 1
+
+
+def _has_anyone(ctx: Context, row: ImportRow, forgotten: _Forgotten) -> bool:
+    """Whether a file that was not staged has one of the contacts. All sheets of a workbook are read."""
+    settings = attrs.evolve(ctx.settings(CrmSettings), import_rows=0)
+    options = ImportOptions() if row.options is None else options_of(row.options)
+    path = ImportFiles.of(ctx.directory, row.id).source
+    try:
+        with open_file(path, options, settings) as table:
+            sheets = table.sheets or (None,)
+        for sheet in sheets:
+            reading = attrs.evolve(options.reading, sheet=sheet or options.reading.sheet)
+            with open_file(path, attrs.evolve(options, reading=reading), settings) as table:
+                if _is_in(table, options.mapping.columns, forgotten, row.created_at):
+                    return True
+    except FileNotFoundError:
+        return False
+    except UnreadableFile:
+        return True
+    return False
+
+
+def _is_in(table: FileTable, targets: Sequence[str], forgotten: _Forgotten, since: int) -> bool:
+    if len(targets) != len(table.columns):
+        targets = [each.target for each in suggest(table.columns)]
+    at = targets.index("external_id") if "external_id" in targets else None
+    return any(
+        forgotten.names("", "" if at is None else row.values[at].strip(), since) or forgotten.are_in(row.values, since)
+        for row in table.rows()
+    )
+
+
+async def _remove_staged(ctx: Context, row: ImportRow, forgotten: _Forgotten) -> int | None:
+    """Replace the staged rows by others without those of the contacts; and the file, which has them too, goes. Returns
+    None if they were replaced meanwhile."""
+    files, before, after = ImportFiles.of(ctx.directory, row.id), str(row.generation), new_id()[:8]
+    try:
+        removed = await trio.to_thread.run_sync(_copy_without, row, files, after, forgotten)
+    except FileNotFoundError:
+        now = await _import_now(ctx, row.id)
+        return 0 if now is None or now.generation == before else None  # they are gone after a restore
     if not removed:
         return 0
 
@@ -104,10 +193,11 @@ async def _remove_from(ctx: Context, row: ImportRow, forgotten: _Forgotten) -> i
         )
         return done.rowcount == 1
 
-    replaced = await ctx.write(write, repeatable=True)
-    await trio.to_thread.run_sync(files.keep_only, after if replaced else before)
-    if replaced:
-        await trio.to_thread.run_sync(files.remove_source)
+    if not await ctx.write(write, repeatable=True):
+        await trio.to_thread.run_sync(files.remove_rows, after)
+        return None
+    await trio.to_thread.run_sync(files.keep_only, after)
+    await trio.to_thread.run_sync(files.remove_source)
     return removed
 
 
@@ -119,12 +209,10 @@ def _copy_without(import_: ImportRow, files: ImportFiles, after: str, forgotten:
             for number, line in rows.lines(1, len(rows)):
                 row = StagedRow.of_json(line, number, rows.letters[number - 1])
                 if forgotten.has(row, import_.created_at):
-                    writer.add(
-                        StagedRow(row.line, [], {}, letter=REMOVED if row.letter in (READY, HEIR) else row.letter)
-                    )
+                    writer.add(StagedRow(row.line, [], {}, letter=REMOVED if row.letter == READY else row.letter))
                     removed += 1
                 else:
-                    writer.add_line(line.rstrip(b"\n"), row.letter)
+                    writer.add_line(line.rstrip(b"\n"), rows.capitals[number - 1])
             writer.finish()
         finally:
             writer.close()

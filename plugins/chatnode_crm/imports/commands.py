@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import trio
 
-from chatnode.api import Context, Nothing, Refusal, Transaction, command, counted
+from chatnode.api import Context, Nothing, Refusal, Transaction, command
 from chatnode_crm.files.mapping import BadMapping
 from chatnode_crm.imports import works
 from chatnode_crm.imports.layout import ImportFiles
@@ -96,25 +96,14 @@ async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> Imp
     """What is given, else what is saved, else what was before, else what the file suggests. Raises `Refusal`."""
     before = options_so_far(row)
     looked = await look(ctx, row, asked.reading or before.reading)
-    names = [each.name for each in looked.file.columns]
     if asked.saved is not None:
         name = asked.saved
         saved = await ctx.read(lambda reader: find_mapping(reader, ctx, name))
-        before = attrs.evolve(before, mapping=fitted(saved, names), policies=saved.policies)
+        before = attrs.evolve(before, mapping=fitted(saved, looked.names), policies=saved.policies)
     given = {
-        name: value
-        for name in ("reading", "mapping", "policies", "list_", "tags")
-        if (value := getattr(asked, name)) is not None
+        name: value for name in ("reading", "policies", "list_", "tags") if (value := getattr(asked, name)) is not None
     }
-    options = attrs.evolve(before, **given)
-    if not options.mapping.columns:
-        columns = looked.mapping.columns
-        options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, columns=columns))
-        if options.mapping.opted_out is None:
-            options = attrs.evolve(options, mapping=attrs.evolve(options.mapping, opted_out=looked.mapping.opted_out))
-    if len(options.mapping.columns) != len(names):
-        targets, columns = counted(len(options.mapping.columns), "target"), counted(len(names), "column")
-        raise Refusal("invalid", f"{targets}, but the file has {columns}", path="mapping.columns")
+    options = attrs.evolve(before, **given, mapping=looked.completed(asked.mapping, before.mapping))
     try:
         options.mapping.as_mapping()
     except BadMapping as error:

@@ -16,10 +16,11 @@ RowVerdict = Literal["create", "update", "unchanged", "duplicate", "suppressed",
 
 DERIVED = {"email": "email_key", "phone": "phone_key"}
 """Fields that have a normalized form beside them: both change together."""
-REQUIRED = ("email", "first_name", "last_name")
+KEPT = frozenset(("email", "first_name", "last_name"))
+"""Fields that no empty cell erases."""
 NOTHING: Values = {}
-OPTED_OUT = "opted_out"
-"""In the values of a row: whether the contact opted out. Its column in the table has the time."""
+OPTED_OUT, OPTED_OUT_AT = "opted_out", "opted_out_at"
+"""In the values of a row: whether the contact opted out, and when, if that is known. The table has the time."""
 
 
 @record
@@ -45,8 +46,6 @@ class Claims:
     holders: Mapping[str, int]
     taken: set[str] = attrs.field(factory=set[str])
     released: set[str] = attrs.field(factory=set[str])
-    completed: set[str] = attrs.field(factory=set[str])
-    """What new contacts are matched by that plugins have completed: perhaps those of rows that have an heir."""
 
     def is_free(self, value: str, contact: int | None) -> bool:
         if value in self.taken:
@@ -65,6 +64,11 @@ class Claims:
 def unique_fields(policies: ImportPolicies) -> tuple[str, str]:
     """The column that rows are matched by, and the other one that is unique."""
     return ("email_key", "external_id") if policies.match == "email" else ("external_id", "email_key")
+
+
+def key_of(values: Values, policies: ImportPolicies) -> tuple[str, str] | None:
+    """By which column and value the contact of a row is found: by what rows are matched by, else by the other one."""
+    return next(((column, values[column]) for column in unique_fields(policies) if values.get(column)), None)
 
 
 def decide(
@@ -95,7 +99,7 @@ def decide(
         if value is not None and not claims.is_free(value, contact["key"]):
             return _taken(other, contact["key"])
         claims.take(value, contact[other])
-    columns = ("opted_out_at" if field == OPTED_OUT else field for field in changes)
+    columns = (OPTED_OUT_AT if field == OPTED_OUT else field for field in changes)
     before = {column: contact[column] for column in columns}
     if "custom" in changes:
         before["custom"] = {key: contact["custom"].get(key) for key in changes["custom"]}
@@ -103,9 +107,6 @@ def decide(
 
 
 def _create(given: Values, claims: Claims, other: str) -> Decision:
-    for field in REQUIRED:
-        if not given.get(field):
-            return _refused(field, "required", f"a new contact needs {field}")
     value = given.get(other)
     if value:
         if not claims.is_free(value, None):
@@ -131,10 +132,12 @@ def _changes(values: Values, contact: Mapping[str, Any], policies: ImportPolicie
     allowed = policies.consent == "overwrite" or (opted_out and policies.consent == "tighten")
     if opted_out is not None and allowed and opted_out != (contact["opted_out_at"] is not None):
         changes[OPTED_OUT] = opted_out
+        if OPTED_OUT_AT in values:
+            changes[OPTED_OUT_AT] = values[OPTED_OUT_AT]
     return changes
 
 
-_NOT_TEXT = frozenset((OPTED_OUT, "custom", *DERIVED.values()))
+_NOT_TEXT = frozenset((OPTED_OUT, OPTED_OUT_AT, "custom", *DERIVED.values()))
 
 
 def _custom_changes(values: Values, current: Values, policies: ImportPolicies) -> dict[str, Any]:
@@ -156,7 +159,8 @@ def _fill(changes: dict[str, Any], more: Values, contact: Mapping[str, Any]) -> 
 def _replaces(field: str, value: object, current: object, policies: ImportPolicies) -> bool:
     """Whether the policy lets a cell's value replace what the contact has. What a contact must have is never erased."""
     if value is None:
-        return policies.fields == "overwrite" and policies.empty == "erase" and field not in REQUIRED
+        erases = policies.fields == "overwrite" and policies.empty == "erase"
+        return erases and field not in KEPT and field != policies.match
     return current is None or policies.fields != "fill_empty"
 
 

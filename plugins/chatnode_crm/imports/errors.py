@@ -26,12 +26,13 @@ from chatnode.api import (
     rfc3339,
 )
 from chatnode_crm.contacts.values import FieldFault
-from chatnode_crm.files.headers import ERROR_COLUMNS
+from chatnode_crm.files.headers import ERROR_COLUMNS, IGNORE
 from chatnode_crm.files.safety import neutralised
 from chatnode_crm.imports.inspecting import open_staged
 from chatnode_crm.imports.model import ErrorsLink, LinkErrors
 from chatnode_crm.imports.progress import MEANING, faults_of, letters_of
 from chatnode_crm.imports.rows import ImportRow, find_import, import_by_id
+from chatnode_crm.imports.setup import stored_options
 from chatnode_crm.imports.staged import StagedRow, StagedRows, numbers_with
 from chatnode_crm.permissions import IMPORT
 
@@ -111,7 +112,7 @@ def _by_link(reader: Querying, request: Request, id: str) -> ImportRow:
 async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Sequence[str]) -> AsyncGenerator[bytes]:
     """A part for some hundred rows at a time, with a BOM, by which spreadsheets know the encoding."""
     letters = await ctx.read(lambda reader: letters_of(reader, row, staged.letters))
-    columns = row.columns or []
+    columns = _columns(row)
     wanted = "".join(letter for letter, verdict in MEANING.items() if verdict in verdicts)
     yield b"\xef\xbb\xbf" + _lines([[*columns, *ERROR_COLUMNS]])
     numbers = [0]
@@ -119,6 +120,14 @@ async def _parts(ctx: Context, row: ImportRow, staged: StagedRows, verdicts: Seq
         rows = await trio.to_thread.run_sync(staged.pick, numbers)
         faults = await ctx.read(lambda reader, numbers=numbers: faults_of(reader, row.key, numbers, undoing=False))
         yield _lines([_cells(each, len(columns), faults) for each in rows if each.raw])
+
+
+def _columns(row: ImportRow) -> list[str]:
+    """The names of the columns; for one that has none, what it was mapped to, so that it is known again."""
+    names = row.columns or []
+    targets = stored_options(row).mapping.columns if row.options is not None else []
+    unnamed = [target if target not in names and target != IGNORE else "" for target in targets]
+    return [name or next(iter(unnamed[at : at + 1]), "") for at, name in enumerate(names)]
 
 
 def _cells(row: StagedRow, width: int, faults: Mapping[int, FieldFault]) -> list[str]:

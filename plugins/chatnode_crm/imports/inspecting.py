@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import trio
 
-from chatnode.api import Context, Querying, Refusal, command
+from chatnode.api import Context, Querying, Refusal, command, rfc3339
 from chatnode_crm.contacts.values import FieldFault
-from chatnode_crm.imports.deciding import Claims
+from chatnode_crm.imports.deciding import OPTED_OUT_AT, Claims
 from chatnode_crm.imports.judging import Judged, judge
 from chatnode_crm.imports.layout import ImportFiles, rows_gone
 from chatnode_crm.imports.list_warnings import passed_over
@@ -17,7 +18,7 @@ from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.progress import MEANING, applied_rows, faults_of, kept_rows, letters_of
 from chatnode_crm.imports.rows import ImportRow, find_import
 from chatnode_crm.imports.setup import stored_options
-from chatnode_crm.imports.staged import HEIR, READY, StagedRow, StagedRows, numbers_with
+from chatnode_crm.imports.staged import READY, StagedRow, StagedRows, numbers_with
 from chatnode_crm.permissions import IMPORT
 
 
@@ -58,7 +59,7 @@ def _shown(
 ) -> list[ImportedRow]:
     faults = faults_of(reader, row.key, [each.number for each in rows], undoing=kept)
     done = applied_rows(reader, row.key)
-    waiting = [each for each in rows if each.number > done and each.letter in (READY, HEIR)]
+    waiting = [each for each in rows if each.number > done and each.letter == READY]
     policies = stored_options(row).policies
     judged = judge(reader, waiting, policies, Claims({}), row.created_at)
     decided = {each.row: each for each in shown_decisions(reader, judged, policies)}
@@ -82,14 +83,19 @@ def _shown_decision(judged: Judged, warning: FieldFault | None) -> ImportedRow:
     fault = decision.fault if decision.fault is not None and decision.fault not in row.faults else None
     shown = shown_row(row, [each for each in (fault, warning) if each is not None])
     shown.verdict = decision.verdict
-    shown.changes = dict(decision.changes) or None
+    shown.changes = _shown_values(decision.changes) or None
     return shown
 
 
 def shown_row(row: StagedRow, more: Sequence[FieldFault]) -> ImportedRow:
     """A row as its file has it, with further faults."""
     faults = [FaultInfo(each.field, each.code, each.message, each.warning or None) for each in (*row.faults, *more)]
-    return ImportedRow(row.number, row.line, MEANING[row.letter], row.raw, row.values, row.tags, faults or None)
+    values = _shown_values(row.values)
+    return ImportedRow(row.number, row.line, MEANING[row.letter], row.raw, values, row.tags, faults or None)
+
+
+def _shown_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: rfc3339(value) if name == OPTED_OUT_AT else value for name, value in values.items()}
 
 
 COMMANDS = (list_rows,)

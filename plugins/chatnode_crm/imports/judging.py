@@ -11,9 +11,9 @@ import attrs
 from chatnode.api import Querying, json_array, record
 from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.values import FIELDS, FieldFault
-from chatnode_crm.imports.deciding import Claims, Decision, decide, unique_fields
+from chatnode_crm.imports.deciding import Claims, Decision, decide, key_of, unique_fields
 from chatnode_crm.imports.options import ImportPolicies
-from chatnode_crm.imports.staged import DUPLICATE, HEIR, READY, REMOVED, StagedRow
+from chatnode_crm.imports.staged import DUPLICATE, READY, REMOVED, StagedRow
 from chatnode_crm.imports.suppression import ERASED, suppressed_among
 from chatnode_crm.lists.finding import OPEN
 from chatnode_crm.naming import name_key
@@ -23,6 +23,8 @@ COUNTED = {"c": "created", "u": "updated", "=": "unchanged", "d": "duplicates", 
 """Under which name the rows of a letter are counted."""
 APPLIED = frozenset(("create", "update", "unchanged"))
 
+_Key = tuple[str, str]
+"""A column and a value, by which a contact is found."""
 _COLUMNS: tuple[str, ...] = ("key", *FIELDS, "email_key", "phone_key", "opted_out_at", "custom")
 _REMOVED = Decision("suppressed")
 
@@ -44,37 +46,58 @@ def judge(
 ) -> list[Judged]:
     """Decide about rows of an import that began at `since`, in their order. `claims` has what the rows before them
     claimed; its holders are replaced."""
-    ready = [row for row in rows if row.letter in (READY, HEIR)]
-    match, other = unique_fields(policies)
-    contacts = _contacts_by(reader, match, [row.values[match] for row in ready])
+    ready = [row for row in rows if row.letter == READY]
+    other = unique_fields(policies)[1]
+    contacts = _contacts_of(reader, [key for row in ready if (key := key_of(row.values, policies))])
     claims.holders = _holders_of(reader, other, [value for row in ready if (value := row.values.get(other))])
     suppressed = suppressed_among(reader, [key for row in ready if (key := row.values.get("email_key"))], since)
-    return [Judged(row, _decide(row, match, contacts, claims, policies, suppressed)) for row in rows]
+    return [Judged(row, _decide(row, contacts, claims, policies, suppressed)) for row in rows]
 
 
 def _decide(
     row: StagedRow,
-    match: str,
-    contacts: Mapping[str, Mapping[str, Any]],
+    contacts: Mapping[_Key, Mapping[str, Any]],
     claims: Claims,
     policies: ImportPolicies,
     suppressed: Collection[str],
 ) -> Decision:
-    if row.letter in (READY, HEIR):
-        values = row.values
-        reason = ERASED if values.get("email_key") in suppressed else None
-        contact = contacts.get(values[match])
-        if row.letter == HEIR and (contact is not None or values[match] in claims.completed):
-            field = match.removesuffix("_key")
-            return Decision("duplicate", fault=FieldFault(field, "duplicate", f"an earlier row has the same {field}"))
-        decision = decide(values, contact, claims, policies, reason, row.more)
-        if row.more and decision.verdict == "create":
-            claims.completed.add(values[match])
-        return decision
+    if row.letter == READY:
+        reason = ERASED if row.values.get("email_key") in suppressed else None
+        contact = _contact_of(row, contacts, claims, policies)
+        if isinstance(contact, Decision):
+            return contact
+        return decide(row.values, contact, claims, policies, reason, row.more)
     if row.letter == REMOVED:
         return _REMOVED
     fault = next((fault for fault in row.faults if not fault.warning), None)
     return Decision("duplicate" if row.letter == DUPLICATE else "invalid", fault=fault)
+
+
+def _contact_of(
+    row: StagedRow, contacts: Mapping[_Key, Mapping[str, Any]], claims: Claims, policies: ImportPolicies
+) -> Mapping[str, Any] | Decision | None:
+    """The contact that a row is about. One without an address is found by its external id, but not if the contact has
+    an address: another row may be about it. The same holds the other way round."""
+    match, other = unique_fields(policies)
+    key = key_of(row.values, policies)
+    assert key is not None
+    contact = contacts.get(key)
+    if contact is None or key[0] == match or contact[match] is None:
+        return contact
+    if key[1] in claims.released:
+        return None
+    field, by = other.removesuffix("_key"), policies.match
+    message = f"a contact with this {field} exists; the row needs its {by}, or must be matched by {field}"
+    return Decision("invalid", contact["key"], fault=FieldFault(field, "exists", message))
+
+
+def _contacts_of(reader: Querying, keys: Collection[_Key]) -> dict[_Key, dict[str, Any]]:
+    """By column and value."""
+    found: dict[_Key, dict[str, Any]] = {}
+    for column in ("email_key", "external_id"):
+        values = [value for by, value in keys if by == column]
+        found.update(((column, value), row) for value, row in _contacts_by(reader, column, values).items())
+    return found
 
 
 def _contacts_by(reader: Querying, column: str, values: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -45,6 +45,10 @@ class ImportFiles:
     def remove_source(self) -> None:
         self.source.unlink(missing_ok=True)
 
+    def remove_rows(self, generation: str) -> None:
+        for path in (self.rows(generation), self.index(generation)):
+            path.unlink(missing_ok=True)
+
     def keep_only(self, generation: str | None) -> None:
         """Remove the rows of other generations."""
         if not self.directory.is_dir():

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 import attrs
 import trio
 
 from chatnode.api import Context, Querying, Refusal, command, record
-from chatnode_crm.contacts.fields import by_name, listed
-from chatnode_crm.files.headers import IGNORE, fold
-from chatnode_crm.files.mapping import BadMapping, suggest
+from chatnode_crm.contacts.fields import FieldRow, by_name, listed
+from chatnode_crm.files.headers import ERROR_COLUMNS, IGNORE
+from chatnode_crm.files.mapping import BadMapping, DecimalSign, Suggestion, decimal_sign, find_consent, suggest
 from chatnode_crm.files.reading import FileTable, RawRow, UnreadableFile
+from chatnode_crm.imports.custom import PREFIX
 from chatnode_crm.imports.deciding import Claims
 from chatnode_crm.imports.inspecting import shown_decisions
 from chatnode_crm.imports.judging import judge
@@ -26,7 +27,7 @@ from chatnode_crm.imports.model import (
     PreviewImport,
 )
 from chatnode_crm.imports.options import FileMapping, FileReading, ImportOptions, options_of
-from chatnode_crm.imports.reading import FileRowReader, open_file
+from chatnode_crm.imports.reading import FileRowReader, column_named, open_file
 from chatnode_crm.imports.rows import ImportRow, find_import
 from chatnode_crm.imports.staged import StagedRow
 from chatnode_crm.permissions import IMPORT
@@ -34,16 +35,48 @@ from chatnode_crm.settings import CrmSettings
 
 SAMPLE_ROWS = 200
 SAMPLES = 3
-_OPTED_OUT = frozenset(("opted out", "opted out at", "opt out", "unsubscribed", "unsubscribe"))
 
 
 @record(frozen=True)
 class Look:
-    """A file, its first rows, and the mapping that its columns suggest."""
+    """A file, its first rows, and the mapping that its columns suggest. `numbers` are the targets of number fields."""
 
     file: DetectedFile
     rows: list[RawRow]
     mapping: FileMapping
+    numbers: Collection[str]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns."""
+        return [each.name for each in self.file.columns]
+
+    def completed(self, given: FileMapping | None, before: FileMapping) -> FileMapping:
+        """With what was said before, or else the file suggests, for what is not given. Raises `Refusal`."""
+        opted_out = None if given is None else given.opted_out
+        if opted_out is None:
+            opted_out = before.opted_out if self._has(before.opted_out) else self.mapping.opted_out
+        elif not self._has(opted_out):
+            raise Refusal("invalid", "the file has no such column", path="mapping.opted_out")
+        given = given or before
+        columns = self._fitted(given.columns) if given.columns else self.mapping.columns
+        decimal = given.decimal or _decimal_sign(self.rows, columns, self.numbers)
+        return attrs.evolve(given, columns=columns, opted_out=opted_out, decimal=decimal)
+
+    def _has(self, opted_out: str | None) -> bool:
+        """Whether it is a column, or says that there is none."""
+        return opted_out is not None and (not opted_out or column_named(opted_out, self.names) is not None)
+
+    def _fitted(self, columns: list[str]) -> list[str]:
+        """The targets of all columns: those of a file of errors are not among those of its import."""
+        names = self.names
+        more = len(ERROR_COLUMNS)
+        if len(columns) == len(names) - more and names[-more:] == list(ERROR_COLUMNS):
+            return [*columns, *[IGNORE] * more]
+        if len(columns) != len(names):
+            count = len(columns)
+            raise Refusal("invalid", f"{count} targets, but the file has {len(names)} columns", path="mapping.columns")
+        return columns
 
 
 async def look(ctx: Context, row: ImportRow, reading: FileReading) -> Look:
@@ -51,7 +84,7 @@ async def look(ctx: Context, row: ImportRow, reading: FileReading) -> Look:
     if not row.source:
         raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again", path="import")
     options = ImportOptions(reading=reading)
-    custom = await ctx.read(targets_by_header)
+    custom = await ctx.read(listed)
     path, settings = ImportFiles.of(ctx.directory, row.id).source, ctx.settings(CrmSettings)
 
     def read() -> Look:
@@ -65,29 +98,47 @@ async def look(ctx: Context, row: ImportRow, reading: FileReading) -> Look:
         raise Refusal("invalid", str(error), path="file") from None
 
 
-def targets_by_header(reader: Querying) -> dict[str, str]:
-    """The targets of custom fields by the case-folded names that columns may have for them."""
-    targets = [(field.name, f"custom.{field.name}") for field in listed(reader)]
-    return {header.casefold(): target for name, target in targets for header in (name, target)}
-
-
-def _looked(table: FileTable, rows: list[RawRow], custom: Mapping[str, str]) -> Look:
-    suggestions = suggest(table.columns, [row.values for row in rows], custom)
+def _looked(table: FileTable, rows: list[RawRow], custom: Sequence[FieldRow]) -> Look:
+    targets = {header.casefold(): PREFIX + each.name for each in custom for header in (each.name, PREFIX + each.name)}
+    suggestions = suggest(table.columns, [row.values for row in rows], targets)
+    consent = find_consent(table.columns, [_cells(rows, at) for at in range(len(table.columns))],
+        [each.target == IGNORE and each.name not in ERROR_COLUMNS for each in suggestions])  # fmt: skip
+    mapping = FileMapping(
+        columns=[each.sure for each in suggestions],
+        opted_out=None if consent.column is None else table.columns[consent.column],
+    )
+    numbers = frozenset(PREFIX + each.name for each in custom if each.kind == "number")
     columns = [
         DetectedColumn(each.name, each.target, each.confidence, _samples(rows, each.column)) for each in suggestions
     ]
-    opted_out = next(
-        (each.name for each in suggestions if each.target == IGNORE and fold(each.name) in _OPTED_OUT), None
-    )
     file = DetectedFile(
         table.kind, table.header, columns, encoding=table.encoding, delimiter=table.delimiter, sheet=table.sheet,
-        sheets=list(table.sheets) or None, notes=list(table.notes) or None,
+        sheets=list(table.sheets) or None, opted_out=mapping.opted_out,
+        decimal=_decimal_sign(rows, mapping.columns, numbers),
+        notes=[*table.notes, *_unsure(suggestions), *consent.notes] or None,
     )  # fmt: skip
-    return Look(file, rows, FileMapping(columns=[each.target for each in suggestions], opted_out=opted_out))
+    return Look(file, rows, mapping, numbers)
+
+
+def _unsure(suggestions: Sequence[Suggestion]) -> Iterator[str]:
+    for each in suggestions:
+        if each.sure != each.target:
+            yield f"{each.name[:80]!r} may be {each.target}, but it is not read unless you map it"
+
+
+def _decimal_sign(rows: Sequence[RawRow], columns: Sequence[str], numbers: Collection[str]) -> DecimalSign | None:
+    """The comma, if some numbers of the first rows have it before decimals, and none has a point there."""
+    places = [at for at, target in enumerate(columns) if target in numbers]
+    found = {decimal_sign(row.values[at]) for row in rows for at in places} - {None}
+    return "," if found == {","} else None
+
+
+def _cells(rows: Sequence[RawRow], column: int) -> list[str]:
+    return [text for row in rows if (text := row.values[column].strip())]
 
 
 def _samples(rows: list[RawRow], column: int) -> list[str]:
-    found = (text[:100] for row in rows if (text := row.values[column].strip()))
+    found = (text[:100] for text in _cells(rows, column))
     return [each.encode("utf-8", "replace").decode() for each in islice(dict.fromkeys(found), SAMPLES)]
 
 
@@ -109,7 +160,7 @@ async def preview(ctx: Context, asked: PreviewImport) -> ImportPreview:
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
     before = options_so_far(row)
     looked = await look(ctx, row, asked.reading or before.reading)
-    mapping = asked.mapping or (before.mapping if before.mapping.columns else looked.mapping)
+    mapping = looked.completed(asked.mapping, before.mapping)
     options = attrs.evolve(before, mapping=mapping, policies=asked.policies or before.policies)
     rows = await _read_rows(ctx, row, options, ctx.page_size(asked.limit))
 

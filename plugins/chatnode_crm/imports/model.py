@@ -124,7 +124,8 @@ class DetectImport:
 
 @record
 class DetectedColumn:
-    """A column, what it probably is, how sure that is (0 to 1), and some of its values."""
+    """A column, what it probably is, how sure that is (0 to 1), and some of its values. Below 0.8 it is ignored unless
+    you map it."""
 
     name: str
     target: str
@@ -134,7 +135,9 @@ class DetectedColumn:
 
 @record
 class DetectedFile:
-    """`kind` is `csv`, `xlsx` or `vcard`; `notes` are what you should know of how the file is read."""
+    """`kind` is `csv`, `xlsx` or `vcard`. `opted_out` is the column that says which contacts opted out, `decimal` the
+    sign before decimals, where the first rows say that. `notes` are what you should know of how the file is read, such
+    as columns that may be about opting out."""
 
     kind: str
     header: bool
@@ -143,6 +146,8 @@ class DetectedFile:
     delimiter: str | None = None
     sheet: str | None = None
     sheets: list[str] | None = None
+    opted_out: str | None = None
+    decimal: str | None = None
     notes: list[str] | None = None
 
 

@@ -8,7 +8,7 @@ import attrs
 import cattrs
 
 from chatnode.api import Entries, Items, Text, record
-from chatnode_crm.files.mapping import ColumnMapping
+from chatnode_crm.files.mapping import ColumnMapping, DateForm, DecimalSign
 from chatnode_crm.files.reading import ReadOptions
 from chatnode_crm.permissions import LISTS, TAGS
 
@@ -71,23 +71,28 @@ class FileMapping:
 
     `columns` has the target of each column. `constants` are values that all rows have, by target. `default_region` is
     the country of phone numbers without a country code, such as FR. `separator` stands between the tags, and the lists,
-    of a cell. `date_form` is the order of the parts of dates. `derive_names`: find missing names in addresses such as
-    jane.doe@example.com. `opted_out` is the name of a column that says yes for contacts who opted out.
+    of a cell. `date_form` is the order of the parts of dates; with `iso`, those that can be read in one way only are
+    read. `decimal` is the sign before decimals; without it, numbers that can be read in one way only are read.
+    `derive_names`: find missing names in addresses such as jane.doe@example.com.
+
+    `opted_out` is the name of the column that says which contacts opted out. Without it, that is the one that
+    `crm.imports.detect` found; an empty text means that no column says so.
     """
 
     columns: Targets = attrs.field(factory=list[str])
     constants: NamedTargets = attrs.field(factory=dict[str, str])
     default_region: Annotated[str, Text(2, 2)] | None = None
     separator: Annotated[str, Text(5, 1, free=True)] | None = None
-    date_form: Literal["iso", "dmy", "mdy", "ymd"] = "iso"
+    date_form: DateForm = "iso"
+    decimal: DecimalSign | None = None
     derive_names: bool = False
-    opted_out: Annotated[str, Text(1_000, 1)] | None = None
+    opted_out: Annotated[str, Text(1_000)] | None = None
 
     def as_mapping(self) -> ColumnMapping:
         """Raises `BadMapping`."""
         return ColumnMapping(
             columns=tuple(self.columns), constants=self.constants, default_region=self.default_region,
-            separator=self.separator, date_form=self.date_form,
+            separator=self.separator,
         )  # fmt: skip
 
 

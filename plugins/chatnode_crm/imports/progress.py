@@ -9,7 +9,7 @@ from chatnode.api import Querying, Transaction, json_array
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.list_warnings import WARNINGS
 from chatnode_crm.imports.rows import ImportRow
-from chatnode_crm.imports.staged import DUPLICATE, HEIR, INVALID, READY, REMOVED
+from chatnode_crm.imports.staged import DUPLICATE, INVALID, READY, REMOVED
 
 
 def applied_rows(reader: Querying, import_key: int) -> int:
@@ -77,6 +77,6 @@ ShownVerdict = Literal["ready", "create", "update", "unchanged", "duplicate", "s
 
 MEANING: dict[str, ShownVerdict] = {
     "c": "create", "u": "update", "=": "unchanged", DUPLICATE: "duplicate", "s": "suppressed", REMOVED: "suppressed",
-    INVALID: "invalid", READY: "ready", HEIR: "ready",
+    INVALID: "invalid", READY: "ready",
 }  # fmt: skip
 """The verdict that a letter stands for."""

@@ -131,7 +131,13 @@ def check_state(row: ImportRow, *states: ImportState) -> None:
 
 def staged_imports(reader: Querying) -> list[ImportRow]:
     """All whose rows are in files."""
+    return [row for row in imports_with_files(reader) if row.generation is not None]
+
+
+def imports_with_files(reader: Querying) -> list[ImportRow]:
+    """All whose rows, or whose uploaded files, are there."""
     rows = reader.execute(
-        f"SELECT {_COLUMNS} FROM crm_imports WHERE generation IS NOT NULL AND state <> 'deleted'"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM crm_imports "  # noqa: S608
+        "WHERE (generation IS NOT NULL OR source) AND state <> 'deleted'"
     )
     return [_of(row) for row in rows.fetchall()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -17,10 +17,11 @@ import orjson
 
 from chatnode.api import record
 from chatnode_crm.contacts.values import FieldFault
+from chatnode_crm.imports.deciding import OPTED_OUT
 
-READY, INVALID, DUPLICATE, REMOVED, HEIR = "r", "i", "d", "x", "h"
-"""What is known of a row without asking the tables: that it may be applied, or why not; or that it was erased. An heir
-is a duplicate of a row from which no contact can be made, as it lacks a name: if there is no contact yet, it counts."""
+READY, INVALID, DUPLICATE, REMOVED = "r", "i", "d", "x"
+"""What is known of a row without asking the tables: that it may be applied, or why not; or that it was erased. In the
+index a letter is a capital if another row says of the same contact that it opted out."""
 _ENTRY = 9  # bytes of an entry of the index: where the line begins, and the row's letter
 _BLOCK = 1 << 18
 
@@ -54,7 +55,9 @@ class StagedRow:
     def of_json(cls, line: bytes, number: int, letter: str) -> Self:
         at, raw, values, tags, faults, lists, more = orjson.loads(line)
         found = [FieldFault(*fault) for fault in faults] if faults else []
-        return cls(at, raw, values, tags, found, letter, number, lists, more)
+        if letter.isupper():
+            values[OPTED_OUT] = True
+        return cls(at, raw, values, tags, found, letter.lower(), number, lists, more)
 
 
 class StagedWriter:
@@ -82,9 +85,11 @@ class StagedWriter:
         if self._waiting >= _BLOCK:
             self._flush()
 
-    def finish(self) -> None:
-        """Put everything on disk."""
+    def finish(self, opted_out: Iterable[int] = ()) -> None:
+        """Put everything on disk; `opted_out` are the numbers of rows of whose contacts others say that."""
         self._flush()
+        for number in opted_out:
+            self._capitalise(number)
         for file in (self._rows, self._index):
             file.flush()
             os.fsync(file.fileno())
@@ -94,6 +99,11 @@ class StagedWriter:
         self._rows.close()
         self._index.close()
 
+    def _capitalise(self, number: int) -> None:
+        place = number * _ENTRY - 1
+        letter = os.pread(self._index.fileno(), 1, place)
+        os.pwrite(self._index.fileno(), letter.upper(), place)
+
     def _flush(self) -> None:
         self._lines.append(b"")
         self._rows.write(b"\n".join(self._lines))
@@ -102,7 +112,7 @@ class StagedWriter:
 
 
 def _create(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb", 0)
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb", 0)
 
 
 class StagedRows:
@@ -111,7 +121,9 @@ class StagedRows:
     def __init__(self, rows: Path, index: Path) -> None:
         self._index = index.read_bytes()
         self._rows = rows.open("rb")
-        self.letters = self._index[8::_ENTRY].decode()
+        self.capitals = self._index[8::_ENTRY].decode()
+        """The letters as the index has them."""
+        self.letters = self.capitals.lower()
 
     def __len__(self) -> int:
         return len(self.letters)
@@ -127,7 +139,7 @@ class StagedRows:
 
     def read(self, first: int, count: int) -> list[StagedRow]:
         """Rows from the number `first` on."""
-        return [StagedRow.of_json(line, number, self.letters[number - 1]) for number, line in self.lines(first, count)]
+        return [StagedRow.of_json(line, number, self.capitals[number - 1]) for number, line in self.lines(first, count)]
 
     def lines(self, first: int, count: int) -> Iterator[tuple[int, bytes]]:
         """The lines of rows, with their numbers."""
@@ -142,7 +154,7 @@ class StagedRows:
         found: list[StagedRow] = []
         for number in numbers:
             self._rows.seek(self._begin(number))
-            found.append(StagedRow.of_json(self._rows.readline(), number, self.letters[number - 1]))
+            found.append(StagedRow.of_json(self._rows.readline(), number, self.capitals[number - 1]))
         return found
 
     def _begin(self, number: int) -> int:

@@ -15,7 +15,7 @@ from chatnode_crm.contacts.fields import FieldRow, by_name
 from chatnode_crm.contacts.values import FieldFault, Rules
 from chatnode_crm.files.mapping import BadMapping
 from chatnode_crm.files.reading import UnreadableFile
-from chatnode_crm.imports.deciding import REQUIRED
+from chatnode_crm.imports.deciding import OPTED_OUT, key_of, unique_fields
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.progress import forget_results
@@ -23,7 +23,7 @@ from chatnode_crm.imports.reading import FileRowReader, open_file
 from chatnode_crm.imports.receiving import disk_full
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
 from chatnode_crm.imports.setup import stored_options
-from chatnode_crm.imports.staged import DUPLICATE, HEIR, READY, StagedRow, StagedWriter
+from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow, StagedWriter
 from chatnode_crm.settings import CrmSettings
 
 STEP_SECONDS = 0.01
@@ -44,10 +44,10 @@ class Stager:
         custom: Mapping[str, FieldRow],
     ) -> None:  # fmt: skip
         """Raises `BadMapping`, too."""
-        self._seen: dict[str, int] = {}
-        self._incomplete: set[str] = set()
-        """Those of `_seen` from whose row no contact can be made."""
-        self._match = "email_key" if options.policies.match == "email" else "external_id"
+        self._seen: dict[tuple[str, str], int] = {}
+        """Which row is the first about a contact, by what contacts are found by."""
+        self._opted_out: set[tuple[str, str]] = set()
+        self._policies = options.policies
         with ExitStack() as stack:
             table = stack.enter_context(open_file(files.source, options, settings))
             self._reader = FileRowReader(options, table, custom, settings.phone_region or None)
@@ -72,24 +72,22 @@ class Stager:
             self._writer.add(row)
 
     def finish(self) -> None:
-        self._writer.finish()
+        self._writer.finish(number for key in self._opted_out if (number := self._seen.get(key)) is not None)
 
     def _checked(self, row: StagedRow, number: int) -> StagedRow:
-        """With duplicates in the file found: the first valid row counts."""
-        if row.letter != READY:
+        """With duplicates in the file found: the first valid row counts. But of opting out, every row is believed."""
+        key = key_of(row.values, self._policies)
+        if key is not None and row.values.get(OPTED_OUT):
+            self._opted_out.add(key)
+        if row.letter != READY or key is None:
             return row
-        key = row.values[self._match]
-        complete = all(map(row.values.get, REQUIRED))
         first = self._seen.setdefault(key, number)
         if first == number:
-            if not complete:
-                self._incomplete.add(key)
+            other = unique_fields(self._policies)[1]
+            if value := row.values.get(other):
+                self._seen.setdefault((other, value), number)
             return row
-        if complete and key in self._incomplete:
-            self._incomplete.remove(key)
-            self._seen[key] = number
-            return attrs.evolve(row, letter=HEIR)
-        field = self._match.removesuffix("_key")
+        field = key[0].removesuffix("_key")
         fault = FieldFault(field, "duplicate", f"row {first} has the same {field}")
         return attrs.evolve(row, letter=DUPLICATE, faults=[*row.faults, fault])
 
@@ -113,13 +111,19 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
         now = import_by_id(tx, row.id)
         if now.options != row.options or now.generation != row.generation:
             raise Refusal("conflict", "the import was changed while its file was read")
+        if not now.source:
+            raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again")
         forget_results(tx, row.key)
         state = "staged" if now.state == "received" else now.state
         change_import(tx, row.key, generation=generation, rows=count, columns=columns, state=state)
         work.note(tx, done=0, total=count)
         return import_by_id(tx, row.id)
 
-    staged = await work.write(write)
+    try:
+        staged = await work.write(write)
+    except Refusal:
+        await trio.to_thread.run_sync(files.remove_rows, generation)
+        raise
     await trio.to_thread.run_sync(files.keep_only, generation)
     return staged
 

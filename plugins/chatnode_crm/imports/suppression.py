@@ -28,7 +28,7 @@ def suppressed_among(reader: Querying, email_keys: Sequence[str], since: int) ->
     if not email_keys:
         return set()
     rows = reader.execute(
-        "SELECT email_key FROM crm_import_forgotten WHERE at >= ? AND email_key IN (SELECT value FROM json_each(?))",
+        "SELECT email_key FROM crm_import_names WHERE at >= ? AND email_key IN (SELECT value FROM json_each(?))",
         (since, json_array(email_keys)),
     )
     found = {email for (email,) in rows.fetchall()}

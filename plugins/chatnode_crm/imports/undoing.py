@@ -241,7 +241,7 @@ def _delete(
         counts["deleted"] += delete_many(tx, gone, reason="import undone", actor=setup.actor)
         # Nobody asked to forget them: the rows of this import may be imported again, with other policies.
         tx.execute(
-            "DELETE FROM crm_import_forgotten WHERE contact IN (SELECT value FROM json_each(?))", (json_array(gone),)
+            "DELETE FROM crm_import_names WHERE contact IN (SELECT value FROM json_each(?))", (json_array(gone),)
         )
     _report(tx, setup, kept)
     counts["kept"] += len(kept)

@@ -17,7 +17,7 @@ from chatnode_crm.imports.staged import StagedRow, StagedRows
 
 @record(frozen=True)
 class Known:
-    """By what rows are found: the normalised e-mail addresses that a contact has and had, and its external id."""
+    """By what rows are found: the normalized email addresses that a contact has and had, and its external id."""
 
     emails: Collection[str | None]
     external_id: str | None

@@ -162,7 +162,7 @@ def _merges(reader: Reader, contact: int) -> list[dict[str, Any]]:
 
 
 def _emails(reader: Reader, contact: ContactRow) -> set[str | None]:
-    """The normalised e-mail addresses that a contact is known to have, or to have had."""
+    """The normalized email addresses that a contact is known to have, or to have had."""
     entries = changes.entries_of(reader, contact.key, 2**62, _MOST_CHANGES)
     earlier = {email for _, email in merging.earlier_contacts(reader, [contact.key])}
     return {contact.email_key, *earlier, *(email_key(email) for each in entries if (email := each.before.get("email")))}

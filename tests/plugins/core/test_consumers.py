@@ -424,7 +424,8 @@ async def test_a_consumer_that_gives_nonsense_is_told_so(tmp_path: Path) -> None
         await talk_of(node)
         (status,) = await node.consumers.catch_up()
         assert status.set_aside == await head(node)
-        assert "TypeError" in (await node.call("plugins.set_aside"))["set_aside"][0]["error"]
+        (entry, *_) = (await node.call("plugins.set_aside"))["set_aside"]
+        assert entry["error"] == "raised WrongKind: a consumer returns a function of the transaction, or None"
 
 
 async def test_an_effect_over_its_budget_is_cut_and_its_row_set_aside(tmp_path: Path) -> None:

@@ -207,7 +207,9 @@ async def test_hooks_that_fail_keep_no_node_from_beginning_and_ending(tmp_path: 
         assert status.failures == 2
 
 
-@pytest.mark.parametrize("every", [lambda settings: 1 / 0, "often", -5.0], ids=["raises", "a word", "negative"])
+@pytest.mark.parametrize(
+    "every", [lambda settings: 1 / 0, lambda settings: "often", -5.0], ids=["raises", "a word", "negative"]
+)
 async def test_a_job_that_does_not_say_how_often_is_never_run_and_stops_no_other(
     tmp_path: Path, every: Any, autojump_clock: trio.testing.MockClock
 ) -> None:

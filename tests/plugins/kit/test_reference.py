@@ -84,7 +84,7 @@ def test_every_public_name_is_there_with_a_word_on_it() -> None:
 
 def test_every_function_is_there_with_the_types_of_what_it_takes_and_gives() -> None:
     for name in api.__all__:
-        if not inspect.isfunction(getattr(api, name)):
+        if not inspect.isfunction(inspect.unwrap(getattr(api, name))):
             continue
         (said,) = re.findall(rf"^- `((?:async )?def {name}\(.*?) ?`: ", EVERY_NAME, re.MULTILINE)
         (function,) = ast.parse(f"{said}: ...").body
@@ -99,7 +99,7 @@ def test_every_function_is_there_with_the_types_of_what_it_takes_and_gives() -> 
 
 def test_every_value_and_class_is_there_with_its_type() -> None:
     for name in api.__all__:
-        if inspect.isfunction(getattr(api, name)):
+        if inspect.isfunction(inspect.unwrap(getattr(api, name))):
             continue
         (said,) = re.findall(rf"^- `((?:class {name}\b|{name}: )[^`]*)`", EVERY_NAME, re.MULTILINE)
         assert said.startswith("class ") or re.fullmatch(rf"{name}: \S.*", said), name
@@ -114,7 +114,7 @@ def test_nothing_is_named_in_a_type_that_a_plugin_cannot_name() -> None:
         "AbstractAsyncContextManager", "Annotated", "Any", "AsyncIterator", "Awaitable", "Callable", "Cursor",
         "EmailMessage",
         "Iterable", "Iterator", "Literal", "Logger", "LoggerAdapter", "Mapping", "None", "Path", "Sequence", "False",
-        "True",
+        "True", "ZoneInfo",
     }  # fmt: skip
     variables = {"C", "F", "R", "S", "T"}
     known = {*api.__all__, *of_python, *variables}

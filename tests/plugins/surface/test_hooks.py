@@ -119,6 +119,18 @@ async def test_a_check_over_its_budget_is_cut_and_reported(tmp_path: Path, caplo
     assert "the plugin demo: check_command took longer" in caplog.text
 
 
+async def test_a_check_that_blocks_cannot_be_cut_and_is_reported(tmp_path: Path) -> None:
+    async def check_command(name: str) -> Any:
+        time.sleep(0.06)  # noqa: ASYNC251 - it holds up the whole node
+        return Allow()
+
+    async with node_with(tmp_path, made("demo", check_command), config=QUICK) as node:
+        await node.call("people.list")
+        number, last = failures(node)
+        assert number == 1
+        assert (last or "").endswith("s of at most 0.05 without awaiting anything; it must not block")
+
+
 # ---- prepare_draft
 
 
@@ -489,6 +501,20 @@ async def test_who_is_added_to_an_audience_hears_it_live_and_later(tmp_path: Pat
         assert [gid for gid, _ in await replayed(node, eve, 0)] == [posted["gid"]]
         with refused("not_found"):
             await eve.call("messages.get", message=posted["message"])
+
+
+@pytest.mark.parametrize("gives", [["ann"], "ann", [1.5], [None], [True], 5])
+async def test_an_audience_of_anything_but_keys_refuses_and_says_so(tmp_path: Path, gives: Any) -> None:
+    def audience(tx: Any, change: Change) -> Any:
+        return gives if isinstance(change.event, MessagePosted) else []
+
+    async with node_with(tmp_path, made("demo", audience)) as node:
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        with pytest.raises(Refusal, match="internal: the plugin demo failed"):
+            await ann.says(notes, "hello")
+        assert await ann.sees(notes) == []
+        assert "audience must return keys of users" in (failures(node)[1] or "")
 
 
 # ---- enrichment

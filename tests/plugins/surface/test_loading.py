@@ -24,6 +24,7 @@ from chatnode.api import (
     Route,
     Step,
     Table,
+    Task,
     command,
     hookimpl,
     hookspec,
@@ -32,7 +33,7 @@ from chatnode.api import (
 )
 from chatnode.config import Config, Plugins
 from chatnode.node import open_node
-from chatnode.testing import User
+from chatnode.testing import User, check_plugin
 from tests.plugins.surface.making import declare, made, node_with, states
 
 
@@ -66,6 +67,15 @@ async def nothing(*arguments: Any) -> Any:
     """Of a route, a page, a consumer."""
 
 
+def a_collection(**changed: Any) -> Collection:
+    given = {
+        "name": "waves", "about": "Waves.", "source": "people item", "visible": "item.key = :me",
+        "fields": (Field("handle", kinds.String(), "item.handle"),), "key": ("handle",), "order": "handle",
+        "permission": CHAT,
+    }  # fmt: skip
+    return Collection(**given | changed)  # type: ignore[arg-type]
+
+
 #: What is declared → what is said of it.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Hello World"}, "the name 'Hello World' must consist of a-z and 0-9"),
@@ -73,6 +83,37 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "api: no version": ({"api": "one"}, "api is 'one'; expected a version such as 2.0"),
     "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0; install a newer chatnode"),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
+    "api: a number": ({"api": 2}, "api is 2; expected a string"),
+    "one command for a list": (
+        {"commands": a_command("demo.wave")},
+        "commands is not a list or tuple; for one Command write (Command(…),)",
+    ),
+    "a class for its kind": ({"events": (Waved,)}, "events has Waved; expected EventKind"),
+    "event without a name": (
+        {"ephemeral": (type("Nameless", (Event,), {}),)},
+        "the event class Nameless has no name, such as demo.changed",
+    ),
+    "event that is none": ({"ephemeral": (int,)}, "<class 'int'> is not a class of events; derive it from Event"),
+    "every as a text": (
+        {"tasks": (Task("cook", nothing, every="1h"),)},  # type: ignore[arg-type]
+        "`every` of the task cook is '1h'; expected seconds, or a function of the settings",
+    ),
+    "kinds as one text": (
+        {"consumers": (Consumer("reads", nothing, kinds="message.posted"),)},  # type: ignore[arg-type]
+        "`kinds` of the consumer reads is a string; expected names, such as ('message.posted',)",
+    ),
+    "roles as one text": (
+        {"permissions": (Permission("demo.use", "use it", roles="member"),)},  # type: ignore[arg-type]
+        "`roles` of the permission demo.use is a string; expected names, such as ('member',)",
+    ),
+    "people as one text": (
+        {"tables": (Table("demo_t", people="person"),)},  # type: ignore[arg-type]
+        "`people` of the table demo_t is a string; expected names, such as ('person',)",
+    ),
+    "own event that is misspelt": (
+        {"events": (an_event("demo.waved"),), "consumers": (Consumer("reads", nothing, frozenset({"demo.wavd"})),)},
+        "the consumer reads wants events demo.wavd, which the plugin does not declare",
+    ),
     "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
     "command twice": (
         {"commands": (a_command("demo.wave"), a_command("demo.wave"))},
@@ -116,6 +157,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "permission without prefix": ({"permissions": (Permission("use", "use it"),)}, "does not begin with demo."),
     "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted already exists"),
+    "order of a collection": (
+        {"collections": (a_collection(order="-nosuch"),)},
+        "the collection waves has no field 'nosuch', which its key or order names",
+    ),
+    "key of a collection": ({"collections": (a_collection(key=("nosuch",)),)}, "has no field 'nosuch'"),
+    "source of a collection": (
+        {"collections": (a_collection(source="demo_waves"),)},
+        "the collection waves cannot be read: no such table: demo_waves",
+    ),
+    "what is visible of a collection": (
+        {"collections": (a_collection(visible="item.nosuch = :me"),)},
+        "the collection waves cannot be read: no such column: item.nosuch",
+    ),
+    "condition of a consumer": (
+        {"consumers": (Consumer("reads", nothing, where="log.nosuch = 1"),)},
+        "`where` of the consumer reads cannot be read: no such column: log.nosuch",
+    ),
     "collection of the node's": (
         {"collections": (Collection("messages", "x", "people item", "1", (), (), "", CHAT),)},
         "the collection messages already exists",
@@ -145,13 +203,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "table of the node's": (
         {"steps": (Step("1", "CREATE TABLE people_more (person INTEGER);"),)},
-        "not authorized",
+        "a step may create and change only what has a name that begins with demo_, not people_more",
     ),
     "a change of the node's tables": (
         {"steps": (Step("1", "ALTER TABLE people ADD COLUMN mood TEXT;"),)},
-        "not authorized",
+        "begins with demo_, not people",
     ),
-    "rows of the node's tables": ({"steps": (Step("1", "DELETE FROM messages;"),)}, "not authorized"),
+    "rows of the node's tables": ({"steps": (Step("1", "DELETE FROM messages;"),)}, "begins with demo_, not messages"),
+    "index without the prefix": (
+        {"steps": (Step("1", "CREATE TABLE demo_x (a); CREATE INDEX x_of_a ON demo_x (a);"),)},
+        "begins with demo_, not x_of_a",
+    ),
+    "step twice": (
+        {"steps": (Step("1", "CREATE TABLE demo_x (a);"), Step("1", "CREATE TABLE demo_y (a);"))},
+        "the step 1 is declared twice",
+    ),
     "no SQL": ({"steps": (Step("1", "CREATE TABEL demo_x (a);"),)}, "migration demo/1 failed: near"),
     "table that refers to people, not declared": (
         {"steps": (Step("1", "CREATE TABLE demo_x (who INTEGER REFERENCES people (key));"),)},
@@ -200,6 +266,42 @@ async def test_what_is_no_plugin_is_said_so(tmp_path: Path) -> None:
             "raises": "it has no function chatnode_plugin marked with hookimpl",
             "nothing": "it has no function chatnode_plugin marked with hookimpl",
         }
+
+
+async def test_a_plugin_that_cannot_be_asked_for_its_declaration_is_broken_and_the_node_runs(tmp_path: Path) -> None:
+    class Nothing:
+        @staticmethod
+        @hookimpl
+        def chatnode_plugin() -> Any: ...
+
+    class Raises:
+        @staticmethod
+        @hookimpl
+        def chatnode_plugin() -> Any:
+            raise ImportError("no such thing")
+
+    async with node_with(tmp_path, Nothing(), Raises()) as node:
+        assert states(node) == {
+            "Nothing": "its chatnode_plugin returns NoneType instead of a Plugin",
+            "Raises": "ImportError: no such thing",
+        }
+        await User.new(node, "ann")
+    with pytest.raises(AssertionError, match="its chatnode_plugin returns NoneType instead of a Plugin"):
+        check_plugin(Nothing())
+
+
+def test_a_handler_without_annotations_says_which_it_needs() -> None:
+    async def wave(ctx, asked):  # type: ignore[no-untyped-def]
+        """Wave."""
+
+    with pytest.raises(TypeError, match=r"wave must be annotated: \(ctx: Context, asked: Request\) -> Reply"):
+        command("demo.wave", permission=None)(wave)
+
+
+def test_a_role_that_nobody_has_is_told_to_the_author() -> None:
+    plugin = made("demo", permissions=(Permission("demo.use", "use it", roles=("membr",)),))
+    with pytest.raises(AssertionError, match=r"the permission demo\.use is for the role membr; roles are admin, "):
+        check_plugin(plugin)
 
 
 # ---- hooks
@@ -301,12 +403,33 @@ async def test_a_disabled_plugin_adds_nothing_and_keeps_its_data(tmp_path: Path)
         assert await node.core.db.read(lambda reader: reader.execute("SELECT a FROM demo_x").fetchall()) == [("kept",)]
 
 
+async def test_a_step_that_was_changed_after_it_was_applied_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = "the plugin demo: the step 1 was changed after it was applied here, which has no effect"
+    for sql in ("CREATE TABLE demo_x (a);", "-- in words\nCREATE TABLE\n demo_x (a);"):
+        async with node_with(tmp_path, made("demo", steps=(Step("1", sql),))) as node:
+            assert states(node) == {"demo": "running"}
+    assert told not in caplog.text
+    edited = made("demo", steps=(Step("1", "CREATE TABLE demo_x (a, b);"), Step("2", "CREATE TABLE demo_y (a);")))
+    async with node_with(tmp_path, edited) as node:
+        assert states(node) == {"demo": "running"}
+    assert caplog.text.count(told) == 1
+    async with node_with(tmp_path, config=Config()) as node:
+        await node.call("plugins.drop", plugin="demo", confirm="demo")
+    caplog.clear()
+    async with node_with(tmp_path, edited) as node:
+        assert states(node) == {"demo": "running"}
+    assert told not in caplog.text
+
+
 async def test_tables_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
     one, two = Step("1", "CREATE TABLE demo_x (a TEXT);"), Step("2", "ALTER TABLE demo_x ADD COLUMN b TEXT;")
     async with node_with(tmp_path, made("demo", steps=(one, two))) as node:
         assert states(node) == {"demo": "running"}
     async with node_with(tmp_path, made("demo", steps=(one,))) as node:
         assert "its tables were written by a newer version (with 2)" in states(node)["demo"]
+        assert "a step that was applied is never renamed" in states(node)["demo"]
     async with node_with(tmp_path, made("demo", steps=(one, two))) as node:
         assert states(node) == {"demo": "running"}
 

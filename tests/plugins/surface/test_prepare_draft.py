@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import trio
 
@@ -282,3 +283,77 @@ async def test_more_files_than_allowed_are_not_posted_either_if_a_plugin_adds_th
         notes = await ann.direct(ann)
         with refused("too_large", "files"):
             await ann.says(notes, "", kind="image", files=[UPLOADED | NAMED])
+
+
+def writes(**changed: Any) -> Any:
+    """A plugin that leaves this in each draft."""
+
+    async def prepare_draft(draft: Draft) -> None:
+        for name, value in changed.items():
+            setattr(draft, name, value)
+
+    return made("demo", prepare_draft)
+
+
+UNFIT: dict[str, tuple[dict[str, Any], str]] = {
+    "value of metadata": ({"metadata": {"demo.a": 3}}, "metadata.demo.a must be a string"),
+    "no value of metadata": ({"metadata": {"demo.a": None}}, "metadata.demo.a must be a string"),
+    "key of metadata": ({"metadata": {3: "a"}}, "a value that cannot be encoded"),
+    "a list for metadata": ({"metadata": ["a"]}, "metadata must be an object"),
+    "something in metadata": ({"metadata": {"demo.a": object()}}, "a value that cannot be encoded"),
+    "long metadata": ({"metadata": {"demo.a": "y" * 5_000}}, "metadata has 5000 characters at 'demo.a'"),
+    "much metadata": ({"metadata": {f"demo.{n}": "y" for n in range(51)}}, "metadata has 51 entries"),
+    "no text": ({"text": None}, "text must be a string"),
+    "bytes": ({"text": b"abc"}, "a value that cannot be encoded"),
+    "empty text": ({"text": ""}, "text has 0 characters; the minimum is 1"),
+    "NUL": ({"text": "a\0b"}, "text contains a NUL character"),
+    "half a character": ({"text": "a\ud800b"}, "a value that cannot be encoded"),
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+async def test_what_no_client_could_post_is_not_stored_and_is_the_plugins_failure(tmp_path: Path, what: str) -> None:
+    changed, said = UNFIT[what]
+    async with node_with(tmp_path, writes(**changed)) as node:
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        with pytest.raises(Refusal, match="internal: the plugin demo failed"):
+            await ann.says(notes, "hello")
+        assert await ann.sees(notes) == []
+        (status,) = node.plugins.statuses()
+        assert status.failures == 1
+        assert said in (status.last_failure or "")
+
+
+async def test_a_place_that_is_on_no_map_is_not_stored(tmp_path: Path) -> None:
+    async def prepare_draft(draft: Draft) -> None:
+        assert isinstance(draft.content, Location)
+        draft.content.latitude += 100
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        sent = {"conversation": notes, "kind": "location", "location": {"latitude": -80, "longitude": 6}}
+        await ann.call("messages.post", cid="one", **sent)
+        assert (await ann.call("messages.post", cid="one", **sent))["dup"]  # though it was moved in place
+        sent["location"] = {"latitude": 0, "longitude": 6}
+        with refused("internal"):
+            await ann.call("messages.post", cid="two", **sent)
+        (status,) = node.plugins.statuses()
+        assert "location.latitude is 100.0; expected -90 to 90" in (status.last_failure or "")
+
+
+async def test_what_a_plugin_leaves_as_it_was_is_not_its_failure(tmp_path: Path) -> None:
+    """A message that was imported may have more metadata than can be posted."""
+
+    async def prepare_draft(draft: Draft) -> None:
+        draft.text += "!"
+
+    async with node_with(tmp_path, made("demo", prepare_draft)) as node:
+        ann = await User.new(node, "ann")
+        notes = await ann.direct(ann)
+        posted = await ann.posts(notes, "hello")
+        metadata = orjson.dumps({"from": "y" * 5_000}).decode()
+        await node.core.db.write(lambda tx: tx.execute("UPDATE messages SET metadata = ?", (metadata,)).rowcount)
+        await ann.call("messages.edit", message=posted["message"], text="hi")
+        assert await ann.reads(notes) == ["hi!"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatnode.api import Permission, Step, Table
+from chatnode.api import Permission, Refusal, Step, Table
 from chatnode.node import Node
 from chatnode.services import TABLES
 from chatnode.storage.upkeep import exporting
@@ -138,6 +138,16 @@ AT_FAULT: dict[str, tuple[str, Table, str]] = {
         Table("demo_t", people=("person",), export="SELECT what FROM demo_t"),
         "the export of the table demo_t cannot be read: no such column: what",
     ),
+    "an export that never ends": (
+        "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER);",
+        Table("demo_t", export="SELECT key FROM demo_t WHERE person = :person ORDER BY key LIMIT :limit"),
+        "the export of the table demo_t does not take :after",
+    ),
+    "an export of everybody's": (
+        "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER);",
+        Table("demo_t", export="SELECT key FROM demo_t WHERE key > :after ORDER BY key LIMIT :limit"),
+        "the export of the table demo_t does not take :person",
+    ),
     "people in another case": (
         "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER REFERENCES People (key));",
         Table("demo_t"),
@@ -153,6 +163,24 @@ async def test_a_table_that_could_not_be_erased_from_is_refused(tmp_path: Path, 
         assert words in states(node)["demo"]
         await User.new(node, "ann")
         assert await outcome(node.call("people.erase", person="ann", handle="ann")) == "ok"
+
+
+async def test_an_export_whose_pages_do_not_follow_each_other_ends_with_an_error(tmp_path: Path) -> None:
+    step = Step("one", "CREATE TABLE demo_t (key INTEGER PRIMARY KEY, person INTEGER);")
+    export = "SELECT 1, key FROM demo_t WHERE person = :person AND :after >= 0 LIMIT :limit"
+    table = Table("demo_t", people=("person",), export=export)
+    async with node_with(tmp_path, made(steps=(step,), tables=(table,))) as node:
+        ann = await User.new(node, "ann")
+        rows = [(ann.account.key,) for _ in range(3)]
+        await node.core.db.write(lambda tx: tx.executemany("INSERT INTO demo_t (person) VALUES (?)", rows).rowcount)
+
+        async def read_all() -> None:
+            after = dict[str, str]()
+            while "next" in (page := await ann.call("people.export", limit=2, **after)):
+                after = {"after": page["next"]}
+
+        with pytest.raises(Refusal, match="the export of the table demo_t cannot be read in pages"):
+            await read_all()
 
 
 async def test_everybody_gets_their_data_whatever_a_plugin_calls_its_columns(tmp_path: Path) -> None:

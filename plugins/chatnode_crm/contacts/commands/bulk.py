@@ -31,7 +31,7 @@ async def upsert(ctx: Context, asked: UpsertContacts) -> UpsertReply:
     """Create or change contacts, found by external id, else by email address. Needs `crm.contacts.update` as well.
 
     Sending the same rows again changes nothing. Each row has a verdict: an invalid row changes nothing, and does not
-    affect the others. The e-mail address of a contact that was erased is invalid, until a user creates it again.
+    affect the others. The email address of a contact that was erased is invalid, until a user creates it again.
     """
     ctx.check(UPDATE)
     rules, actor = rules_of(ctx), actor_of(ctx)

@@ -8,14 +8,20 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from chatnode_crm.contacts.values.checking import FieldFault
+from chatnode_crm.contacts.values.emails import NotAnEmail, normalize_email
 from chatnode_crm.contacts.values.names import split_name
 from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS
-from chatnode_crm.files.mapping.dates import read_date
 from chatnode_crm.files.mapping.model import BadMapping, ColumnMapping
 from chatnode_crm.files.names import plain_name, split_names
 from chatnode_crm.files.reading.model import RawRow, RowFault
 
 _SEPARATORS = (":::", ";", "|", ",")
+_SEVERAL_VALUES = " ::: "
+"""Between the values of one cell, as Google writes them."""
+_ADDRESS = re.compile(r'[^\s,;:<>|"()@]{1,64}@[^\s,;:<>|"()@?]{1,255}')
+_LONGEST = 2_000
+"""Longer cells are no addresses."""
+_MAY_BE_SEVERAL = ("phone", "city", "country")
 
 
 class MappedRow(NamedTuple):
@@ -45,8 +51,6 @@ class RowMapper:
         self._lists = [at for at, target in enumerate(mapping.columns) if target == LISTS]
         self._full = mapping.columns.index(FULL_NAME) if FULL_NAME in mapping.columns else None
         self._separator = mapping.separator
-        self._dates = [f"custom.{key.removeprefix('custom.')}" for key in mapping.dates]
-        self._date_form = mapping.date_form
         constants = {target: text for target, text in mapping.constants.items() if target not in (TAGS, LISTS)}
         if FULL_NAME in constants:
             constants["first_name"], constants["last_name"] = map(_or_empty, split_name(constants.pop(FULL_NAME)))
@@ -64,8 +68,11 @@ class RowMapper:
         for target, text in self._constants.items():
             if not values.get(target, "").strip():
                 values[target] = text
-        for target in self._dates:
-            self._read_date(target, values, faults)
+        if text := values.get("email"):
+            values["email"] = first_address(text)
+        for target in _MAY_BE_SEVERAL:
+            if _SEVERAL_VALUES in (text := values.get(target, "")):
+                values[target] = next((each for each in text.split(_SEVERAL_VALUES) if each.strip()), "")
         tags = self._items(cells, self._tags, self._constant_tags) if self._tags else [*self._constant_tags]
         lists = self._items(cells, self._lists, self._constant_lists) if self._lists else [*self._constant_lists]
         return MappedRow(values, tags, lists, faults)
@@ -86,16 +93,6 @@ class RowMapper:
             else:
                 values.setdefault(field, "")
 
-    def _read_date(self, target: str, values: dict[str, str], faults: list[FieldFault]) -> None:
-        text = values.get(target, "").strip()
-        if text:
-            found = read_date(text, self._date_form)
-            if found is None:
-                message = f"{text[:40]!r} is not a date in the form {self._date_form}; choose another form"
-                faults.append(FieldFault(target, "invalid_date", message))
-            else:
-                values[target] = found
-
     def _items(self, cells: Sequence[str], columns: Iterable[int], constants: Sequence[str]) -> list[str]:
         found = [item for at in columns if cells[at] for item in split_cell(cells[at], self._separator)]
         return list(dict.fromkeys((*found, *constants)))
@@ -110,6 +107,23 @@ def preview(mapping: ColumnMapping, columns: Sequence[str], rows: Iterable[RawRo
     """The values of some rows."""
     mapper = RowMapper(mapping, columns)
     return [mapper.map(row) for row in rows]
+
+
+def addresses_in(text: str) -> list[str]:
+    """What may be email addresses in a text."""
+    return [found.rstrip(".'") for found in _ADDRESS.findall(text)]
+
+
+def first_address(text: str) -> str:
+    """The first of several email addresses in a cell; or the text as it is."""
+    if (text.count("@") < 2 and "mailto:" not in text.lower()) or len(text) > _LONGEST:
+        return text
+    try:
+        normalize_email(text.strip())
+        return text
+    except NotAnEmail:
+        found = _ADDRESS.search(text)
+        return found[0] if found is not None else text
 
 
 def split_cell(text: str, separator: str | None) -> list[str]:

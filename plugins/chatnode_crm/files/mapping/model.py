@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import attrs
 
 from chatnode.api import record
 from chatnode_crm.contacts.values.checking import FIELDS
 from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS, fold
-
-DateForm = Literal["iso", "dmy", "mdy", "ymd"]
-"""In which order the parts of a date are. ISO dates are read with every form."""
 
 _CUSTOM = re.compile(r"custom\.\S{1,64}")
 _SEVERAL = frozenset((TAGS, LISTS, IGNORE))
@@ -44,9 +40,6 @@ class ColumnMapping:
     """The country of phone numbers without a country code, such as "FR"."""
     separator: str | None = None
     """What separates tags, and lists, in a cell; by default a semicolon, comma, bar or `:::`."""
-    date_form: DateForm = "iso"
-    dates: tuple[str, ...] = ()
-    """The custom fields that are dates."""
 
     def __attrs_post_init__(self) -> None:
         for at, target in enumerate(self.columns):

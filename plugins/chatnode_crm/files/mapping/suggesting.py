@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from chatnode.api import record
 from chatnode_crm.files.headers import FULL_NAME, IGNORE, LISTS, TAGS, field_of, fold, known_names
+from chatnode_crm.files.mapping.consent import hints_at_opt_out
 from chatnode_crm.files.mapping.model import ColumnMapping
+
+SURE = 0.8
+"""Columns with this confidence are mapped unless a person says otherwise. Others are only suggested."""
 
 # Each has one way only to be tried, as cells may be long.
 _EMAIL = re.compile(r"(?:[^<>]*<)?[^@\s<>]+@[^@\s<>][^@\s<>.]*\.[^@\s<>]{2,}>?")
@@ -16,10 +20,19 @@ _OTHER_USE = frozenset(
     (
         "label", "type", "consent", "optin", "opt", "status", "date", "time", "verified", "fax", "pager", "hash",
         "bounced", "count", "domain", "photo", "password", "phonetic", "yomi", "prefix", "suffix", "assistant",
-        "manager", "spouse", "referred", "owner", "created", "updated", "modified", "last", "sent", "opened",
+        "manager", "spouse", "referred", "owner", "created", "updated", "modified", "last", "sent", "opened", "rep",
+        "agent", "emergency", "parent", "invoice",
     )
 )  # fmt: skip
 """Words that make another thing of a name that is in the header, too: "Email opt-in date"."""
+_FILLING = frozenset(
+    (
+        "your", "my", "the", "s", "of", "customer", "client", "contact", "subscriber", "member", "person", "user",
+        "lead", "primary", "main", "preferred", "default", "work", "business", "personal", "private", "1",
+        "value", "address", "billing",
+    )
+)  # fmt: skip
+"""Words that make no other thing of it: "Your last name"."""
 _ONE_NAME = frozenset(
     fold(name) for name in ("nombre", "nome", "nom", "имя", "ad", "name", "naam", "名", "名字", "nume")
 )
@@ -38,6 +51,11 @@ class Suggestion:
     target: str
     confidence: float
 
+    @property
+    def sure(self) -> str:
+        """The target, if that is sure."""
+        return self.target if self.confidence >= SURE else IGNORE
+
 
 def suggest(
     columns: Sequence[str], rows: Sequence[Sequence[str]] = (), custom: Mapping[str, str] | None = None
@@ -47,8 +65,9 @@ def suggest(
     rows = rows[:_SAMPLE]
     cells = [[row[at].strip() for row in rows if at < len(row) and row[at].strip()] for at in range(len(columns))]
     guesses = [_custom(name, custom or {}) or _guess(name, cells[at]) for at, name in enumerate(columns)]
-    targets = [target for target, _ in guesses]
-    _settle_names(columns, targets, cells)
+    settled = [target if confidence >= SURE else IGNORE for target, confidence in guesses]
+    _settle_names(columns, settled, cells)
+    targets = [sure if guess[1] >= SURE else guess[0] for sure, guess in zip(settled, guesses, strict=True)]
     best: dict[str, int] = {}
     for at, target in enumerate(targets):
         if target not in best or _rank(guesses[at][1], cells[at]) > _rank(
@@ -64,13 +83,13 @@ def suggest(
 
 
 def suggested_mapping(suggestions: Sequence[Suggestion]) -> ColumnMapping:
-    """The mapping that follows all suggestions."""
-    return ColumnMapping(columns=tuple(each.target for each in suggestions))
+    """The mapping that follows all suggestions that are sure."""
+    return ColumnMapping(columns=tuple(each.sure for each in suggestions))
 
 
 def _rank(confidence: float, cells: Sequence[str]) -> tuple[bool, bool, int]:
     """Of columns that are alike, the one with more values is meant, and then the first."""
-    return confidence == 1.0, confidence >= 0.8, len(cells)
+    return confidence == 1.0, confidence >= SURE, len(cells)
 
 
 def _custom(name: str, custom: Mapping[str, str]) -> tuple[str, float] | None:
@@ -84,13 +103,15 @@ def _custom(name: str, custom: Mapping[str, str]) -> tuple[str, float] | None:
 def _guess(name: str, cells: Sequence[str]) -> tuple[str, float]:
     """The target and how sure it is."""
     exact = field_of(name) if name.strip() else None
+    if exact is None and hints_at_opt_out(name):
+        return IGNORE, 0.0
     emails = _part(_EMAIL, cells)
     if exact is not None:
         if exact != "email" and exact != IGNORE and emails > 0.8:
-            return "email", 0.8
+            return "email", SURE
         return exact, 0.0 if exact == IGNORE else 1.0
     if emails > 0.8:
-        return "email", 0.9
+        return "email", 0.9 if _OTHER_USE.isdisjoint(fold(name[:_LONGEST_NAME]).split()) else 0.5
     target, confidence = _within(name)
     if confidence:
         return target, confidence
@@ -118,7 +139,8 @@ def _within(name: str) -> tuple[str, float]:
             inside = len(known) >= 2 and known in folded
         if not inside or not _OTHER_USE.isdisjoint(set(words) - set(known_words)):
             continue
-        confidence = round(0.5 + 0.4 * len(known) / len(folded), 2)
+        least, rest = (SURE, 0.15) if _FILLING.issuperset(set(words) - set(known_words)) else (0.4, 0.35)
+        confidence = round(least + rest * len(known) / len(folded), 2)
         if confidence > found[1]:
             found = (target, confidence)
     return found

@@ -61,8 +61,18 @@ def _dialects(sample: str, delimiter: str | None) -> Iterator[Dialect]:
                 quote=quote,
                 escape=re.search(rf"\\{quote}(?!{mark}|\r|\n|{quote}|\Z)", sample) is not None,
                 skip_space=each != " " and re.search(rf"{mark} +{quote}", sample) is not None,
+                wrapped=quote == '"' and _is_wrapped(sample, each),
             )
         yield Dialect(delimiter=each, quote=None)
+
+
+def _is_wrapped(sample: str, delimiter: str) -> bool:
+    """Whether nearly all lines are one quoted cell with delimiters in it, and one of the first names columns."""
+    lines = [line.rstrip() for line in sample.splitlines()[:SAMPLE_RECORDS] if line.strip()]
+    wrapped = [line[1:-1] for line in lines if delimiter in line and _QUOTED.fullmatch(line)]
+    if len(wrapped) < 0.9 * len(lines):
+        return False
+    return any(known_names(line.split(delimiter)) >= 2 for line in wrapped[:HEADER_WITHIN])
 
 
 def _score(dialect: Dialect, lines: list[str], limits: ReadLimits, complete: bool) -> float:
@@ -93,5 +103,9 @@ def _misread_quotes(records: list[list[str]], dialect: Dialect) -> float:
     if dialect.quote is None:
         return 1.0 if any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells) else 0.1
     unusual = 0.05 if dialect.quote == "'" else 0.0
-    left = sum(1 for cell in cells if len(cell) > 1 and ('"' in (cell[0], cell[-1]) or cell[0] == cell[-1] == "'"))
+    left = sum(
+        1
+        for cell in cells
+        if len(cell) > 1 and ('"' in (cell[0], cell[-1]) or cell[0] == cell[-1] == "'") and cell[:2] != '="'
+    )
     return unusual + 0.5 * left / max(len(cells), 1)

@@ -23,6 +23,8 @@ class Dialect:
     """`\\r` if lines end with it alone. A CR before an LF is part of the end."""
     skip_lines: int = 0
     """1 if the first line only says which delimiter there is."""
+    wrapped: bool = False
+    """Whether each record stands in one cell, in quotes, as spreadsheets write a table that they took for a column."""
 
 
 class Records:
@@ -49,7 +51,7 @@ class Records:
                     raise self._too_long()
                 if self._inside and self._ended:
                     raise self._refusal("open_quote", "a quote is opened in this row and never closed")
-                yield self._start, cells
+                yield self._start, self._unwrapped(cells[0]) if self._dialect.wrapped and len(cells) == 1 else cells
                 self._inside = False
         except csv.Error as refused:
             if "limit" in str(refused):
@@ -68,6 +70,9 @@ class Records:
             escapechar="\\" if dialect.escape else None,
             skipinitialspace=dialect.skip_space,
         )
+
+    def _unwrapped(self, cell: str) -> list[str]:
+        return next(csv.reader(cell.splitlines(keepends=True), delimiter=self._dialect.delimiter), [""])
 
     _ended = False
 

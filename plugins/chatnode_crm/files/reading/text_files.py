@@ -97,7 +97,7 @@ class _Delimited:
                 faults = ()
                 if broken:
                     cells, faults = mended(cells, self.encoding)
-                if "'" in "".join(cells):
+                if "'" in (together := "".join(cells)) or '="' in together:
                     cells = [restored(cell) for cell in cells]
                 yield line, cells, faults
 

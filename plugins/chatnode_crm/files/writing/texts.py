@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from chatnode_crm.files.names import join_names
@@ -22,6 +23,11 @@ def as_day(ms: int) -> str:
     return as_time(ms)[:10]
 
 
+def as_number(value: float) -> str:
+    """Without an exponent, and exactly: reading it gives the same number."""
+    return format(Decimal(repr(value)), "f")
+
+
 def as_flag(value: int) -> str:
     return "true" if value else "false"
 
@@ -29,7 +35,7 @@ def as_flag(value: int) -> str:
 AS_TEXT: dict[ColumnKind, Callable[[Any], str]] = {
     ColumnKind.TEXT: str,
     ColumnKind.NAMES: join_names,
-    ColumnKind.NUMBER: str,
+    ColumnKind.NUMBER: as_number,
     ColumnKind.FLAG: as_flag,
     ColumnKind.TIME: as_time,
     ColumnKind.DAY: as_day,

@@ -193,8 +193,9 @@ def _day(ms: int) -> str:
 
 
 def _number(number: int | float) -> str:
-    """A number that the 64 bits of a cell would change is written as text."""
-    return _text(str(number)) if abs(number) > _EXACT and isinstance(number, int) else f"><v>{number!r}</v>"
+    """A number that the cell's 64 bits would change, or the 15 digits that programs read, is written as text."""
+    changes = abs(number) > _EXACT if isinstance(number, int) else float(f"{number:.15g}") != number
+    return _text(AS_TEXT[ColumnKind.NUMBER](number)) if changes else f"><v>{number!r}</v>"
 
 
 def _letters(number: int) -> str:

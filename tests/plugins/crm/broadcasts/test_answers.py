@@ -72,7 +72,7 @@ async def test_in_doubt_everything_stops_and_the_answer_says_what_to_write(
     assert (await send(node, kim, "two"))["figures"]["opted_out"] == 1
     [*_, said] = await ann.reads(await talk_of(node, ann))
     assert "START" in said
-    assert "STOP and the name of a list" in said
+    assert "STOP and the name of the list" in said
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_one_list_cannot_be_started_while_everything_is_stopped(
     for text in ("STOP News", "STOP", "START News", "start it"):
         await answers(node, ann, text)
     said = [text for text in await ann.reads(await talk_of(node, ann)) if text.startswith("You")]
-    assert [text[:15] for text in said] == ["You will get no", "You will get no", "You still get n", "You still get n"]
+    assert [text[:15] for text in said] == ["You have been u", "You have been u", "You are still u", "You are still u"]
     assert (await send(node, kim, "two", contacts={"in_list": "News"}))["figures"]["opted_out"] == 1
     await answers(node, ann, "START")
     assert (await send(node, kim, "three", contacts={"in_list": "News"}))["figures"]["sent"] == 1
@@ -184,7 +184,7 @@ class TestOfAccounts:
         [found] = (await mara.call("crm.identities.list", contact=ada))["identities"]
         await mara.call("crm.identities.remove", identity=found["identity"])
         await answers(node, ann, "STOP")
-        assert (await ann.reads(await talk_of(node, ann)))[-1].startswith("You will get no more")
+        assert (await ann.reads(await talk_of(node, ann)))[-1].startswith("You have been unsubscribed")
         await mara.call("crm.identities.add", contact=ada, kind="chat", external_id="ann", verified=True)
         assert await self.misses(node, kim, ann)
         await answers(node, ann, "START")

@@ -139,6 +139,20 @@ def test_an_import_says_what_it_did(data: Path, tmp_path: Path) -> None:
     assert ok(crm(data, "lists")).splitlines()[1].split()[:3] == ["News", "static", "3"]
 
 
+def test_an_import_tells_what_it_does_not_read_and_can_be_told(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("Email,Wants no mail,SMS opt-out\ndan@example.com,yes,1\n")
+    tried = imported(data, path, "--dry-run")
+    assert (tried.status, tried.err.count("note: ")) == (0, 1)
+    assert "'SMS opt-out'" in tried.err
+    done = imported(data, path, "--opted-out", "wants no mail", "--dates", "dmy", "--decimal", ",")
+    assert done.status == 0
+    out = tmp_path / "all.csv"
+    ok(crm(data, "export", "--all", "--full", "-o", str(out)))
+    assert [row["Opted Out At"] != "" for row in rows(out) if row["Email"] == "dan@example.com"] == [True]
+    assert imported(data, path, "--mapping", "Shop", "--decimal", ",").status == 2
+
+
 def test_an_import_whose_list_does_not_exist_leaves_nothing(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_text("Email,First Name,Last Name\nann@example.com,Anna,A\n")

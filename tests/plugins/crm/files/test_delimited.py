@@ -196,3 +196,18 @@ def test_what_is_no_table_is_refused_in_clear_words(content: bytes, code: str, t
 def test_a_first_line_that_names_no_delimiter(said: bytes, tmp_path: Path) -> None:
     found = read(tmp_path, said + b"\r\nemail;name\r\na@b.de;Ann\r\n")
     assert (found.columns, found.values) == (["email", "name"], [["a@b.de", "Ann"]])
+
+
+def test_rows_that_a_spreadsheet_took_for_one_cell(tmp_path: Path) -> None:
+    found = read(tmp_path, b'"email,name,city"\r\n"a@b.de,""Lee, Ann"",Lyon"\r\n"b@b.de,Bob,"\r\n')
+    assert found.columns == ["email", "name", "city"]
+    assert found.values == [["a@b.de", "Lee, Ann", "Lyon"], ["b@b.de", "Bob", ""]]
+
+
+def test_one_column_of_quoted_cells_stays_one(tmp_path: Path) -> None:
+    assert read(tmp_path, b'"place"\n"Lyon, France"\n"Rome, Italy"\n').values == [["Lyon, France"], ["Rome, Italy"]]
+
+
+def test_texts_as_formulas(tmp_path: Path) -> None:
+    found = read(tmp_path, b'id,name,email\n="00123",="Ada",a@b.de\n"=""00124""",Bob,b@b.de\n')
+    assert found.values == [["00123", "Ada", "a@b.de"], ["00124", "Bob", "b@b.de"]]

@@ -102,6 +102,24 @@ def test_the_columns_of_programs_and_languages(source: str) -> None:
     suggested_mapping(found)
 
 
+@pytest.mark.parametrize(
+    ("header", "target", "sure"),
+    [
+        ("Country of Birth", "country", "ignore"), ("Insurance Company", "company", "ignore"),
+        ("Company ID", "company", "ignore"), ("Customer first name", "first_name", "first_name"),
+        ("Emergency Contact Phone", "ignore", "ignore"), ("Unsubscribed from all email", "ignore", "ignore"),
+    ],
+)  # fmt: skip
+def test_what_is_not_sure_is_suggested_but_not_mapped(header: str, target: str, sure: str) -> None:
+    [found] = suggest([header], [["x"]])
+    assert (found.target, suggested_mapping([found]).columns) == (target, (sure,))
+
+
+def test_an_address_of_somebody_else_is_not_the_contacts() -> None:
+    found = suggest(["Sales Rep Email", "Customer Email"], [["rep@example.org", "ada@example.org"]])
+    assert [each.target for each in found] == ["ignore", "email"]
+
+
 def test_columns_without_names_are_known_by_their_content() -> None:
     found = suggest(["", "", "x"], [["Ann", "+33 6 12 34 56 78", "a@b.de"], ["Bob", "0612345678.0", "b@c.de"]])
     assert [each.target for each in found] == ["ignore", "phone", "email"]
@@ -199,12 +217,24 @@ def test_faults_of_cells_that_are_not_used_do_not_matter() -> None:
     ]  # fmt: skip
 
 
-def test_dates_of_custom_fields() -> None:
-    mapping = ColumnMapping(columns=("custom.born", "email"), dates=("born",), date_form="dmy")
-    assert apply(mapping, row("31.12.1999", "")).values["custom.born"] == "1999-12-31"
-    found = apply(mapping, row("12/31/1999", ""))
-    assert found.values["custom.born"] == "12/31/1999"
-    assert [(fault.field, fault.code) for fault in found.faults] == [("custom.born", "invalid_date")]
+@pytest.mark.parametrize(
+    ("cell", "address"),
+    [
+        ("ada@example.org ::: ada2@example.org", "ada@example.org"),
+        ("ada@example.org; ada2@example.org", "ada@example.org"),
+        ("Ada <ada@example.org>, Bob <bob@example.org>", "ada@example.org"),
+        ("mailto:ada@example.org?subject=Hi", "ada@example.org"),
+        ("Lovelace, Ada <ada@example.org>", "Lovelace, Ada <ada@example.org>"),
+        ("a@" * 5_000, "a@" * 5_000),
+    ],
+)
+def test_the_first_of_several_addresses_counts(cell: str, address: str) -> None:
+    assert apply(ColumnMapping(columns=("email",)), row(cell)).values == {"email": address}
+
+
+def test_the_first_of_several_values_that_google_puts_in_a_cell_counts() -> None:
+    found = apply(ColumnMapping(columns=("phone", "city")), row("+33 6 12 ::: +33 6 34", " ::: Lyon ::: Nice"))
+    assert found.values == {"phone": "+33 6 12", "city": "Lyon"}
 
 
 @pytest.mark.parametrize(
@@ -213,8 +243,16 @@ def test_dates_of_custom_fields() -> None:
         ("2024-01-31", "dmy", "2024-01-31"), ("2024-01-31T12:00:00Z", "iso", "2024-01-31"),
         ("20240131", "iso", "2024-01-31"),
         ("31/01/2024", "dmy", "2024-01-31"), ("31. 1. 24", "dmy", "2024-01-31"), ("1/31/99", "mdy", "1999-01-31"),
-        ("2024年1月31日", "iso", "2024-01-31"), ("2024/1/31 10:00", "mdy", "2024-01-31"), ("31.01.2024", "iso", None),
-        ("30.02.2024", "dmy", None), ("soon", "dmy", None), ("1", "dmy", None),
+        ("2024年1月31日", "iso", "2024-01-31"), ("2024/1/31 10:00", "mdy", "2024-01-31"),
+        ("31.01.2024", "iso", "2024-01-31"), ("02.01.2024", "iso", "2024-01-02"), ("1/31/2024", "iso", "2024-01-31"),
+        ("31-Jan-24", "iso", "2024-01-31"), ("31. Januar 2024", "iso", "2024-01-31"),
+        ("1er mars 2024", "iso", "2024-03-01"),
+        ("Jan 31, 2024, 4:05 PM", "iso", "2024-01-31"), ("Wed, 31 Jan 2024 10:00:00 +0000", "iso", "2024-01-31"),
+        ("1 de mayo de 2024", "iso", "2024-05-01"), ("3 января 2024", "iso", "2024-01-03"),
+        ("02/01/2024", "iso", None), ("02/02/2024", "iso", "2024-02-02"), ("31.01.24", "iso", None),
+        ("01.02.26", "iso", None), ("01.02.26", "dmy", "2026-02-01"), ("26/02/01", "ymd", "2026-02-01"),
+        ("1/31/2024", "dmy", None), ("30.02.2024", "dmy", None), ("soon", "dmy", None), ("1", "dmy", None),
+        ("x " * 100, "iso", None),
     ],
 )  # fmt: skip
 def test_dates(text: str, form: str, found: str | None) -> None:

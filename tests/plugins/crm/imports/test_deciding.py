@@ -27,12 +27,8 @@ def test_a_new_contact_has_the_values_that_are_not_empty() -> None:
     assert (decision.verdict, decision.changes) == ("create", {**ANN, "city": "Lyon"})
 
 
-@pytest.mark.parametrize("field", ["email", "first_name", "last_name"])
-def test_a_new_contact_needs_an_address_and_a_name(field: str) -> None:
-    decision = decided({field: None}, match="external_id")
-    assert decision.verdict == "invalid"
-    assert decision.fault is not None
-    assert (decision.fault.field, decision.fault.code) == (field, "required")
+def test_a_new_contact_needs_no_name() -> None:
+    assert decided({"first_name": None, "last_name": None}).verdict == "create"
 
 
 @pytest.mark.parametrize(
@@ -61,8 +57,11 @@ def test_with_error_a_contact_that_exists_is_refused() -> None:
     assert (decision.verdict, decision.fault.code) == ("invalid", "exists")
 
 
-def test_what_a_contact_must_have_is_never_erased() -> None:
+def test_addresses_names_and_what_rows_are_matched_by_are_never_erased() -> None:
     decision = decided({"first_name": None}, stored(), fields="overwrite", empty="erase")
+    assert decision.verdict == "unchanged"
+    by_id = {"fields": "overwrite", "empty": "erase", "match": "external_id"}
+    decision = decided({"external_id": None}, stored(external_id="x1"), **by_id)
     assert decision.verdict == "unchanged"
 
 

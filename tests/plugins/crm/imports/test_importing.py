@@ -125,23 +125,25 @@ async def test_what_is_used_after_an_import_is_not_deleted_with_it(node: Node, m
     assert (kept["row"], kept["faults"][0]["code"]) == (1, "in_use")
 
 
-@pytest.mark.parametrize("exists", [False, True])
-async def test_a_row_without_names_does_not_keep_the_next_one_out(node: Node, mara: User, exists: bool) -> None:
-    """It makes no contact, so the row with the same address does; but it changes a contact that there is."""
-    if exists:
-        await mara.does("crm.contacts.create", email="ann@example.com", first_name="A", last_name="L")
-    text = "email,first_name,last_name,city\nann@example.com,,,Lyon\nann@example.com,Ann,Lee,\nann@example.com,Eve,X,\n"
+async def test_a_list_of_addresses_is_enough(node: Node, mara: User) -> None:
+    id = await begun(mara, "E-mail\nann@example.com\nbob@example.com\n")
+    assert (await finished(node, mara, "start", id))["counts"]["created"] == 2
+
+
+async def test_without_an_address_the_external_id_says_which_contact_it_is(node: Node, mara: User) -> None:
+    """As with upsert. One that has an address needs it, as another row may be about the same contact."""
+    await mara.does("crm.contacts.create", external_id="x1", city="Nice")
+    await mara.does("crm.contacts.create", external_id="x2", email="bob@example.com")
+    text = "email,external_id,city\n,x1,Lyon\n,x2,Lyon\n,x3,Lyon\n,x3,Oslo\n,,Rome\nann@example.com,x3,Rome\n"
     id = await begun(mara, text)
     planned = await finished(node, mara, "plan", id)
-    applied = await finished(node, mara, "start", id)
-    assert (applied["counts"], applied["replanned"]) == (planned["plan"], 0)
-    found = await contact(mara, "ann@example.com")
-    if exists:
-        assert (found["first_name"], found["city"]) == ("A", "Lyon")
-        assert (applied["counts"]["updated"], applied["counts"]["duplicates"]) == (1, 2)
-    else:
-        assert (found["first_name"], found["city"]) == ("Ann", None)
-        assert [applied["counts"][each] for each in ("created", "invalid", "duplicates")] == [1, 1, 1]
+    assert (await finished(node, mara, "start", id))["counts"] == planned["plan"]
+    shown = [(row["verdict"], *(fault["code"] for fault in row.get("faults", ()))) for row in await rows(mara, id)]
+    assert shown == [
+        ("update",), ("invalid", "exists"), ("create",), ("duplicate", "duplicate"), ("invalid", "required"),
+        ("invalid", "external_id_taken"),
+    ]  # fmt: skip
+    assert (await finished(node, mara, "undo", id))["undone"]["kept"] == 0
 
 
 async def test_what_was_changed_after_an_import_stays_as_it_is(node: Node, mara: User) -> None:

@@ -13,7 +13,7 @@ import trio
 from chatnode_crm.contacts.writing import create_many
 from chatnode_crm.imports import options
 from chatnode_crm.imports.applying import ApplySetup, apply_rows
-from chatnode_crm.imports.deciding import Claims
+from chatnode_crm.imports.deciding import Claims, key_of
 from chatnode_crm.imports.judging import count_memberships, count_verdicts, judge
 from chatnode_crm.imports.list_warnings import passed_over
 from chatnode_crm.imports.options import ImportPolicies
@@ -83,13 +83,13 @@ def cases() -> st.SearchStrategy[Case]:
 
 
 def staged(case: Case) -> list[StagedRow]:
-    match = "email_key" if case.policies.match == "email" else "external_id"
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     rows: list[StagedRow] = []
     for number, (given_values, tags, lists) in enumerate(case.rows, 1):
-        key = given_values[match]
+        key = key_of(given_values, case.policies)
         letter = "i" if key is None else DUPLICATE if key in seen else READY
-        seen.add(key)
+        if letter == READY:
+            seen |= {(name, value) for name in ("email_key", "external_id") if (value := given_values[name])}
         rows.append(StagedRow(number + 1, [], given_values, tags, [], letter, number, lists))
     return rows
 
@@ -102,7 +102,7 @@ def prepare(tx: Transaction, case: Case) -> ApplySetup:
         new = {**contact, **names, "opted_out_at": 5 if contact.get("opted_out") else None}
         new.pop("opted_out", None)
         keys: list[int] = []
-        if contact["email"] is not None:
+        if contact["email"] is not None or contact["external_id"] is not None:
             tx.attempt(lambda new=new, keys=keys: keys.extend(create_many(tx, [new], source="manual", actor=None)))
         add_many(tx, listed.key, keys if on_list else [], actor=None)
         for tag in tags:

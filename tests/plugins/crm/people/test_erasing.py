@@ -71,6 +71,18 @@ async def test_no_table_says_anything_of_an_erased_contact(node: Node, mara: Use
         await mara.call("crm.contacts.get", contact=ada)
 
 
+async def test_filters_that_name_the_address_match_the_same_contacts_without_it(node: Node, mara: User) -> None:
+    ada, bob = await contact(node, "zuleika@example.org"), await contact(node, "bob@example.org")
+    filter = {"email": {"_nin": ["Zuleika@Example.org", "eve@example.org"]}}
+    made = (await mara.call("crm.segments.create", name="Others", filter=filter))["list"]["id"]
+    await erase(mara, ada)
+    assert await everything(node, "zuleika") == []
+    shown = (await mara.call("crm.segments.get", list=made))["list"]
+    assert shown["filter"] == {"email": {"_nin": ["erased", "eve@example.org"]}}
+    found = (await mara.call("crm.lists.members", list=made))["members"]
+    assert [each["contact"]["id"] for each in found] == [bob]
+
+
 async def test_the_e_mails_are_suppressed_and_nobody_can_read_them(node: Node, mara: User) -> None:
     ada, other = await contact(node, "ada@example.org"), await contact(node, "a.lovelace@example.org")
     await mara.call("crm.contacts.merge", contact=ada, other=other)

@@ -83,3 +83,11 @@ def test_names_may_be_separated_by_something_else(names: list[str], separator: s
 def test_names_as_people_write_them() -> None:
     assert split_names(' Gold;  "a; b" ;;5" pipes; say "hi" ;') == ["Gold", "a; b", '5" pipes', 'say "hi"']
     assert split_names('"never closed; two') == ['"never closed', "two"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [('="00123"', "00123"), ('="5"" pipe"', '5" pipe'), ('="a"&"b"', '="a"&"b"'), ('\'="00123"', '="00123"')],
+)
+def test_a_formula_that_is_nothing_but_a_text_is_that_text(cell: str, text: str) -> None:
+    assert restored(cell) == text

@@ -20,7 +20,6 @@ from tests.plugins.notifications.telling import (
     told,
     waiting,
     why,
-    write,
 )
 from tests.plugins.sql import change, rows
 
@@ -123,7 +122,7 @@ async def test_mail_reaches_who_has_an_address(node: Node, amy: User, ben: User)
     )
     for state, outcome in ((None, "unreachable"), ("bounced", "unreachable"), ("active", "notified")):
         if state is not None:
-            await write(node, add, ben.key, state)
+            await change(node, add, ben.key, state)
         message = await amy.says(group, "it rains")
         await tell(node)
         assert (await why(ben, message))[0] == outcome

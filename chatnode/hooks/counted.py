@@ -1,0 +1,61 @@
+"""Counts the failures of what clients run of a plugin: commands, routes and pages. Their errors go on as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+import attrs
+
+from chatnode.dispatch.table import Command
+from chatnode.errors import Refusal, WrongKind
+from chatnode.hooks.guard import FAILURES, ReportFailure, describe_error
+from chatnode.hooks.plugin import Page, Plugin
+from chatnode.hooks.routes import Disconnected, Response, Route
+
+
+def counted(plugin: Plugin, report: ReportFailure) -> Plugin:
+    """The plugin, with functions that report what they raise, unless that is the client's: a refusal, or that it went
+    away."""
+
+    def command(each: Command[Any, Any]) -> Command[Any, Any]:
+        hook = f"command {each.name}"
+        earlier = _counted(each.earlier, hook, report) if each.earlier is not None else None
+        return attrs.evolve(each, handler=_counted(each.handler, hook, report), earlier=earlier)
+
+    def route(each: Route) -> Route:
+        hook = f"route {each.rule}"
+        return attrs.evolve(each, handler=_counted(each.handler, hook, report, Response))
+
+    def page(each: Page) -> Page:
+        hook = f"page {each.path!r}"
+        submit = _counted(each.submit, hook, report, str, Mapping) if each.submit is not None else None
+        return attrs.evolve(each, render=_counted(each.render, hook, report, str), submit=submit)
+
+    return attrs.evolve(
+        plugin,
+        commands=tuple(map(command, plugin.commands)),
+        routes=tuple(map(route, plugin.routes)),
+        pages=tuple(map(page, plugin.pages)),
+    )
+
+
+def _counted(function: Callable[..., Any], hook: str, report: ReportFailure, *gives: type[Any]) -> Any:
+    """`gives`: the classes of what it may return, if the node relies on them."""
+
+    @wraps(function)
+    async def run(*arguments: Any) -> Any:
+        try:
+            result = await function(*arguments)
+            if gives and not isinstance(result, gives):
+                wanted = " or ".join(each.__name__ for each in gives)
+                raise WrongKind(f"it must return {wanted}, not {type(result).__name__}")
+        except (Refusal, Disconnected):
+            raise
+        except FAILURES as error:
+            report(hook, describe_error(error), error)
+            raise
+        return result
+
+    return run

@@ -53,6 +53,12 @@ class OneReader:
         self._reading = False
 
 
+def require_trio(instead: str) -> None:
+    """Raises `RuntimeError` where no trio run is, such as in a program of asyncio, which is to use `instead`."""
+    if not trio.lowlevel.in_trio_run():
+        raise RuntimeError(f"this works on trio, and no trio run is here; in asyncio use {instead}")
+
+
 class Backoff:
     """Doubling waits, each between half and all of its length, so that what failed together does not retry together.
 

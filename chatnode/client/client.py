@@ -23,6 +23,7 @@ from chatnode.client.uploaded import (
     ignore,
     name_of,
 )
+from chatnode.concurrency import require_trio
 from chatnode.model.bots import OfferedCommand
 from chatnode.model.cids import new_cid
 from chatnode.model.commands.accounts import PersonPage
@@ -64,6 +65,7 @@ async def connect(
     Raises `Unreachable`, `SignedOut` for a token that does not work, or the node's `Refusal`, when the first
     connection fails. Later connections are re-established automatically. Exceptions of the body pass through unchanged.
     """
+    require_trio("chatnode.client.aio")
     async with keep_connected(
         url, token, cursor=cursor, device=device, events=events, tls=tls, unread_bytes=unread_bytes
     ) as parts:

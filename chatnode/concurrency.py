@@ -10,6 +10,8 @@ import trio
 
 T = TypeVar("T")
 
+READ_ALREADY = "another task or thread is waiting for the next item of this iterator; let one reader hand items over"
+
 
 class Signal:
     """Wakes every task that waits for it, each time it is notified.
@@ -32,6 +34,29 @@ class Signal:
     async def wait(self) -> None:
         """Until the signal is notified."""
         await self._event.wait()
+
+
+class OneReader:
+    """A block for one task at a time: a second one gets an error at once, as with Python's generators."""
+
+    __slots__ = ("_reading",)
+
+    def __init__(self) -> None:
+        self._reading = False
+
+    def __enter__(self) -> None:
+        if self._reading:
+            raise RuntimeError(READ_ALREADY)
+        self._reading = True
+
+    def __exit__(self, *_: object) -> None:
+        self._reading = False
+
+
+def require_trio(instead: str) -> None:
+    """Raises `RuntimeError` where no trio run is, such as in a program of asyncio, which is to use `instead`."""
+    if not trio.lowlevel.in_trio_run():
+        raise RuntimeError(f"this works on trio, and no trio run is here; in asyncio use {instead}")
 
 
 class Backoff:

@@ -20,7 +20,7 @@ import trio
 
 from chatnode import config_file
 from chatnode.certificates.node_certificate import NodeCertificate
-from chatnode.concurrency import raise_single
+from chatnode.concurrency import raise_single, require_trio
 from chatnode.config import Config
 from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.dispatch.acting import AsOperator
@@ -326,6 +326,7 @@ async def open_node(
     """
     if not isinstance(cast("object", config), Config | None):
         raise WrongKind(f"config must be a chatnode.config.Config, not {type(config).__name__}")
+    require_trio("chatnode.embed.aio")
     directory = DataDirectory(Path(data))
     directory.claim()
     try:

@@ -26,6 +26,8 @@ authority is away; and with a new nonce, which costs nothing and is expected."""
 _FIRST_WAIT, _MOST_WAIT = 0.5, 30.0
 _SECONDS = 30.0
 _MOST_BYTES = 1 << 18
+MOST_RETRY_AFTER_SECONDS = 30 * 86_400.0
+"""Limits of authorities are for a week, and longer than any service asks to wait otherwise."""
 
 
 @attrs.frozen
@@ -48,7 +50,7 @@ class Reply:
     @property
     def retry_after(self) -> float | None:
         """Seconds until asking again makes sense, if the authority says so."""
-        return read_retry_after(self.headers.get("retry-after", ""))
+        return read_retry_after(self.headers.get("retry-after", ""), MOST_RETRY_AFTER_SECONDS)
 
 
 @attrs.frozen
@@ -183,7 +185,7 @@ class AcmeClient:
             return None
         document = _object(answer.body) or {}
         words = words_in(document) if document else f"status {answer.status}"
-        retry_after = read_retry_after(answer.headers.get("retry-after", "")) or 0.0
+        retry_after = read_retry_after(answer.headers.get("retry-after", ""), MOST_RETRY_AFTER_SECONDS) or 0.0
         return AcmeProblem(f"{self.host}: {words}", kind_of(document), answer.status, retry_after)
 
 

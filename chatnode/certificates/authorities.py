@@ -25,13 +25,13 @@ class Authorities:
     async def connect(self, directory: str) -> AcmeClient:
         """A client that has read the directory. Raises `AcmeError` or `OSError`."""
         account = await self._account(directory)
-        try:
-            key = await trio.to_thread.run_sync(AccountKey.of, account.key)
-        except ValueError:
-            raise AcmeError(f"the account's key for {directory} in {self._store.directory} cannot be read") from None
-        client = AcmeClient(self._outbound, directory, key, account.url)
-        await client.open()
-        return client
+        what = f"the account's key for {directory} in {self._store.directory}"
+        return await self._opened(directory, account.key, what, account.url)
+
+    async def without_account(self, directory: str, pem: str) -> AcmeClient:
+        """A client that signs with the key of a certificate, which an authority accepts to revoke that (RFC 8555,
+        section 7.6)."""
+        return await self._opened(directory, pem, "the certificate's key")
 
     async def signed_in(self, directory: str) -> AcmeClient:
         """The same, with an account that exists and has the contact of the settings."""
@@ -49,6 +49,15 @@ class Authorities:
     async def forget(self, directory: str) -> None:
         """The authority does not know the account any more; the next time, it is opened again with the same key."""
         await self._save(directory, attrs.evolve(await self._account(directory), url=""))
+
+    async def _opened(self, directory: str, key: str, what: str, account: str = "") -> AcmeClient:
+        try:
+            signer = await trio.to_thread.run_sync(AccountKey.of, key)
+        except ValueError:
+            raise AcmeError(f"{what} cannot be read") from None
+        client = AcmeClient(self._outbound, directory, signer, account)
+        await client.open()
+        return client
 
     async def _account(self, directory: str) -> AcmeAccount:
         account = await trio.to_thread.run_sync(self._store.account, directory)

@@ -33,6 +33,8 @@ class GivenFiles:
         self._certificate, self._key = settings.tls_certificate, settings.tls_key
         self._in_use = in_use
         self._seen: _Stamp = ()
+        self._refused: tuple[_Stamp, str] | None = None
+        self._tries = 0
 
     def open(self) -> None:
         """Raises `StartError`."""
@@ -45,14 +47,23 @@ class GivenFiles:
             await trio.sleep(LOOK_SECONDS)
             stamp = await trio.to_thread.run_sync(self._stamp)
             if stamp == self._seen:
-                continue
-            self._seen = stamp
-            try:
-                self._load()
-            except StartError as error:
-                logger.error("%s; the previous certificate stays in use", error)
+                self._refused, self._tries = None, 0
             else:
-                logger.info("%s has changed and is in use", self._certificate)
+                self._take_up(stamp)
+
+    def _take_up(self, stamp: _Stamp) -> None:
+        """Files that cannot be used are tried again at each look: what hinders it may be no change of theirs, such as
+        permissions. It is logged once."""
+        try:
+            self._load()
+        except StartError as error:
+            self._tries += 1
+            if self._refused != (stamp, str(error)):
+                self._refused = stamp, str(error)
+                logger.error("%s; the previous certificate stays in use", error)
+        else:
+            self._seen, self._refused, self._tries = stamp, None, 0
+            logger.info("%s has changed and is in use", self._certificate)
 
     def _load(self) -> None:
         """Raises `StartError`."""
@@ -67,7 +78,9 @@ class GivenFiles:
         return tuple(_stamp(path) for path in (self._certificate, self._key))
 
     def problem(self, facts: Facts) -> str | None:
-        """Why the certificate needs somebody's attention."""
+        """Why the certificate needs somebody's attention. Files that one look cannot use may be half written."""
+        if self._refused is not None and self._tries > 1:
+            return self._refused[1]
         if facts.not_after - time.time() <= min(facts.lifetime * _LATE_SHARE, _LATE_SECONDS):
             return "renew the files of server.tls_certificate and server.tls_key; the node reloads them"
         return None

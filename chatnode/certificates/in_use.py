@@ -15,18 +15,18 @@ class CertificateInUse:
 
     def __init__(self) -> None:
         self.context: ssl.SSLContext | None = None
-        self._pem = b""
+        self.pem = b""
         self._facts: Facts | None = None
 
     def take(self, context: ssl.SSLContext, pem: bytes) -> None:
         """Use another one from now on. `pem` has its chain."""
-        self.context, self._pem, self._facts = context, pem, None
+        self.context, self.pem, self._facts = context, pem, None
 
     async def facts(self) -> Facts:
         """What the certificate says. Raises `ValueError` if it cannot be understood."""
         while self._facts is None:
-            pem = self._pem
+            pem = self.pem
             found = await trio.to_thread.run_sync(x509.read, pem)
-            if pem is self._pem:
+            if pem is self.pem:
                 self._facts = found
         return self._facts

@@ -10,19 +10,20 @@ What is promised:
 
 from __future__ import annotations
 
+import math
 import random
 import ssl
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import trio
 
 from chatnode.acme import orders, renewal_info
-from chatnode.acme.client import AcmeClient
-from chatnode.acme.errors import AcmeError, AcmeProblem, words_of
+from chatnode.acme.client import MOST_RETRY_AFTER_SECONDS, AcmeClient
+from chatnode.acme.errors import AcmeError, AcmeProblem, AuthorityAway, words_of
 from chatnode.acme.jws import b64
 from chatnode.acme.orders import CertificateOrder
 from chatnode.acme.renewal_info import RenewalWindow
@@ -74,7 +75,7 @@ class Keeper:
         self._busy = trio.Lock()
         self._woken = Signal()
         self._window: RenewalWindow | None = None
-        self._look_at = 0.0
+        self._look_at = -math.inf
         self._clock = ""
         self.state = State()
 
@@ -142,11 +143,9 @@ class Keeper:
             facts = await self._in_use.facts()
             if facts.self_signed:
                 raise AcmeError("there is no certificate to revoke")
-            directory = self.state.directory or self._settings.directory
-            client = await self._authorities.signed_in(directory)
+            payload = {"certificate": b64(facts.der), "reason": REASONS[reason]}
             try:
-                payload = {"certificate": b64(facts.der), "reason": REASONS[reason]}
-                await client.post(client.endpoint("revokeCert"), payload)
+                await self._revoke(payload)
             except AcmeProblem as error:
                 if error.kind != "alreadyRevoked":
                     raise
@@ -157,13 +156,14 @@ class Keeper:
 
     def problem(self, facts: Facts) -> str | None:
         """Why the certificate needs somebody's attention; the authority's own words, if it said why."""
-        state = self.state
-        if not facts.self_signed and not (renewal.is_late(facts, time.time()) and state.failures):
+        state, unfit = self.state, "" if facts.self_signed else self._why_unfit(facts)
+        late = renewal.is_late(facts, time.time())
+        if not facts.self_signed and not (state.failures and (unfit or late)):
             return None
-        said = [state.problem] if state.problem else ["no certificate has been obtained yet"]
+        said = [unfit, state.problem or "no certificate has been obtained yet"]
         if state.failures:
-            said.append(f"next try at {_shown(state.next_try)}")
-        return "; ".join([*said, *([self._clock] if self._clock else [])])
+            said.append(f"next try at {_shown(self._next_try())}")
+        return "; ".join(each for each in (*said, self._clock) if each)
 
     async def renews_at(self) -> float:
         """When the next try is due, in seconds since 1970."""
@@ -178,32 +178,63 @@ class Keeper:
     # ---- when
 
     async def _due_at(self) -> float:
-        after_failures = self.state.next_try if self.state.failures else 0.0
+        after_failures = self._next_try() if self.state.failures else 0.0
         facts = await self._in_use.facts()
-        if facts.self_signed or facts.serial == self.state.revoked or not self._is_wanted(facts):
+        if facts.self_signed or self._why_unfit(facts):
             return after_failures
         return max(renewal.due_at(facts, self._window, self.state.early_at), after_failures)
 
-    def _is_wanted(self, facts: Facts) -> bool:
-        """Whether it has all names and is of the authority in the settings."""
-        covers = set(wanted.domains(self._config)) <= set(facts.names)
-        return covers and self.state.directory in ("", self._settings.directory)
+    def _next_try(self) -> float:
+        """After failures. The wait after a try in the future does not count: the clock was set back since."""
+        state, now = self.state, time.time()
+        if state.failed_at > now + CLOCK_SECONDS:
+            return min(state.next_try, now)
+        return min(state.next_try, state.failed_at + MOST_RETRY_AFTER_SECONDS)
+
+    def _why_unfit(self, facts: Facts) -> str:
+        """Why a certificate of an authority must be replaced now, whenever it expires; empty if it need not be."""
+        return "it is revoked" if facts.serial == self.state.revoked else self._why_unwanted(facts)
+
+    def _why_unwanted(self, facts: Facts) -> str:
+        """Empty if it has all names and is of the authority in the settings."""
+        missing = set(wanted.domains(self._config)) - set(facts.names)
+        if missing:
+            return f"it is not for {', '.join(sorted(missing))}"
+        if self.state.directory not in ("", self._settings.directory):
+            return "it is not from the authority in acme.directory"
+        return ""
 
     async def _look_up_window(self) -> None:
         """Ask the authority when it wants the certificate renewed, if that is due."""
-        facts = await self._in_use.facts()
-        if not facts.ari or facts.self_signed or time.time() < self._look_at or not self._is_wanted(facts):
-            return
-        self._look_at = time.time() + renewal_info.LOOK_SECONDS
-        client = await self._authorities.connect(self._settings.directory)
-        self._compare_clocks(client)
-        if client.offers("renewalInfo"):
-            window, wait = await renewal_info.suggested(client, facts.ari)
-            if window != self._window and window is not None and window.why:
-                logger.info("%s suggests another time to renew: %s", client.host, window.why)
-            self._window, self._look_at = window, time.time() + wait
+        async with self._busy:
+            facts, now = await self._in_use.facts(), trio.current_time()
+            if not facts.ari or facts.self_signed or now < self._look_at or self._why_unwanted(facts):
+                return
+            self._look_at = now + renewal_info.LOOK_SECONDS
+            client = await self._authorities.connect(self._settings.directory)
+            self._compare_clocks(client)
+            if client.offers("renewalInfo"):
+                window, wait = await renewal_info.suggested(client, facts.ari)
+                if window != self._window and window is not None and window.why:
+                    logger.info("%s suggests another time to renew: %s", client.host, window.why)
+                self._window, self._look_at = window, now + wait
 
     # ---- how
+
+    async def _revoke(self, payload: dict[str, Any]) -> None:
+        """With the account that obtained it, else with the certificate's own key: the account may be lost."""
+        directory = self.state.directory or self._settings.directory
+        try:
+            client = await self._authorities.signed_in(directory)
+            await client.post(client.endpoint("revokeCert"), payload)
+        except AuthorityAway:
+            raise
+        except (AcmeError, OSError) as error:
+            if isinstance(error, AcmeProblem) and error.kind == "alreadyRevoked":
+                raise
+            logger.info("the account at %s cannot revoke the certificate: %s", directory, words_of(error))
+            client = await self._authorities.without_account(directory, self._in_use.pem.decode())
+            await client.post(client.endpoint("revokeCert"), payload)
 
     async def _obtained(self) -> tuple[CertificateOrder, str]:
         directory = self._settings.directory
@@ -245,7 +276,7 @@ class Keeper:
 
     async def _place(self, client: AcmeClient, domains: tuple[str, ...]) -> CertificateOrder:
         facts = await self._in_use.facts()
-        renews = client.offers("renewalInfo") and not facts.self_signed and self._is_wanted(facts)
+        renews = client.offers("renewalInfo") and not facts.self_signed and not self._why_unwanted(facts)
         key = await trio.to_thread.run_sync(x509.new_key)
         order = await orders.place(
             client, self._settings.directory, domains, key,
@@ -275,7 +306,7 @@ class Keeper:
         early_at = now if not replaced.self_signed and renewal.is_early(replaced, now) else 0.0
         await trio.to_thread.run_sync(self._store.save_certificate, pem)
         self._in_use.take(context, pem)
-        self._window, self._look_at = None, 0.0
+        self._window, self._look_at = None, -math.inf
         try:
             await self._remember(**attrs.asdict(State(order.directory, early_at=early_at)))
         except OSError as error:  # it is in use all the same, and the order is not resumed before the next renewal
@@ -296,13 +327,14 @@ class Keeper:
         left = 0.0 if facts.self_signed else facts.not_after - time.time()
         retry_after = error.retry_after if isinstance(error, AcmeError) else 0.0
         wait = renewal.wait_after(failures, retry_after, left, random.random())
-        next_try = time.time() + wait
+        now = time.time()
+        next_try = now + wait
         logger.error(
             "no certificate for %s: %s; next try at %s%s",
             ", ".join(wanted.domains(self._config)), words, _shown(next_try), f"; {self._clock}" if self._clock else "",
         )  # fmt: skip
         try:
-            await self._remember(failures=failures, next_try=next_try, problem=words)
+            await self._remember(failures=failures, failed_at=now, next_try=next_try, problem=words)
         except OSError as full:
             logger.warning("%s: %s", self._store.directory, full.strerror)
 

@@ -16,7 +16,9 @@ import attrs
 import orjson
 
 from chatnode.acme.orders import CertificateOrder
+from chatnode.errors import Refusal
 from chatnode.logs import get_logger
+from chatnode.protocol import codec
 from chatnode.storage.engine.durable_files import replace
 from chatnode.storage.engine.file_owners import make_directory
 
@@ -40,6 +42,7 @@ class State:
     directory: str = ""
     order: CertificateOrder | None = None
     failures: int = 0
+    failed_at: float = 0.0
     next_try: float = 0.0
     problem: str = ""
     revoked: str = ""
@@ -49,7 +52,7 @@ class State:
 
 
 class CertificateStore:
-    """The methods block. Those that write raise `OSError`; then what was there is still there."""
+    """The methods block. All but `state` raise `OSError`; then what was there is still there."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -65,8 +68,8 @@ class CertificateStore:
         """The account at an authority."""
         found = self._read("accounts.json").get(directory)
         try:
-            return AcmeAccount(**found) if found is not None else None
-        except TypeError:
+            return codec.read(found, AcmeAccount) if found is not None else None
+        except Refusal:
             logger.error("%s: cannot be read; a new account is opened", self.directory / "accounts.json")
             return None
 
@@ -78,16 +81,11 @@ class CertificateStore:
 
     def state(self) -> State:
         """As saved; a new one if there is none, or it cannot be read, which is logged."""
-        found = self._read("state.json")
         try:
-            stored: dict[str, Any] | None = found.pop("order", None)
-            order = None
-            if stored is not None:
-                fields: dict[str, Any] = {**stored, "domains": tuple(stored["domains"])}
-                order = CertificateOrder(**fields)
-            return State(order=order, **found)
-        except (TypeError, KeyError):
-            logger.error("%s: cannot be read; the next try starts over", self.directory / "state.json")
+            return codec.read(self._read("state.json"), State)
+        except (OSError, Refusal) as error:
+            why = error.strerror if isinstance(error, OSError) else error.message
+            logger.error("%s: cannot be read: %s; the next try starts over", self.directory / "state.json", why)
             return State()
 
     def save_state(self, state: State) -> None:
@@ -98,10 +96,12 @@ class CertificateStore:
             found: Any = orjson.loads((self.directory / name).read_bytes())
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            logger.error("%s: cannot be read: %s", self.directory / name, type(error).__name__)
-            return {}
-        return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            return found  # pyright: ignore[reportUnknownVariableType]
+        logger.error("%s: cannot be read: it is not a JSON object", self.directory / name)
+        return {}
 
     def _write(self, path: Path, data: bytes) -> None:
         make_directory(self.directory)

@@ -34,6 +34,7 @@ from chatnode.client.feed import Interrupted, Item, Live, Pushed, Reset
 from chatnode.client.imports import SPREAD_SECONDS
 from chatnode.client.parts import Asking, Feeding, Parts, Transferring, events_of
 from chatnode.client.uploaded import DownloadOptions, Source, UploadedFile, UploadOptions
+from chatnode.concurrency import OneReader
 from chatnode.errors import ConnectionLost, NodeGone, Refusal
 from chatnode.model.cids import new_cid
 from chatnode.model.commands.resume import Cursor
@@ -180,8 +181,13 @@ class _Feed:
         self._portal = portal
         self._feed = feed
         self._items: AsyncStream[Item] | None = None
+        self._reader = OneReader()
 
     async def next(self) -> Item:
+        with self._reader:
+            return await self._next()
+
+    async def _next(self) -> Item:
         self.dealt_with = self._handed
         if self._items is None:
             source = partial(nullcontext[AsyncIterator[Item]], events_of(self._feed))

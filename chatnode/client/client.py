@@ -23,6 +23,7 @@ from chatnode.client.uploaded import (
     ignore,
     name_of,
 )
+from chatnode.concurrency import require_trio
 from chatnode.model.bots import OfferedCommand
 from chatnode.model.cids import new_cid
 from chatnode.model.commands.accounts import PersonPage
@@ -64,6 +65,7 @@ async def connect(
     Raises `Unreachable`, `SignedOut` for a token that does not work, or the node's `Refusal`, when the first
     connection fails. Later connections are re-established automatically. Exceptions of the body pass through unchanged.
     """
+    require_trio("chatnode.client.aio")
     async with keep_connected(
         url, token, cursor=cursor, device=device, events=events, tls=tls, unread_bytes=unread_bytes
     ) as parts:
@@ -122,7 +124,7 @@ class Client:
 
     def events(self) -> AsyncIterator[Item]:
         """The events in order, each once, also across lost connections: `Pushed`, and in between `Reset`,
-        `Live` and `Interrupted`. For one task at a time.
+        `Live` and `Interrupted`. For one task at a time: another that asks meanwhile gets a `RuntimeError`.
 
         Asking for the next one says that the last was dealt with. An app that is slow gets all the same
         everything; it is fetched when wanted. Raises `SignedOut` at its end.

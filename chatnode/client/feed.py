@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import attrs
 import trio
 
-from chatnode.concurrency import Signal
+from chatnode.concurrency import OneReader, Signal
 from chatnode.errors import Refusal
 from chatnode.model.commands.messages import InboxPage
 from chatnode.model.commands.resume import Cursor, Welcome
@@ -93,6 +93,7 @@ class Feed:
         self._behind = False
         self._ended: Exception | None = None
         self._changed = changed
+        self._reader = OneReader()
 
     @property
     def has_room(self) -> bool:
@@ -152,16 +153,17 @@ class Feed:
     async def next(self) -> Item:
         """The next item, in order; the one before was dealt with.
 
-        Raises what `end` was given, `trio.EndOfChannel` by default.
+        Raises what `end` was given, `trio.EndOfChannel` by default, and `RuntimeError` while another task waits for it.
 
         Cancelling loses nothing: an item is handed over without a checkpoint after it was taken.
         """
-        self.dealt_with = self._handed
-        await trio.lowlevel.checkpoint()
-        while not self._queue:
-            if self._ended is not None:
-                raise self._ended.with_traceback(None)  # else it grows with each time that it is raised
-            await self._changed.wait()
+        with self._reader:
+            self.dealt_with = self._handed
+            await trio.lowlevel.checkpoint()
+            while not self._queue:
+                if self._ended is not None:
+                    raise self._ended.with_traceback(None)  # else it grows with each time that it is raised
+                await self._changed.wait()
         queued = self._queue.popleft()
         self._bytes -= queued.bytes
         if queued.item.cursor is not None:

@@ -10,6 +10,7 @@ from trio_websocket import ConnectionClosed
 
 from chatnode.client.errors import Unreachable
 from chatnode.client.wire import Address, ask, open_socket
+from chatnode.concurrency import require_trio
 from chatnode.model.commands.shared import SignedIn
 from chatnode.protocol import codec
 
@@ -46,6 +47,7 @@ async def accept_invite(
 
 async def _ask(url: str, command: str, tls: ssl.SSLContext | None, **fields: Any) -> SignedIn:
     given = {key: value for key, value in fields.items() if value is not None}
+    require_trio("chatnode.client.aio")
     try:
         with trio.fail_after(REPLY_SECONDS):
             async with open_socket(Address.of(url), tls) as socket:

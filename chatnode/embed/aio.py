@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
+from chatnode.concurrency import OneReader
 from chatnode.embed._calls import AsyncCalls
 from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.handle import NodeHandle
@@ -122,15 +123,17 @@ class Node(NodeHandle["AsyncCaller"]):
 
         Raises `StartError` with the reason, also when it takes longer than `start_seconds`.
         """
-        portal = self._inside.start()
-        self._crossing = LoopPortal(portal)
         try:
             async with asyncio.timeout(self._inside.start_seconds):
+                if (ending := self._inside.ending) is not None:
+                    await wait_for(ending)
+                portal = self._inside.start()
+                self._crossing = LoopPortal(portal)
                 await wait_for(portal.ready)
         except TimeoutError:
             raise self._inside.too_slow() from None
         except asyncio.CancelledError:
-            portal.stop()
+            self._inside.portal.stop()
             raise
         return self
 
@@ -275,9 +278,11 @@ class AsyncConsumer(ClosingIterator):
     def __init__(self, loops: LoopPortal, reading: Reading) -> None:
         self._loops = loops
         self._reading = reading
+        self._reader = OneReader()
 
     async def __anext__(self) -> AsyncBatch:
-        batch = await self._loops.run(self._reading.__anext__)
+        with self._reader:
+            batch = await self._loops.run(self._reading.next_in_turn)
         return AsyncBatch(batch.events, self._loops, batch)
 
     async def _ready(self) -> None:

@@ -20,7 +20,7 @@ from chatnode.concurrency import Backoff, Signal, raise_single
 from chatnode.embed._calls import AsyncCalls
 from chatnode.embed.frames import OPERATOR, ConsumerWanted, EventsWanted, Who, bot, person
 from chatnode.embed.kinds import checked_cursor, checked_who, words
-from chatnode.embed.link import ANSWER_SECONDS, NoOwner, OwnerHung, OwnerLink, connect
+from chatnode.embed.link import ANSWER_SECONDS, LEAST_ANSWER_SECONDS, NoOwner, OwnerHung, OwnerLink, connect
 from chatnode.embed.owners import Attached, NodeOwner, Owned
 from chatnode.embed.shared_consumer import SharedConsumer
 from chatnode.embed.shared_events import SharedEvents
@@ -197,11 +197,13 @@ class SharedNode:
 
         while True:
             why: Exception
+            began = trio.current_time()
+            patience = ANSWER_SECONDS if started else min(ANSWER_SECONDS, max(deadline - began, LEAST_ANSWER_SECONDS))
             try:
-                await self._own_or_attach(use)
+                await self._own_or_attach(use, patience)
                 continue
             except OwnerHung as error:
-                why, hung_since = error, min(hung_since, trio.current_time() - ANSWER_SECONDS)
+                why, hung_since = error, min(hung_since, began)
             except (InUse, NoOwner, Refusal) as error:
                 why, hung_since = error, inf
             except (StartError, DatabaseError) as error:
@@ -217,7 +219,7 @@ class SharedNode:
                 raise self._too_late(why) from None
             await trio.sleep(waits.next_wait())
 
-    async def _own_or_attach(self, use: Callable[[NodeOwner], None]) -> None:
+    async def _own_or_attach(self, use: Callable[[NodeOwner], None], answer_seconds: float) -> None:
         """Returns when the owner has ended. Raises `InUse` if there is one that cannot be attached to yet."""
         in_use: InUse | None = None
         if self._own is not None:
@@ -229,7 +231,7 @@ class SharedNode:
             except InUse as error:
                 in_use = error
         try:
-            async with await connect(self._data, "calls") as connection:
+            async with await connect(self._data, "calls", answer_seconds=answer_seconds) as connection:
                 link = OwnerLink(connection)
                 use(Attached(self._data, link))
                 logger.info("attached to the node in %s, which process %d owns", self._data, connection.process)

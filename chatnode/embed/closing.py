@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
+
+import trio
+
+from chatnode.concurrency import READ_ALREADY
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class ClosingIterator(ABC):
@@ -37,3 +45,56 @@ class ClosingIterator(ABC):
     @abstractmethod
     async def _release(self) -> None:
         """Let go of it, if it is there."""
+
+
+class ConsumerIterator(ClosingIterator, Generic[T]):
+    """A consumer in the trio run. Closing it also ends the waiting of the task that reads it."""
+
+    def __init__(self) -> None:
+        self._turn = trio.Lock()
+        self._scope: trio.CancelScope | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._until_closed(self._ready)
+        return self
+
+    async def __anext__(self) -> T:
+        """Raises `RuntimeError` while another task waits for the next."""
+        if self._turn.locked():
+            raise RuntimeError(READ_ALREADY)
+        return await self.next_in_turn()
+
+    async def next_in_turn(self) -> T:
+        """As `anext`, but after a task that was cancelled and has not left yet."""
+        item = await self._until_closed(self._next)
+        if item is None:
+            raise StopAsyncIteration
+        return item
+
+    async def aclose(self) -> None:
+        """End it. Closing twice does nothing."""
+        self._ended = True
+        if self._scope is not None:
+            self._scope.cancel()
+        await self._release()
+
+    async def _until_closed(self, run: Callable[[], Awaitable[R]]) -> R | None:
+        """What it returns; None once this is closed. Then what it has taken meanwhile is let go of again."""
+        found: R | None = None
+        async with self._turn:
+            try:
+                with trio.CancelScope() as self._scope:
+                    found = await run() if not self._ended else None
+            except Exception:
+                if not self._ended:  # else closing was the cause
+                    raise
+            finally:
+                self._scope = None
+            if self._ended:
+                await self._release()
+                return None
+        return found
+
+    @abstractmethod
+    async def _next(self) -> T:
+        """The next batch."""

@@ -18,7 +18,7 @@ import trio
 from chatnode.client.feed import Pushed
 from chatnode.concurrency import Backoff
 from chatnode.dispatch.core import Core
-from chatnode.embed.closing import ClosingIterator
+from chatnode.embed.closing import ConsumerIterator
 from chatnode.embed.kinds import kinds_in_log
 from chatnode.errors import Refusal
 from chatnode.hooks.log_growth import LogGrowth
@@ -62,7 +62,7 @@ class ConsumerBatch:
         return await self._consumer.dealt_with(self, self.upto, write)
 
 
-class ProgramConsumer(ClosingIterator):
+class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
     """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
 
     Asking for the first batch raises `Refusal("conflict")` while another consumer with the same name is open; asking
@@ -76,6 +76,7 @@ class ProgramConsumer(ClosingIterator):
         """Raises `ValueError` for a name that cannot be one, and for kinds that the log does not have."""
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a consumer: expected a-z, digits and _ . -, up to 64")
+        super().__init__()
         self._core = core
         self._programs = core.part(Programs)
         self._name = name
@@ -103,10 +104,7 @@ class ProgramConsumer(ClosingIterator):
             self._open = False
             self._programs.close(self._name)
 
-    async def __anext__(self) -> ConsumerBatch:
-        await trio.lowlevel.checkpoint()
-        if self._ended:
-            raise StopAsyncIteration
+    async def _next(self) -> ConsumerBatch:
         if self._undone is not None:
             await trio.sleep(self._backoff.next_wait())
             self._undone = None

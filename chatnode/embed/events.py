@@ -16,7 +16,7 @@ import attrs
 import trio
 
 from chatnode.client.feed import Live, Pushed, Reset, pushed
-from chatnode.concurrency import Signal
+from chatnode.concurrency import OneReader, Signal
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.core import Core
 from chatnode.embed.closing import ClosingIterator
@@ -149,8 +149,8 @@ class LocalEvents(ClosingIterator):
     referred to is closed too.
 
     Asking for the first item raises `Refusal` as commands do: `not_found`, `forbidden`; and asking for any raises
-    `unavailable` when the node is closed. Cancelling loses nothing. Do not change the events: others get the same
-    objects.
+    `unavailable` when the node is closed, and `RuntimeError` while another task waits for it. Cancelling loses
+    nothing. Do not change the events: others get the same objects.
     """
 
     _session: LocalSession | None = None
@@ -169,6 +169,7 @@ class LocalEvents(ClosingIterator):
         self._cursor = checked_cursor(after)
         self._wanted = WantedEvents(kinds_pushed(core, kinds), words(conversations))
         self._items: deque[LocalItem] = deque()
+        self._reader = OneReader()
         self._token = trio.lowlevel.current_trio_token()
         self._began = False
         self._taken = 0
@@ -178,7 +179,10 @@ class LocalEvents(ClosingIterator):
             await self._begin()
 
     async def _release(self) -> None:
+        session = self._session
         self._detach()
+        if session is not None:
+            session.changed.notify()  # a task that waits for the next item looks whether this has ended
         await trio.lowlevel.checkpoint()
 
     def __del__(self) -> None:
@@ -188,6 +192,10 @@ class LocalEvents(ClosingIterator):
                 self._token.run_sync_soon(self._registry.detach, session)
 
     async def __anext__(self) -> LocalItem:
+        with self._reader:
+            return await self._next()
+
+    async def _next(self) -> LocalItem:
         self._taken += 1
         if self._taken % TURN_ITEMS:
             await trio.lowlevel.checkpoint_if_cancelled()

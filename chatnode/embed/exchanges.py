@@ -21,6 +21,8 @@ from chatnode.transport.lines import LineReader, send_lines
 from chatnode.transport.mount import Vouched
 from chatnode.transport.origins import Mount
 
+PIECE_BYTES = 1 << 20
+"""Of a body in a line; it is a third longer there, and longer lines than `LINE_BYTES` are not read."""
 _BYTES = "\0bytes"  # no key of a message or scope
 
 
@@ -45,8 +47,13 @@ def scope_of(fields: dict[str, Any]) -> dict[str, Any]:
     return scope | {"state": {"mount": Mount(*fields["mount"]), "vouched": vouched}}
 
 
-def _message_frame(message: Message) -> bytes:
-    return codec.encode(_plain(message))
+async def _send_message(stream: trio.SocketStream, message: Message) -> None:
+    """A body goes in pieces, as applications may give any length at once. Raises as `send_lines`."""
+    while len(body := message.get("body") or b"") > PIECE_BYTES:
+        piece = {**message, "body": body[:PIECE_BYTES], "more_body": True}
+        await send_lines(stream, [codec.encode(_plain(piece))])
+        message = {**message, "body": memoryview(body)[PIECE_BYTES:]}
+    await send_lines(stream, [codec.encode(_plain(message))])
 
 
 def _message_of(frame: dict[str, Any]) -> Message:
@@ -92,7 +99,7 @@ async def forward(connection: OwnerConnection, receive: Receive, send: Send) -> 
             if message["type"].endswith(".disconnect"):
                 nursery.cancel_scope.cancel()
             try:
-                await send_lines(connection.stream, [_message_frame(message)])
+                await _send_message(connection.stream, message)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return  # the other direction tells
 
@@ -144,6 +151,6 @@ class ForwardedExchange:
     async def _send(self, message: Message) -> None:
         """Raises `ClientGone`."""
         try:
-            await send_lines(self._stream, [_message_frame(message)])
+            await _send_message(self._stream, message)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise ClientGone from None

@@ -16,14 +16,17 @@ import trio
 
 from chatnode import forking
 from chatnode.concurrency import first_of
-from chatnode.control_socket import ATTACH, address, refusal_of
+from chatnode.control_socket import ATTACH, NAME, address, refusal_of
 from chatnode.embed.frames import VERSION, Who
 from chatnode.errors import ConnectionLost, Refusal, StartError
 from chatnode.protocol import codec
+from chatnode.storage.engine.file_owners import fault
 from chatnode.transport.lines import LINE_BYTES, LineReader, LineSender, send_lines
 
 ANSWER_SECONDS = 5.0
 """How long the owner may take to answer `attach`."""
+LEAST_ANSWER_SECONDS = 0.5
+"""The same at the end of the time that a start may take."""
 _CREDENTIALS = struct.Struct("3i")  # of a Unix socket's other end: process, user, group
 
 
@@ -93,17 +96,19 @@ class OwnerConnection:
         self.close()
 
 
-async def connect(data: Path, purpose: str, **fields: Any) -> OwnerConnection:
+async def connect(
+    data: Path, purpose: str, *, answer_seconds: float = ANSWER_SECONDS, **fields: Any
+) -> OwnerConnection:
     """A connection to the owner.
 
-    Raises `NoOwner`, `OwnerHung` after `ANSWER_SECONDS`, `StartError` if this version cannot attach to the owner's, or
-    the owner's `Refusal`.
+    Raises `NoOwner`, `OwnerHung` after `answer_seconds`, `StartError` if this process may not connect, or this version
+    cannot attach to the owner's, or the owner's `Refusal`.
     """
     stream = await _connect(data)
     forking.keep_from_children(stream.socket.fileno())
     try:
         reader = LineReader(stream)
-        welcome = await _ask(stream, reader, {"version": VERSION, "for": purpose, **fields})
+        welcome = await _ask(stream, reader, answer_seconds, {"version": VERSION, "for": purpose, **fields})
         return OwnerConnection(stream, reader, welcome)
     except BaseException:
         _close(stream)
@@ -131,6 +136,10 @@ async def _connect(data: Path) -> trio.SocketStream:
             await connection.connect(address(directory, data))
         finally:
             os.close(directory)
+    except PermissionError as error:
+        connection.close()
+        why = fault(data) or fault(data / NAME) or f"{data}: {error.strerror}"
+        raise StartError(f"cannot attach to the node: {why}") from None
     except OSError as error:
         connection.close()
         raise NoOwner(f"nothing answers at the control socket in {data}") from error
@@ -140,9 +149,9 @@ async def _connect(data: Path) -> trio.SocketStream:
     return trio.SocketStream(connection)
 
 
-async def _ask(stream: trio.SocketStream, reader: LineReader, fields: dict[str, Any]) -> dict[str, Any]:
+async def _ask(stream: trio.SocketStream, reader: LineReader, seconds: float, fields: dict[str, Any]) -> dict[str, Any]:
     lines: list[bytes] = []
-    with trio.move_on_after(ANSWER_SECONDS) as patience:
+    with trio.move_on_after(seconds) as patience:
         try:
             await send_lines(stream, [codec.encode({"id": 0, "op": ATTACH, **fields})])
             lines = await reader.read()

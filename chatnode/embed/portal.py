@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -83,6 +84,12 @@ class NodePortal:
     @property
     def name(self) -> str:
         return f"the node in {self.data}"
+
+    @property
+    def ending(self) -> Future[NodeGone | None] | None:
+        """The end of a run that was closed, or whose start was given up: the next start waits for it."""
+        portal = self._portal
+        return portal.ended if portal is not None and portal.is_stopping else None
 
     def start(self) -> Portal:
         """Begin to open the node; the portal's `ready` says when it is. Raises `StartError` if it was started."""

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from chatnode.client.feed import Pushed
-from chatnode.embed.closing import ClosingIterator
+from chatnode.embed.closing import ConsumerIterator
 from chatnode.embed.frames import ConsumerWanted
 from chatnode.embed.link import NoOwner
 from chatnode.embed.owners import ConsumerBatches, HasOwner
@@ -44,7 +44,7 @@ class SharedBatch:
         await self._consumer.dealt_with(self, self._upto)
 
 
-class SharedConsumer(ClosingIterator):
+class SharedConsumer(ConsumerIterator[SharedBatch]):
     """`async for batch in …: …; await batch.done()`. A batch that is not done comes again, after a pause.
 
     Of all processes that open a consumer with the same name, one gets the batches; the others wait, and one of them
@@ -52,6 +52,7 @@ class SharedConsumer(ClosingIterator):
     """
 
     def __init__(self, node: HasOwner, wanted: ConsumerWanted) -> None:
+        super().__init__()
         self._node = node
         self._wanted = wanted
         self._batches: ConsumerBatches | None = None
@@ -72,9 +73,9 @@ class SharedConsumer(ClosingIterator):
             self._named = False
             self._node.names.discard(self._wanted.name)
 
-    async def __anext__(self) -> SharedBatch:
+    async def _next(self) -> SharedBatch:
         self._undone = None
-        while not self._ended:
+        while True:
             batches = await self._ready()
             try:
                 events, upto = await batches.next()
@@ -83,7 +84,6 @@ class SharedConsumer(ClosingIterator):
                 continue
             self._undone = SharedBatch(events, self, upto)
             return self._undone
-        raise StopAsyncIteration
 
     async def _ready(self) -> ConsumerBatches:
         """Take the name, once no other process has it; its position is stored."""
@@ -126,4 +126,6 @@ class SharedConsumer(ClosingIterator):
                     raise ConnectionLost(f"another process has taken over the consumer {self._wanted.name}") from None
                 raise
             self._undone = None
+            if self._ended:  # it was closed before this, and must not keep the name
+                await self._release()
             return

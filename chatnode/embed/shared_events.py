@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from chatnode.concurrency import OneReader
 from chatnode.embed.closing import ClosingIterator
 from chatnode.embed.events import LocalItem
 from chatnode.embed.frames import EventsWanted
@@ -18,6 +19,7 @@ class SharedEvents(ClosingIterator):
         self._node = node
         self._wanted = wanted
         self._events: Events | None = None
+        self._reader = OneReader()
 
     async def _ready(self) -> Events:
         while self._events is None:
@@ -34,6 +36,10 @@ class SharedEvents(ClosingIterator):
             await events.aclose()
 
     async def __anext__(self) -> LocalItem:
+        with self._reader:
+            return await self._next()
+
+    async def _next(self) -> LocalItem:
         while not self._ended:
             events = await self._ready()
             try:
@@ -46,4 +52,5 @@ class SharedEvents(ClosingIterator):
                 if item.cursor is not None:
                     self._wanted = attrs.evolve(self._wanted, after=item.cursor)
                 return item
+        await self._release()  # it may have been closed while this waited for an owner
         raise StopAsyncIteration

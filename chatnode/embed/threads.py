@@ -29,7 +29,7 @@ from chatnode.embed.handle import NodeHandle
 from chatnode.embed.portal import begin_command, size_of
 from chatnode.errors import NodeGone, WouldBlock
 from chatnode.logs import get_logger
-from chatnode.portal.calls import Call
+from chatnode.portal.calls import Call, OneThread
 from chatnode.portal.stream import BlockingStream
 from chatnode.portal.thread import Portal
 from chatnode.protocol import codec
@@ -70,13 +70,15 @@ class Node(NodeHandle["BlockingCaller"]):
         Raises `StartError` with the reason, also when it takes longer than `start_seconds`.
         """
         refuse_to_block()
-        portal = self._inside.start()
+        seconds = self._inside.start_seconds
         try:
-            portal.ready.result(self._inside.start_seconds)
+            if (ending := self._inside.ending) is not None:
+                ending.result(seconds)
+            self._inside.start().ready.result(seconds)
         except TimeoutError:
             raise self._inside.too_slow() from None
         except KeyboardInterrupt:
-            portal.stop()
+            self._inside.portal.stop()
             raise
         return self
 
@@ -217,16 +219,21 @@ class BlockingConsumer:
     def __init__(self, portal: Portal, reading: Reading) -> None:
         self._portal = portal
         self._reading = reading
+        self._reader = OneThread()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> BlockingBatch:
-        batch = _run(self._portal, self._reading.__anext__)
+        try:
+            with self._reader:
+                batch = _run(self._portal, self._reading.next_in_turn)
+        except StopAsyncIteration:
+            raise StopIteration from None
         return BlockingBatch(batch.events, self._portal, batch)
 
     def close(self) -> None:
-        """Let another consumer have the name. Closing twice does nothing."""
+        """End it, from any thread, and let another consumer have the name. Closing twice does nothing."""
         _run(self._portal, self._reading.aclose)
 
     def __enter__(self) -> Self:

@@ -246,7 +246,8 @@ class Works:
         what = error.message if isinstance(error, Refusal) else describe_error(error)
         if is_transient(error):
             logger.warning("work item %s, %s, waits: %s", found.id, found.kind, what)
-            at = now_ms() + int(1000 * (getattr(error, "retry_after", None) or HELD_UP_SECONDS))
+            wait = min(getattr(error, "retry_after", None) or HELD_UP_SECONDS, storage.MOST_WAIT_SECONDS)
+            at = now_ms() + int(1000 * wait)
             await self._settle(lambda tx: storage.try_again(tx, found.key, what, at, failed=False))
             return
         self._plugins.report(each.loaded.plugin.name, f"work {each.kind.name}", what, error)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 import outcome
 import trio
 
+from chatnode.concurrency import READ_ALREADY
 from chatnode.errors import NodeGone
 
 Result = outcome.Outcome[Any]
@@ -110,6 +111,24 @@ class BlockingAnswer:
         self._there.acquire()
         assert self._result is not None
         return self._result.unwrap()
+
+
+class OneThread:
+    """A block for one thread at a time: a second one gets an error at once. An interrupt leaves nothing locked for the
+    thread that it came to."""
+
+    __slots__ = ("_holder",)
+
+    def __init__(self) -> None:
+        self._holder: dict[str, int] = {}
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        if self._holder.setdefault("thread", me) != me:  # in one step, between threads
+            raise RuntimeError(READ_ALREADY)
+
+    def __exit__(self, *_: object) -> None:
+        self._holder.clear()
 
 
 class CallFuture(Future[Any]):

@@ -19,8 +19,9 @@ from typing import Any, Generic, TypeVar
 import outcome
 import trio
 
+from chatnode.concurrency import OneReader
 from chatnode.errors import NodeGone
-from chatnode.portal.calls import BlockingAnswer, Call, Result, running_future
+from chatnode.portal.calls import BlockingAnswer, Call, OneThread, Result, running_future
 from chatnode.portal.thread import Portal
 
 T = TypeVar("T")
@@ -121,13 +122,14 @@ class _Stream(Generic[T]):
 
 
 class AsyncStream(Generic[T]):
-    """An async iterator for asyncio. For one task at a time; cancelling loses nothing."""
+    """An async iterator for asyncio. For one task at a time, or it raises `RuntimeError`; cancelling loses nothing."""
 
     def __init__(
         self, portal: Portal, source: Source[T], size: Callable[[T], int], most_bytes: int = MOST_BYTES
     ) -> None:
         """Raises `NodeGone`."""
         self._stream = _Stream(portal, source, size, most_bytes)
+        self._reader = OneReader()
         self._count = 0
 
     def __aiter__(self) -> AsyncStream[T]:
@@ -139,14 +141,15 @@ class AsyncStream(Generic[T]):
         self._count += 1
         if not self._count % TURN_ITEMS:
             await asyncio.sleep(0)
-        while not stream.items:
-            if stream.ended is not None:
-                stream.raise_failure()
-                raise StopAsyncIteration
-            news = Future[None]()
-            if stream.wants(partial(_tell, news)):
-                await asyncio.wrap_future(news)
-        return stream.take()
+        with self._reader:
+            while not stream.items:
+                if stream.ended is not None:
+                    stream.raise_failure()
+                    raise StopAsyncIteration
+                news = Future[None]()
+                if stream.wants(partial(_tell, news)):
+                    await asyncio.wrap_future(news)
+            return stream.take()
 
     async def aclose(self) -> None:
         """End it. Closing twice does nothing."""
@@ -180,6 +183,7 @@ class BlockingStream(Generic[T]):
     ) -> None:
         """`check` is called before each wait, and raises if the thread must not block. Raises `NodeGone`."""
         self._stream = _Stream(portal, source, size, most_bytes)
+        self._reader = OneThread()
         self._check = check
 
     def __iter__(self) -> BlockingStream[T]:
@@ -188,15 +192,16 @@ class BlockingStream(Generic[T]):
     def __next__(self) -> T:
         """Raises what the source raises, and `NodeGone`."""
         stream = self._stream
-        while not stream.items:
-            if stream.ended is not None:
-                stream.raise_failure()
-                raise StopIteration
-            self._check()
-            news = BlockingAnswer()
-            if stream.wants(partial(news.settle, outcome.Value(None))):
-                news.wait()
-        return stream.take()
+        with self._reader:
+            while not stream.items:
+                if stream.ended is not None:
+                    stream.raise_failure()
+                    raise StopIteration
+                self._check()
+                news = BlockingAnswer()
+                if stream.wants(partial(news.settle, outcome.Value(None))):
+                    news.wait()
+            return stream.take()
 
     def close(self) -> None:
         """End it; from any thread. Closing twice does nothing."""

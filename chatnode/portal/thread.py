@@ -93,6 +93,11 @@ class Portal:
         if self._token is not None:
             self._wake(self._stop)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop, and has not ended yet."""
+        return self._stop_asked and not self.ended.done()
+
     def join(self, seconds: float) -> bool:
         """Wait for the end of the thread; whether it has ended."""
         if self._thread is None:
@@ -249,14 +254,15 @@ class Portal:
         _running.discard(self)
         self._cause = error
         self._why_gone = f"{self.name} was closed" if error is None else f"{self.name} ended with an error: {error!r}"
-        if not self.ready.done():
-            self.ready.set_exception(error or self.gone())
-        elif error is not None:
+        failed = not self.ready.done()
+        if not failed and error is not None:
             logger.critical("the thread of %s ended with an error", self.name, exc_info=error)
         while self._calls:
             with contextlib.suppress(KeyError):  # the task that handed it over has seen the end, too
                 self._calls.pop().deliver(outcome.Error(self.gone()))
         self.ended.set_result(self.gone() if error is not None else None)
+        if failed:  # last, as whoever learns of it may start another run at once
+            self.ready.set_exception(error or self.gone())
 
     def in_child(self) -> None:
         """This is a child of `os.fork`, and the thread is in its parent only."""

@@ -12,8 +12,9 @@ import pytest
 import trio
 import trustme
 
-from chatnode.certificates import given
+from chatnode.certificates import contexts, given
 from chatnode.config import Config, Server
+from chatnode.errors import StartError
 from chatnode.testing import User
 from tests.certificates.serving import served, shown, status
 from tests.transport.clients import ChatSocket, Http
@@ -106,6 +107,34 @@ async def test_half_a_renewal_waits_for_the_other_half(
         with trio.fail_after(10):
             while (await shown(address, files.trust, "localhost")).serial == first:  # noqa: ASYNC110
                 await trio.sleep(0.02)
+
+
+async def test_files_that_cannot_be_used_are_tried_until_they_can_be(
+    files: Files, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a new key may not be read until `chmod`, which changes neither what is in it nor its time."""
+    files.renew(1)
+    may_read, of_files = False, contexts.of_files
+
+    def of_readable_files(certificate: str, key: str) -> ssl.SSLContext:
+        if not may_read:
+            raise StartError(f"{key}: Permission denied")
+        return of_files(certificate, key)
+
+    async with served(tmp_path / "data", files.config) as (node, address):
+        first = (await shown(address, files.trust, "localhost")).serial
+        monkeypatch.setattr(contexts, "of_files", of_readable_files)
+        files.renew(2)
+        with trio.fail_after(10):
+            while (await node.health())[0]:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        assert "Permission denied" in (await node.health())[1]["certificate"]["reason"]
+        assert caplog.text.count("stays in use") == 1
+        may_read = True
+        with trio.fail_after(10):
+            while (await shown(address, files.trust, "localhost")).serial == first:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        assert (await node.health())[0]
 
 
 @pytest.mark.parametrize(("days", "said"), [(90.0, None), (5.0, "expires in 5.0 days"), (-1.0, "has expired")])

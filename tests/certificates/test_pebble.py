@@ -13,7 +13,8 @@ import attrs
 import pytest
 import trio
 
-from chatnode.certificates.store import CertificateStore
+from chatnode.certificates.store import CertificateStore, State
+from chatnode.config import OutboundSettings
 from chatnode.errors import Refusal
 from chatnode.testing import User
 from tests.certificates.pebble import BINDING, REFUSED, Place, running
@@ -126,6 +127,40 @@ async def test_a_revoked_certificate_is_replaced(place: Place, tmp_path: Path) -
         assert (entry["actor"]["handle"], entry["details"]["reason"]) == ("root", "key_compromise")
 
 
+@pytest.mark.parametrize("accounts", ["lost", "unreadable", "forgotten"])
+async def test_a_certificate_is_revoked_without_its_account(place: Place, tmp_path: Path, accounts: str) -> None:
+    """With its own key: who has to revoke it cannot wait until the account is found."""
+    file = tmp_path / "data/tls/accounts.json"
+    async with served(tmp_path / "data", settings(place)) as (node, _):
+        serial = (await issued(node))["serial"]
+        if accounts == "forgotten":
+            file.write_text(file.read_text().replace("/my-account/", "/my-account/9"))
+        else:
+            file.unlink()
+        if accounts == "unreadable":
+            file.mkdir()
+        await node.call("certificate.revoke", reason="key_compromise")
+        assert place.status_of(serial)["Status"] == "Revoked"
+
+
+async def test_health_tells_of_a_certificate_that_could_not_be_replaced(place: Place, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with served(data, settings(place)) as (node, _):
+        serial = (await issued(node))["serial"]
+    async with served(data, settings(place, names=(REFUSED,))) as (node, _):
+        found = await failed(node)
+        assert f"it is not for {REFUSED}" in found["problem"]
+        assert "rejectedIdentifier" in found["problem"]
+        assert not (await node.health())[0]
+    store = CertificateStore(data / "tls")
+    store.save_state(State(place.directory, revoked=serial))
+    config = settings(place)
+    away = attrs.evolve(config, outbound=OutboundSettings())  # to ask the authority is not allowed
+    async with served(data, away) as (node, _):
+        assert "it is revoked" in (await failed(node))["problem"]
+        assert not (await node.health())[0]
+
+
 async def test_no_socket_is_lost_when_500_are_live(place: Place, tmp_path: Path) -> None:
     async with served(tmp_path / "data", settings(place)) as (node, address):
         first = await issued(node)
@@ -219,7 +254,7 @@ async def test_the_command_line(place: Place, tmp_path: Path) -> None:
         done = await run("status")
         assert (done.returncode, done.stderr) == (0, b"")
         assert certificate["serial"].encode() in done.stdout
-        assert b"thrown away" in (await run("issue", "--dry-run")).stdout
+        assert b"discarded" in (await run("issue", "--dry-run")).stdout
         done = await run("issue")
         assert b"in use for new connections" in done.stdout
         assert certificate["serial"].encode() not in done.stdout

@@ -28,6 +28,7 @@ from chatnode.client.aio import (
     connect,
     sign_in,
 )
+from chatnode.embed import open_node
 from chatnode.embed.threads import Node
 from chatnode.portal.calls import at_once
 from chatnode.portal.thread import Portal
@@ -109,6 +110,35 @@ async def texts(client: Client, count: int) -> list[str]:
 
 def test_it_has_the_same_names() -> None:
     assert set(aio.__all__) == set(on_trio.__all__)
+
+
+def test_events_are_for_one_task_at_a_time(node: Node) -> None:
+    async def main() -> None:
+        async with ann_and_bob(node) as (ann, _):
+            while not isinstance(await anext(ann.events()), Live):
+                pass
+            waiting = asyncio.create_task(texts(ann, 1))
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="is waiting for the next item"):
+                await anext(ann.events())
+            waiting.cancel()
+
+    run(main)
+
+
+def test_what_works_on_trio_says_what_to_use_on_asyncio(tmp_path: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match=r"in asyncio use chatnode\.client\.aio"):
+            async with on_trio.connect("http://127.0.0.1:1", "token"):
+                pass
+        with pytest.raises(RuntimeError, match=r"in asyncio use chatnode\.client\.aio"):
+            await on_trio.sign_in("http://127.0.0.1:1", "ann", "correct horse")
+        with pytest.raises(RuntimeError, match=r"in asyncio use chatnode\.embed\.aio"):
+            async with open_node(tmp_path / "data"):
+                pass
+        assert not (tmp_path / "data").exists()
+
+    run(main)
 
 
 def test_two_people_talk(node: Node) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 import attrs
 import pytest
 import trio
+import trio.testing
 import trustme
 
 from chatnode import errors
@@ -106,6 +107,16 @@ async def test_the_first_item_without_a_cursor_is_a_reset(node: Served, ann: Cli
         (reset,) = await until_live(other)
         assert isinstance(reset, Reset)
         assert [entry.conversation for entry in reset.inbox.conversations] == [group]
+
+
+async def test_events_are_for_one_task_at_a_time(ann: Client) -> None:
+    await until_live(ann)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(anext, ann.events())
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match="is waiting for the next item"):
+            await anext(ann.events())
+        nursery.cancel_scope.cancel()
 
 
 async def test_refusals_have_the_nodes_code_and_path(ann: Client) -> None:

@@ -16,7 +16,7 @@ import trio
 
 from chatnode.client.feed import Live, Pushed, Reset
 from chatnode.config import Config, Storage
-from chatnode.embed import NodeGone, Refusal, StartError
+from chatnode.embed import InUse, NodeGone, Refusal, StartError
 from chatnode.embed.aio import AsyncCaller, Node
 from chatnode.model.commands.messages import Posted
 
@@ -381,6 +381,24 @@ def test_what_keeps_it_from_starting_is_said(tmp_path: Path) -> None:
         (tmp_path / "file").write_text("no directory")
         with pytest.raises(StartError, match="cannot be used as a data directory"):
             await Node(tmp_path / "file", config=CONFIG).start()
+
+    asyncio.run(main())
+
+
+def test_a_start_that_failed_can_be_tried_again_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        owner, chat = Node(tmp_path / "data", config=CONFIG), Node(tmp_path / "data", config=CONFIG)
+        async with patience(), owner:
+            for _ in range(10):
+                with pytest.raises(InUse):
+                    await chat.start()
+        slow = Node(tmp_path / "data", config=CONFIG)
+        starting = asyncio.create_task(slow.start())
+        await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait([starting])
+        async with patience(), slow:
+            pass
 
     asyncio.run(main())
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from chatnode.config import Config, Limits, Server
 from chatnode.embed.attaching import SharedNode, open_shared
 from chatnode.embed.exchanges import scope_fields
 from chatnode.embed.frames import VERSION
+from chatnode.embed.link import ANSWER_SECONDS
 from chatnode.embed.owners import Owned
 from chatnode.errors import InUse, Refusal, StartError
 from chatnode.model.commands.messages import Posted
@@ -242,6 +243,37 @@ async def test_an_owner_that_does_not_answer_is_named(tmp_path: Path, config: Co
         async with open_shared(tmp_path, opener(tmp_path, config), start_seconds=0.2):
             pass
     directory.release()
+
+
+async def test_an_owner_that_hangs_is_named_however_short_the_start_may_be(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hung:
+        hung.bind(str(tmp_path / control_socket.NAME))
+        hung.listen()
+        with trio.fail_after(ANSWER_SECONDS / 2), pytest.raises(InUse, match="it does not answer") as refused:
+            async with open_shared(tmp_path, None, start_seconds=0.2):
+                pass
+    assert refused.value.process == os.getpid()
+
+
+async def test_a_directory_that_may_not_be_opened_is_named_at_once(tmp_path: Path, config: Config) -> None:
+    os.chmod(tmp_path, 0)
+    for own in (None, opener(tmp_path, config)):
+        with trio.fail_after(10), without_privileges(), pytest.raises(StartError, match="is not writable") as refused:
+            async with open_shared(tmp_path, own, start_seconds=60.0):
+                pass
+        assert str(refused.value).count("Permission denied") <= 1
+    os.chmod(tmp_path, 0o700)
+
+
+@contextlib.contextmanager
+def without_privileges() -> Generator[None]:
+    """As a user who is not root."""
+    me = os.geteuid()
+    os.seteuid(65_534 if me == 0 else me)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
 
 
 async def test_a_node_that_cannot_start_says_why(tmp_path: Path, config: Config) -> None:

@@ -63,7 +63,7 @@ async def test_it_goes_on_after_a_restart(tmp_path: Path) -> None:
 
 async def test_it_waits_for_what_comes(node: Node) -> None:
     talk = await talk_of(node, "ann", "bob")
-    async with trio.open_nursery() as nursery, node.consumer("orders", POSTED) as batches:
+    async with node.consumer("orders", POSTED) as batches, trio.open_nursery() as nursery:
 
         async def read() -> None:
             assert await said(batches, 1) == ["late"]

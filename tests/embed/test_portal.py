@@ -387,6 +387,18 @@ def test_what_keeps_it_from_starting_is_raised_as_it_is() -> None:
     assert portal.join(PATIENCE)
 
 
+def test_it_has_ended_once_it_is_known_that_it_did_not_start() -> None:
+    async def main(portal: Portal) -> None:
+        await trio.lowlevel.checkpoint()
+        raise OSError("no such directory")
+
+    portal, ended = Portal("the portal"), list[bool]()
+    portal.ready.add_done_callback(lambda _: ended.append(portal.ended.done()))
+    portal.start(main)
+    assert portal.join(PATIENCE)
+    assert ended == [True]
+
+
 def test_a_start_that_is_stopped_is_cancelled() -> None:
     async def main(portal: Portal) -> None:
         await trio.sleep_forever()

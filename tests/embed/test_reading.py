@@ -127,6 +127,20 @@ async def test_it_cannot_write_neither_here_nor_elsewhere(data: Path, tmp_path: 
     assert await rows(data, "SELECT handle FROM v1_people") == [{"handle": "ann"}]
 
 
+async def test_what_guards_it_cannot_be_lifted(data: Path, ann: User) -> None:
+    async def lift(db: aiosqlite.Connection) -> None:
+        for sql in ("PRAGMA query_only=OFF", "pragma main.QUERY_ONLY(0)", "SELECT * FROM pragma_query_only('0')"):
+            with pytest.raises(sqlite3.DatabaseError):
+                await db.executescript(sql)
+        assert await db.execute_fetchall("PRAGMA query_only") == [(1,)]
+        with pytest.raises(sqlite3.ProgrammingError, match="time limit"):
+            await db.set_progress_handler(lambda: 0, 1_000)
+        with pytest.raises(sqlite3.ProgrammingError, match="keeps it from writing"):
+            await db.set_authorizer(lambda *_: sqlite3.SQLITE_OK)
+
+    await with_reader(data, lift)
+
+
 # ---- letting go
 
 

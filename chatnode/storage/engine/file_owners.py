@@ -49,7 +49,8 @@ def fault(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return f"{path}: {error.strerror}"
+        above = fault(path.parent) if isinstance(error, PermissionError) else None
+        return above or f"{path}: {error.strerror}"
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return f"{path} is on a file system that is mounted read-only"
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=True):

@@ -38,11 +38,18 @@ def connect_guarded(path: Path, seconds: float, views: Mapping[str, str]) -> Gua
         for name, select in views.items():
             connection.execute(f"CREATE TEMP VIEW {name} AS {select}")
         connection.execute("PRAGMA query_only=ON")
+        connection.guard()
     except BaseException:
         connection.close()
         raise
     connection.seconds = seconds
     return connection
+
+
+def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    """Reading `PRAGMA query_only` is allowed, and setting it is not."""
+    lifts = action == sqlite3.SQLITE_PRAGMA and first is not None and first.lower() == "query_only"
+    return sqlite3.SQLITE_DENY if lifts and second is not None else sqlite3.SQLITE_OK
 
 
 class GuardedConnection(sqlite3.Connection):
@@ -61,7 +68,18 @@ class GuardedConnection(sqlite3.Connection):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._cursors: WeakSet[TimedCursor] = WeakSet()
-        self.set_progress_handler(lambda: time.monotonic() > self._ends, _STEPS_BETWEEN_LOOKS)
+        super().set_progress_handler(lambda: time.monotonic() > self._ends, _STEPS_BETWEEN_LOOKS)
+
+    def guard(self) -> None:
+        """From now on no statement can lift what keeps this from writing."""
+        super().set_authorizer(_authorize)
+
+    def set_authorizer(self, *_: Any, **__: Any) -> None:
+        """Raises `sqlite3.ProgrammingError`, as the next."""
+        raise sqlite3.ProgrammingError("this connection has an authorizer, which keeps it from writing")
+
+    def set_progress_handler(self, *_: Any, **__: Any) -> None:
+        raise sqlite3.ProgrammingError("this connection has a progress handler, which is its time limit")
 
     def cursor(self, factory: object = None) -> TimedCursor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Always a `TimedCursor`."""

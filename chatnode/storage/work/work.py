@@ -27,6 +27,10 @@ from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
+MOST_WAIT_SECONDS = 3_600.0
+"""No work waits longer between two attempts, nor for its first one unless it was told to: a later time is from before
+the clock was set back."""
+_DUE = "(not_before <= ? OR (not_before > ? AND (started_at IS NOT NULL OR not_before = created_at)))"
 MOST_JSON_BYTES = 1 << 20
 """Maximum size of arguments, state and result, each as JSON."""
 
@@ -131,9 +135,9 @@ def next_due(
     terms += [f"key NOT IN ({_places(without)})"] if without else []
     terms += [f"(resource IS NULL OR resource NOT IN ({_places(busy)}))"] if busy else []
     row = reader.execute(
-        f"SELECT {_STORED} FROM work WHERE status = 'waiting' AND not_before <= ? "  # noqa: S608
+        f"SELECT {_STORED} FROM work WHERE status = 'waiting' AND {_DUE} "  # noqa: S608
         f"AND {' AND '.join(terms)} ORDER BY not_before, key LIMIT 1",
-        (now, *kinds, *without, *busy),
+        (now, now + int(MOST_WAIT_SECONDS * 1000), *kinds, *without, *busy),
     ).fetchone()
     return _stored(row) if row is not None else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -323,6 +324,28 @@ async def test_what_passes_is_waited_for_and_not_counted(node: Node, ann: LiveUs
     assert (found["status"], found["failures"]) == ("done", 0)
     assert await counted(node) == list(range(10))
     assert node.plugins.statuses()[0].failures == 0
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_a_wait_from_before_the_clock_was_set_back_does_not_count(
+    node: Node, ann: LiveUser, counter: Counter, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    counter.at = failing(4, *(ZeroDivisionError() for _ in range(failures)))
+    right = time.time_ns
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time_ns", lambda: right() + 365 * DAY_MS * 1_000_000)
+        work = await begin(ann)
+        if failures:
+            assert (await run_work(node, work))["status"] == "waiting"
+    assert (await run_work(node, work))["status"] == "done"
+
+
+async def test_no_work_is_held_up_for_longer_than_an_hour(node: Node, ann: LiveUser, counter: Counter) -> None:
+    counter.at = failing(4, Refusal("unavailable", "next week", retry_after=7 * DAY_MS / 1000))
+    work = await begin(ann)
+    assert (await run_work(node, work))["status"] == "waiting"
+    assert (await run_work(node, work, ahead_seconds=1))["status"] == "waiting"
+    assert (await run_work(node, work, ahead_seconds=3_601))["status"] == "done"
 
 
 @pytest.mark.parametrize("result", [{"at": {1}}, "text", {"text": "x" * (1 << 20)}], ids=["set", "text", "long"])

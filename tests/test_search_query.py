@@ -29,7 +29,10 @@ def words_of(query: SearchQuery) -> tuple[list[str], list[str]]:
 def test_every_pair_of_quotation_marks_makes_a_phrase(pair: str) -> None:
     quoted = f"{pair[0]}red roses{pair[1]}"
     assert parse(quoted).terms == [RED_ROSES]
-    assert parse(f"{quoted}*").terms == [Term(("red", "roses"), prefix=True)]
+    for prefix in (f"{quoted}*", f"{pair[0]}red roses*{pair[1]}"):
+        assert parse(prefix).terms == [Term(("red", "roses"), prefix=True)]
+    for literal in (f"{pair[0]}red roses *{pair[1]}", f"{pair[0]}*red* **roses**{pair[1]}"):
+        assert parse(literal).terms == [RED_ROSES]
     assert parse(f"in:{quoted} blue").places == ["red roses"]
     for dash in set(DASHES) - set(LONG):
         assert words_of(parse(f"blue {dash}{quoted} sky")) == (["blue", "sky"], ["red roses"])

@@ -195,12 +195,21 @@ def _first(error: Exception) -> Exception:
     return error
 
 
+def _without_bytes(error: UnicodeEncodeError) -> str:
+    """What is said of a text that is not UTF-8, or that standard output cannot show."""
+    if error.encoding != "utf-8":
+        character = error.object[error.start]
+        return f"the output is in {error.encoding}, without {character!a}; set PYTHONIOENCODING=utf-8"
+    # what the shell handed over as bytes of no text
+    words = [word for word in sys.argv if word != word.encode(errors="replace").decode()]
+    return f"{(words or [error.object])[0]!r} is not UTF-8"
+
+
 def fail(error: Exception) -> NoReturn:
     """Print an error that names a place and a fix, and exit with 1."""
     message = str(error)
-    if isinstance(error, UnicodeEncodeError):  # what the shell handed over as bytes of no text
-        words = [word for word in sys.argv if word != word.encode(errors="replace").decode()]
-        message = f"{(words or [error.object])[0]!r} is not UTF-8"
+    if isinstance(error, UnicodeEncodeError):
+        message = _without_bytes(error)
     if isinstance(error, Refusal):
         place = f" ({error.path})" if error.path else ""
         message = f"{error.message}{place} [{error.code}]"

@@ -38,6 +38,9 @@ def chat(url: str, handle: str | None, token: str | None, invite: str | None, no
         raise click.UsageError("--notify needs a terminal")
     if by_lines and who is None:
         raise click.UsageError("without a terminal, name the conversation: chatnode chat HANDLE_OR_TITLE")
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # one message in a script that the terminal lacks must not end it
     ticket = log_in_by_invite(invite) if invite is not None else log_in(url, handle, token)
     try:
         if not by_lines:

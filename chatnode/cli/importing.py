@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ BATCH = 500
 
 MOST_LINES = 20
 """Messages that are named because they are in another conversation; the rest are counted."""
+
+_ITEM = re.compile(r"items\.(\d+)\.")
+"""What the path of a refusal begins with if it is about one of them."""
 
 
 @attrs.define
@@ -155,13 +159,14 @@ class _Import:
         batches = _batches(self._source.drafts(), self._tally.fail)
         begun: _Batch | None = None
         while (messages := await trio.to_thread.run_sync(next, batches, None)) is not None:
+            read = len(messages)
             batch = _Batch(messages, await self._missing(messages))
             texts = await self._converted() if begun is not None else []
             await trio.to_thread.run_sync(self._converter.begin, [message.text for message in batch.wanted])
             if begun is not None:
                 await self._store(begun, texts)
             begun = batch
-            progress(len(messages))
+            progress(read)
         if begun is not None:
             await self._store(begun, await self._converted())
 
@@ -170,15 +175,15 @@ class _Import:
 
     async def _missing(self, messages: list[ImportedMessage]) -> set[str]:
         room = self._rooms[messages[0].conversation]
-        done = await self._call(
-            "import.missing", source=self._source.name, key=room.key, unique=self._source.unique,
-            sample=list(room.sample), formerly=list(room.formerly), items=[_head(message) for message in messages],
+        done = await self._call_with_fit(
+            "import.missing", messages, [_head(message) for message in messages], source=self._source.name,
+            key=room.key, unique=self._source.unique, sample=list(room.sample), formerly=list(room.formerly),
         )  # fmt: skip
-        self._tally.count(self._source.name, done)
-        return set(done["missing"])
+        return set(done["missing"]) if done else set()
 
     async def _store(self, batch: _Batch, texts: list[Converted]) -> None:
         converted = dict(zip((message.key for message in batch.wanted), texts, strict=True))
+        messages: list[ImportedMessage] = []
         items: list[dict[str, Any]] = []
         for message in batch.messages:
             text, why = converted.get(message.key, ("", ""))
@@ -188,31 +193,39 @@ class _Import:
                 continue
             placed = self._threads.place(message)
             if message.key in converted:
+                messages.append(message)
                 items.append(_item(attrs.evolve(placed, text=text)))
         if items:
-            await self._hand_over(self._rooms[batch.messages[0].conversation], items)
+            room = self._rooms[batch.messages[0].conversation]
+            fields = await self._open(room) | {"unique": self._source.unique, "formerly": list(room.formerly)}
+            await self._call_with_fit("import.messages", messages, items, **fields)
 
-    async def _hand_over(self, room: ImportedConversation, items: list[dict[str, Any]]) -> None:
-        """Import the items; one that the node refuses is reported and the rest handed over without it."""
-        fields = await self._open(room) | {"unique": self._source.unique, "formerly": list(room.formerly)}
+    async def _call_with_fit(
+        self, command: str, messages: list[ImportedMessage], items: list[dict[str, Any]], **fields: Any
+    ) -> dict[str, Any] | None:
+        """Call with the items of messages; one that the node refuses is reported, and taken out of both lists."""
         while items:
             try:
-                done = await self._call("import.messages", **fields, items=items)
+                done = await self._call(command, **fields, items=items)
             except Refusal as refusal:
-                place = (refusal.path or "").split(".")
-                if place[0] != "items" or len(place) < 2:
+                found = _ITEM.match(refusal.path or "")
+                if found is None:
                     raise
-                bad = items.pop(int(place[1]))
-                self._tally.fail(f"{self._source.name} message {bad['cid']}", refusal.message)
+                items.pop(int(found[1]))
+                bad = messages.pop(int(found[1]))
+                why = refusal.message.removeprefix(found[0])
+                problem = left_out(bad, why)
+                self._tally.fail(problem.place or self._source.name, problem.message)
                 continue
             self._tally.count(self._source.name, done)
-            return
+            return done
+        return None
 
     async def _open(self, room: ImportedConversation) -> dict[str, Any]:
         """The conversation and its source; it is made when there is something for it."""
         if room.key not in self._opened:
             self._opened[room.key] = await self._call(
-                "import.conversation", source=self._source.name, key=room.key, title=room.title[:200],
+                "import.conversation", source=self._source.name, key=room.key, title=room.title or room.key,
                 description=room.description[:2000], join=self._join, unique=self._source.unique,
                 sample=list(room.sample),
             )  # fmt: skip

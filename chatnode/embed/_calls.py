@@ -779,7 +779,7 @@ class AsyncMessages(AsyncGroup):
         reason: Literal["abuse", "spam", "illegal", "other"],
         note: str = "",
     ) -> ReportReply:
-        """Report a message to the moderators, who can then read it in any conversation."""
+        """Report a message to the moderators, who can then read it with `reports.list` and `messages.history`."""
         return await self._run("messages.report", given({"message": message, "reason": reason, "note": note}))
 
 
@@ -2246,7 +2246,7 @@ class BlockingMessages(BlockingGroup):
         reason: Literal["abuse", "spam", "illegal", "other"],
         note: str = "",
     ) -> ReportReply:
-        """Report a message to the moderators, who can then read it in any conversation."""
+        """Report a message to the moderators, who can then read it with `reports.list` and `messages.history`."""
         return self._run("messages.report", given({"message": message, "reason": reason, "note": note}))
 
 

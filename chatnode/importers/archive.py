@@ -202,6 +202,8 @@ class _Zip(Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._zip = zipfile.ZipFile(path)
+        # By place too: two members may have one name.
+        self._members = {(info.filename, info.header_offset): info for info in self._zip.infolist()}
 
     def _files(self) -> Iterator[Entry | Problem]:
         for info in self._zip.infolist():
@@ -211,7 +213,7 @@ class _Zip(Archive):
                 yield Entry(info.filename, info.file_size, info.header_offset)
 
     def _read(self, entry: Entry) -> bytes:
-        with self._zip.open(entry.name) as file:
+        with self._zip.open(self._members[entry.name, entry.offset]) as file:
             return file.read(FILE_LIMIT + 1)
 
     def close(self) -> None:

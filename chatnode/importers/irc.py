@@ -294,7 +294,7 @@ def _parse(line: str, clock: _Clock) -> _Line:
     if not separator:
         raise Unreadable("expected time, tab, nick, tab, text")
     nick, text = (marker, said) if marker != "*" else _action(said)
-    nick = nick.lstrip(_MODES)
+    nick = _FORMATTING.sub("", nick).lstrip(_MODES)
     if not _NICK.fullmatch(nick):
         raise Unreadable(f"{nick!r} is not a nick")
     text = _visible(text)

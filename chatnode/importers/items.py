@@ -6,31 +6,56 @@ knows nothing of Zulip or IRC; these four shapes are all they share.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from attrs import evolve, field, frozen
+from attrs.converters import optional
+
+from chatnode.model.fields import Text
+from chatnode.model.folding import is_blank
 
 LATEST_AT = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1000
 """The first instant (ms) taken for nonsense. A source that writes milliseconds where it promises seconds
 lands far behind it, and a fixed limit, unlike the current time, gives every run the same answer."""
 
+_NAME = Text(200, 1)
+_CHARACTER = Text(1)
+
+
+def fit_name(name: str) -> str:
+    """A name as the node takes it: on one line, without control characters, cut to 200 characters. It is empty if
+    nothing of it is visible."""
+    if _NAME.fault(name) is None:
+        return name
+    line = "".join(each for each in " ".join(name.split()) if _CHARACTER.fault(each) is None)
+    return "" if is_blank(line[:200]) else line[:200].strip()
+
+
+def fit_key(key: str) -> str:
+    """A key as the node takes it; one that it would refuse gets a hash, so that two of them stay two."""
+    if _NAME.fault(key) is None:
+        return key
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{fit_name(key)[:160]}~{digest}"
+
 
 @frozen
 class ImportedConversation:
-    """One room of the source. `key` names it within its source, in every run.
+    """One room of the source. `key` names it within its source, in every run; `title` may be empty.
 
     `sample` has the keys of some messages: by them the room is found again when more, or less, is known of its source.
     `formerly` are keys under which messages of it may have been imported by earlier versions.
     """
 
-    key: str
-    title: str
+    key: str = field(converter=fit_key)
+    title: str = field(converter=fit_name)
     description: str = ""
     sample: tuple[str, ...] = ()
-    formerly: tuple[str, ...] = ()
+    formerly: tuple[str, ...] = field(default=(), converter=lambda keys: tuple(map(fit_key, keys)))
 
 
 @frozen
@@ -44,14 +69,14 @@ class ImportedMessage:
     is where it stands, as of a `Problem`.
     """
 
-    conversation: str
+    conversation: str = field(converter=fit_key)
     key: str
-    author: str
+    author: str = field(converter=fit_name)
     at: int
     text: str
     reply_to: str | None = None
     metadata: dict[str, str] = field(factory=dict[str, str])
-    author_key: str | None = None
+    author_key: str | None = field(default=None, converter=optional(fit_key))
     also: tuple[str, ...] = ()
     thread: str | None = None
     place: str = ""

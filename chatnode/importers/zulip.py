@@ -28,6 +28,7 @@ from chatnode.importers.items import (
     Problem,
     Unreadable,
     finished,
+    fit_name,
     printable,
     slug,
     storable,
@@ -324,7 +325,7 @@ def _post(place: str, topic: str, item: object) -> _Post:
     id = _integer(fields, "id")
     if not 0 < id < 2**63:
         raise Unreadable("`id` is out of range")
-    author = storable(_string(fields, "sender_full_name")).strip()
+    author = fit_name(storable(_string(fields, "sender_full_name")).strip())
     if not author:
         raise Unreadable("`sender_full_name` is empty")
     return _Post(place, topic, id, author, at, storable(_string(fields, "content")))

@@ -60,6 +60,8 @@ _PHRASE = "|".join(f"[{marks}](?P<quoted{n}>[^{marks}]*)(?P<closed{n}>[{marks}]?
 _CHUNK = re.compile(
     rf"(?P<dashes>[{DASHES}]*)(?:(?P<operator>[A-Za-z]+):)?(?:(?:{_PHRASE})(?P<tail>\*?)|(?P<plain>[^\s「『]*))"
 )
+_ENDS_IN_PREFIX = re.compile(r"\w\*$")
+"""What many write for "red ros"*: "red ros*"."""
 _LONG_DASHES = "\u2014\u2015"
 """Phones replace two hyphens with this."""
 
@@ -110,7 +112,7 @@ def _add(query: SearchQuery, found: re.Match[str]) -> None:
             raise _invalid(f"has {operator}: without a value; write {operator}:{_EXAMPLES[operator]}")
         _ADD[operator](query, value)
         return
-    prefix = bool(found["tail"]) if quoted is not None else plain.endswith("*")
+    prefix = plain.endswith("*") if quoted is None else bool(found["tail"] or _ENDS_IN_PREFIX.search(quoted))
     literal = f"{found['operator']} " if found["operator"] else ""
     named = words.words(literal + (quoted if quoted is not None else plain))
     if named:

@@ -40,7 +40,7 @@ async def blocked(ctx: Caller, asked: Nothing) -> PersonPage:
 
 @command("messages.report", permission=permissions.CHAT, limit="reports")
 async def report(ctx: Caller, asked: ReportMessage) -> ReportReply:
-    """Report a message to the moderators, who can then read it in any conversation."""
+    """Report a message to the moderators, who can then read it with `reports.list` and `messages.history`."""
 
     def write(tx: Transaction) -> int:
         return reports.add(tx, ctx.me, asked.message, asked.reason, asked.note)

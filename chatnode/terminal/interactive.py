@@ -72,6 +72,13 @@ class _Chat:
         self.session.enter(f"/open {'@' if who.isdecimal() else ''}{' '.join(who.split())}")
 
     async def run(self) -> None:
+        """Until the person leaves or the session ends; says what was not done by then."""
+        try:
+            await self._run()
+        finally:
+            self._say_undone()
+
+    async def _run(self) -> None:
         left = trio.Event()
 
         async def edit(task_status: trio.TaskStatus[None]) -> None:
@@ -90,7 +97,8 @@ class _Chat:
             nursery.start_soon(_call_on_signals, self._prompt.leave, signal.SIGTERM, signal.SIGHUP)
             nursery.start_soon(_call_on_signals, self._transfers.cancel, signal.SIGINT)
             await left.wait()
-            await self._finish()
+            with trio.move_on_after(_LAST_SECONDS):
+                await self.session.wait_done()
             nursery.cancel_scope.cancel()
 
     def _handle_line(self, line: str) -> None:
@@ -101,10 +109,7 @@ class _Chat:
             self.session.enter(line)
             self._prompt.refresh()
 
-    async def _finish(self) -> None:
-        """Let what was entered last be carried out, and say what was not."""
-        with trio.move_on_after(_LAST_SECONDS):
-            await self.session.wait_done()
+    def _say_undone(self) -> None:
         for line in self.session.unsent():
             self.session.complain(f"not sent: {one_line(line, 200)}")
         for what in self._transfers.unfinished:

@@ -13,7 +13,7 @@ from chatnode.model.mentions import mentions
 from chatnode.model.messages import EVERYONE, Media, Message, Receipt
 from chatnode.model.people import PersonRef
 from chatnode.terminal.buttons import ShownButtons, button_line
-from chatnode.terminal.printable import one_line, printable
+from chatnode.terminal.printable import columns, one_line, padded, printable
 from chatnode.terminal.style import Style
 
 _INDENT = "      "  # as wide as a time and a space
@@ -130,7 +130,7 @@ class Lines:
         day = f"{time:%Y-%m-%d %H:%M}" if time else "--"
         where = f" in {marked_title(entry)}" if entry is not None else ""
         head = f"{number:>3}  {day}  {message.sender.handle}{where}: "
-        return self.style.dim(head) + one_line(summary(message), max(10, width - len(head)))
+        return self.style.dim(head) + one_line(summary(message), max(10, width - columns(head)))
 
     def day(self, day: date) -> str:
         return self.style.dim(f"── {day:%A}, {day.day} {day:%B %Y} ──")
@@ -146,7 +146,7 @@ class Lines:
         """A slash command of the node, in one line."""
         usage = one_line(f"{offer.command} {offer.usage}", 80)
         by = offer.bot.handle if offer.bot is not None else offer.plugin or ""
-        return f"  {usage:{width}}  {self.style.dim(f'{one_line(offer.about, 200)} ({one_line(by, 80)})')}"
+        return f"  {padded(usage, width)}  {self.style.dim(f'{one_line(offer.about, 200)} ({one_line(by, 80)})')}"
 
     def note(self, text: str) -> str:
         """A line about an event."""
@@ -157,7 +157,7 @@ class Lines:
         how = " mentions you" if self.is_mentioned(message) else ""
         where = "" if entry.kind == "direct" else f" in {title_of(entry)}"
         head = f"  • {message.sender.handle}{where}{how}: "
-        line = head + one_line(summary(message), max(10, width - len(head)))
+        line = head + one_line(summary(message), max(10, width - columns(head)))
         return self.style.bold(line) if how or entry.kind == "direct" else self.style.dim(line)
 
     def heading(self, entry: InboxEntry) -> str:
@@ -172,7 +172,7 @@ class Lines:
         return [self._inbox_line(number, entry, width) for number, entry in enumerate(entries, 1)]
 
     def _inbox_line(self, number: int, entry: InboxEntry, width: int) -> str:
-        title = one_line(marked_title(entry), _TITLE_WIDTH).ljust(_TITLE_WIDTH)
+        title = padded(one_line(marked_title(entry), _TITLE_WIDTH), _TITLE_WIDTH)
         counts = " ".join(
             part
             for part in (f"{entry.unread} new" if entry.unread else "", f"@{entry.mentions}" if entry.mentions else "")

@@ -32,7 +32,7 @@ def split_path(text: str) -> tuple[Path, str]:
         raise Refusal("invalid", 'a quote is not closed; write "a name with spaces"') from None
     if not first:
         raise Refusal("invalid", "name a file")
-    return Path(first).expanduser(), typed.read().strip()
+    return Path(os.path.expanduser(first)), typed.read().strip()
 
 
 def safe_name(name: str) -> str:
@@ -67,7 +67,7 @@ def completions(typed: str) -> list[tuple[str, int]]:
                 for each in entries
                 if each.name.startswith(begun) and (begun or not each.name.startswith("."))
             )
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL
         return []
     replaced = len(typed) - _where_last_part_begins(typed)
     quote = typed[:1] in ('"', "'")

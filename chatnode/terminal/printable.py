@@ -20,9 +20,28 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str, most: int) -> str:
-    """`printable` text on one line of at most `most` characters."""
+    """`printable` text on one line of at most `most` characters and columns."""
     line = " ".join(printable(text).split())
-    return line if len(line) <= most else line[: max(0, most - 1)].rstrip() + "…"
+    if max(len(line), columns(line)) <= most:
+        return line
+    line = line[: max(0, most - 1)]
+    while columns(line) > max(0, most - 1):
+        line = line[:-1]
+    return line.rstrip() + "…"
+
+
+def columns(text: str) -> int:
+    """How wide a terminal shows a line: two columns for each 日 and 👍, none for a combining accent."""
+    if text.isascii():
+        return len(text)
+    from prompt_toolkit.utils import get_cwidth  # slow to import, and not needed by every command
+
+    return get_cwidth(text)
+
+
+def padded(text: str, width: int) -> str:
+    """A line with spaces after it, up to `width` columns."""
+    return text + " " * (width - columns(text))
 
 
 def _shown(match: re.Match[str]) -> str:

@@ -87,6 +87,7 @@ class Prompt:
             complete_while_typing=False,
             erase_when_done=True,
             key_bindings=self._keys(),
+            enable_suspend=True,
         )
 
     async def run(

@@ -16,13 +16,14 @@ import trio
 
 from chatnode.client import Client, Imports, Interrupted, Item, Live, Pushed, Reset, new_cid
 from chatnode.concurrency import Signal
-from chatnode.errors import Refusal
+from chatnode.errors import ConnectionLost, Refusal
 from chatnode.model import events
 from chatnode.model.bots import PrivateNotice
 from chatnode.model.conversations import InboxEntry
 from chatnode.model.messages import Message
 from chatnode.model.people import Person
 from chatnode.terminal.desk import Desk
+from chatnode.terminal.failures import reason_of
 from chatnode.terminal.lines import Lines, is_muted, marked_title, summary, title_of
 from chatnode.terminal.notifier import Notifier
 from chatnode.terminal.offers import Offers
@@ -105,10 +106,9 @@ class ChatSession:
             line = self._entered[0]
             try:
                 await self._carry_out(line, run)
-            except Refusal as refusal:
-                if refusal.code == "unauthenticated":
-                    raise
-                self.complain(refusal.message)
+            except Exception as error:
+                reason = reason_of(error)
+                self.complain(reason if isinstance(error, Refusal) else f"{one_line(line, 200)}: {reason}")
             self._entered.popleft()
             self._note_change()
             self._refresh()
@@ -127,9 +127,8 @@ class ChatSession:
             (kind, conversation), seq = self._marks.popitem()
             try:
                 await (self.client.read if kind == "read" else self.client.delivered)(conversation, seq)
-            except Refusal as refusal:
-                if refusal.code == "unauthenticated":
-                    raise  # else they are out of it since
+            except (Refusal, ConnectionLost) as error:
+                reason_of(error)  # else they are out of it since, or mark more once it is connected
 
     async def catch_up(self) -> None:
         """Looks again at conversations into which something was imported."""
@@ -137,9 +136,8 @@ class ChatSession:
             event = await self._imports.next()
             try:
                 entry = (await self.client.conversation(event.conversation)).you
-            except Refusal as refusal:
-                if refusal.code == "unauthenticated":
-                    raise  # else they are out of it since
+            except (Refusal, ConnectionLost) as error:
+                reason_of(error)  # else they are out of it since, or it is loaded once it is connected
             else:
                 self.desk.put(entry)
                 self._refresh()
@@ -169,7 +167,7 @@ class ChatSession:
         try:
             await post_patiently(self.client, self.room.conversation, text, cid=new_cid(), reply_to=reply_to)
         except Refusal as refusal:
-            self.complain(f"not sent: {refusal.message}")
+            self.complain(f"not sent: {reason_of(refusal)}")
             self.write(self.lines.note(one_line(text, 500)))
 
     async def list_inbox(self) -> None:
@@ -213,8 +211,9 @@ class ChatSession:
                 try:
                     await (self._reset(item) if isinstance(item, Reset) else self._happened(item))
                 except Refusal as refusal:
-                    if refusal.code == "unauthenticated":
-                        raise  # else it was about a conversation that they are out of since
+                    reason_of(refusal)  # else it was about a conversation that they are out of since
+                except ConnectionLost as error:
+                    self.complain(reason_of(error))
 
     async def _reset(self, reset: Reset) -> None:
         self.desk.load(reset.inbox.conversations)

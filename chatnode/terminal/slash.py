@@ -85,7 +85,7 @@ class TerminalCommands:
             return
         try:
             await found.run(rest)
-        except Refusal:
+        except Exception:
             if found.moves:
                 self._session.leave_room()
             raise

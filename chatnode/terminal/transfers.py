@@ -9,10 +9,11 @@ from pathlib import Path
 import attrs
 import trio
 
-from chatnode.client import Client, Unreachable, new_cid
+from chatnode.client import Client, new_cid
 from chatnode.concurrency import Signal, raise_single
-from chatnode.errors import ConnectionLost, Refusal
+from chatnode.errors import Refusal
 from chatnode.model.messages import Media
+from chatnode.terminal.failures import reason_of
 from chatnode.terminal.lines import file_size
 from chatnode.terminal.posting import post_patiently
 from chatnode.terminal.printable import one_line
@@ -86,7 +87,7 @@ class TransferQueue:
 
     @property
     def unfinished(self) -> list[str]:
-        """What is under way, and what waits for it."""
+        """What is under way, or was when `run` ended, and what waits for it."""
         current = [self._current] if self._current is not None else []
         return [each.what for each in (*current, *self._waiting)]
 
@@ -133,10 +134,8 @@ class TransferQueue:
             while not self._waiting:
                 await self._changed.wait()
             self._current = self._waiting.popleft()
-            try:
-                await self._transfer(self._current)
-            finally:
-                self._current = None
+            await self._transfer(self._current)
+            self._current = None
             self._refresh()
 
     async def _transfer(self, transfer: _Transfer) -> None:
@@ -156,14 +155,8 @@ class TransferQueue:
     async def _reporting(self, transfer: _Transfer) -> None:
         try:
             await transfer.run(transfer.progress)
-        except Refusal as refusal:
-            if refusal.code == "unauthenticated":
-                raise
-            self._complain(f"{transfer.what}: {refusal.message}")
-        except (Unreachable, ConnectionLost) as error:
-            self._complain(f"{transfer.what}: {error}")
-        except OSError as error:
-            self._complain(f"{transfer.what}: {error.strerror or error}")
+        except Exception as error:
+            self._complain(f"{transfer.what}: {reason_of(error)}")
 
     async def _upload(self, conversation: str, path: Path, text: str, progress: TransferProgress) -> None:
         with self._unfinished.of_file(path) as upload:

@@ -8,7 +8,7 @@ from chatnode.api import folded, is_blank
 
 _NO_DIGIT = re.compile(r"[^0-9]+")
 _LIKE_A_NUMBER = re.compile(r"[+0-9 ()./-]*[0-9][+0-9 ()./-]*")
-_TRUNK_ZERO = "(0)"  # +49 (0)30: dialled only within the country
+_TRUNK_ZERO = "(0)"  # as in +49 (0)30
 
 
 def called(name: str, handle: str) -> str:
@@ -37,11 +37,18 @@ def dialled(number: str) -> str:
 def terms_of(query: str) -> list[tuple[str, ...]]:
     """What must all be contained: of each, one of its spellings.
 
-    What can be a telephone number is one term, and is also looked for as it is dialled.
+    What can be a telephone number is one term, and is also looked for as it is dialled, in the country and from abroad.
     """
     text = folded(query).strip()
     terms = [text] if _LIKE_A_NUMBER.fullmatch(text) else text.split()
-    return [(term, dialled(term)) if _LIKE_A_NUMBER.fullmatch(term) else (term,) for term in terms]
+    return [_spellings(term) if _LIKE_A_NUMBER.fullmatch(term) else (term,) for term in terms]
+
+
+def _spellings(number: str) -> tuple[str, ...]:
+    """030 1234 is part of +49 30 1234, without the zero that is dialled only within the country."""
+    digits = dialled(number)
+    without_zero = digits.removeprefix("0")
+    return (number, digits, without_zero) if len(without_zero) > 1 else (number, digits)
 
 
 def label(name: str) -> str:

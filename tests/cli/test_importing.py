@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from chatnode.cli.importing import MOST_LINES, Tally, _Import
-from chatnode.importers import Converter, IrcLog, Source, ZulipArchive, zulip_markdown
+from chatnode.importers import Converter, ImportedMessage, IrcLog, Problem, Source, ZulipArchive, zulip_markdown
 from chatnode.node import Node
 from chatnode.testing import User
 
@@ -89,6 +90,68 @@ async def test_a_stream_with_nothing_new_for_it_makes_no_conversation(node: Node
     await bring_in(node, ZulipArchive(archive(tmp_path / "one", {"7-garden/a.json": [post(1)]})))
     await bring_in(node, ZulipArchive(archive(tmp_path / "two", {"9-kitchen/a.json": [post(1)]})))
     assert list(await shown(ann)) == ["garden"]
+
+
+@pytest.mark.parametrize(
+    ("author", "expected"),
+    [
+        ("Tab\tName", "Tab Name"),
+        ("two\r\nlines\u2028here", "two lines here"),
+        ("\x1b[31mred\x7f\x9b", "[31mred"),
+        ("\u202etsaE\u2066", "tsaE"),
+        ("x" * 300, "x" * 100),
+    ],
+)
+async def test_a_name_that_no_node_takes_is_cleaned(
+    node: Node, ann: User, tmp_path: Path, author: str, expected: str
+) -> None:
+    source = ZulipArchive(archive(tmp_path, {"7-garden/a.json": [post(1), post(2, author=author), post(3)]}))
+    for imported in (3, 0):
+        assert (await bring_in(node, source)).imported == imported
+    names = [each["name"] for each in (await ann.call("people.list"))["people"]]
+    assert expected in names
+
+
+async def test_an_unfit_message_is_reported_with_its_place_and_the_rest_imported(
+    node: Node, ann: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Odd(ZulipArchive):
+        """Its reader lets an author through whom no node takes."""
+
+        def drafts(self) -> Iterator[ImportedMessage | Problem]:
+            for item in super().drafts():
+                is_odd = isinstance(item, ImportedMessage) and item.key == "zulip:1"
+                yield attrs.evolve(item, author="\u200b") if is_odd else item
+
+    source = Odd(archive(tmp_path, {"7-garden/a.json": [post(1), post(2), post(3)]}))
+    for expected in ((2, 0), (0, 2)):
+        tally = await bring_in(node, source)
+        assert (tally.imported, tally.present, tally.failed) == (*expected, 1)
+    assert "7-garden/a.json: item 1: message zulip:1 was skipped: author has" in capsys.readouterr().err
+    assert await shown(ann) == {"garden": [("message 2", None), ("message 3", 1)]}
+
+
+async def test_a_stream_without_a_name_gets_its_number(node: Node, ann: User, tmp_path: Path) -> None:
+    files = {"1-a/t.json": [post(1)], "2- /t.json": [post(2)], "3-.E3.85.A4/t.json": [post(3)], "4-d/t.json": [post(4)]}
+    await bring_in(node, ZulipArchive(archive(tmp_path, files)))
+    assert sorted(await shown(ann)) == ["2", "3", "a", "d"]
+
+
+async def test_long_names_of_channels_stay_apart(node: Node, ann: User, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("".join(LINES))
+    for channel in ("#" + "x" * 250, "#" + "x" * 251):
+        for imported in (5, 0):
+            tally = await bring_in(node, IrcLog(path, network="libera", channel=channel), None)
+            assert (tally.imported, tally.failed) == (imported, 0)
+
+
+async def test_colours_of_nicks_are_left_out(node: Node, ann: User, tmp_path: Path) -> None:
+    path = tmp_path / "irc.libera.#garden.weechatlog"
+    path.write_text("2013-04-30 14:02:01\t@\x0304bob\x03\thello\n2013-04-30 14:02:02\tbob\thello\n")
+    assert (await bring_in(node, IrcLog(path), None)).failed == 0
+    handles = [each["handle"] for each in (await ann.call("people.list"))["people"]]
+    assert handles == ["ann", "bob"]
 
 
 LINES = [f"2013-04-30 14:02:{n:02}\t{nick}\tline {n}\n" for n, nick in enumerate(["Ada", "ada", "bob", "ADA", "bob"])]

@@ -19,6 +19,7 @@ import pytest
 from chatnode.cli import (
     _COMMANDS,  # pyright: ignore[reportPrivateUsage]
     cli,
+    fail,
 )
 from chatnode.config import Storage
 from chatnode.config_file import load, render
@@ -262,6 +263,14 @@ def test_a_word_that_is_no_text_is_named_and_not_the_request(data: Path) -> None
     finally:
         assert serving.stop().status == 0
     assert (done.status, done.err) == (1, "chatnode: '\\udcffx' is not UTF-8\n")
+
+
+def test_an_output_without_a_character_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fail(UnicodeEncodeError("latin-1", "ann 👍", 4, 5, "ordinal not in range"))
+    assert capsys.readouterr().err == (
+        "chatnode: the output is in latin-1, without '\\U0001f44d'; set PYTHONIOENCODING=utf-8\n"
+    )
 
 
 def test_a_lock_of_somebody_else_names_the_owner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

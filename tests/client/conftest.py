@@ -70,6 +70,15 @@ async def until_live(client: Client) -> list[Item]:
     raise AssertionError("the events ended")
 
 
+async def until_event(client: Client, name: str) -> None:
+    """Until the next event of this name."""
+    with trio.fail_after(30):
+        async for item in client.events():
+            if isinstance(item, Pushed) and item.name == name:
+                return
+    raise AssertionError("the events ended")
+
+
 async def texts(client: Client, count: int) -> list[str]:
     """The texts of the next `count` messages among the events."""
     found: list[str] = []

@@ -15,7 +15,7 @@ import trio
 
 from chatnode.client import Client, connect
 
-from .conftest import Served, texts
+from .conftest import Served, texts, until_event
 from .proxy import Proxy
 from .terminal import Terminal, terminal
 
@@ -133,6 +133,27 @@ async def test_a_line_that_is_refused_is_reported(node: Served, ann: Client, cha
     assert done.returncode == 1
     assert b"not sent: a message has at most" in done.stderr
     assert [message.text for message in await ann.history(await ann.direct("bob"))] == ["short"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+async def test_what_an_output_cannot_have_is_replaced(node: Served, ann: Client, chat: Chat, encoding: str) -> None:
+    conversation = await ann.direct(await _person(node, "bob"))
+    chat.more["PYTHONIOENCODING"] = encoding
+    process = await trio.lowlevel.open_process(
+        chat.command(node.url, "--token", await node.token("bob"), "ann"),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=chat.environment,
+    )  # fmt: skip
+    async with process.stdin, process.stdout:
+        await process.stdin.send_all(b"hello\n")
+        assert await texts(ann, 1) == ["hello"]
+        await ann.post(conversation, "gr\xfcn 👍!")
+        printed = b""
+        with trio.fail_after(30):
+            while b"\n" not in printed:
+                printed += await process.stdout.receive_some()
+    assert printed.endswith("gr\xfcn ?!\n".encode(encoding, "replace"))
+    with trio.fail_after(30):
+        assert await process.wait() == 0
 
 
 async def test_mistakes_are_said_in_a_line(node: Served, chat: Chat) -> None:
@@ -276,6 +297,59 @@ async def test_reconnects_and_says_so(node: Served, proxy: Proxy, chat: Chat, an
         await bob.see("bob  said meanwhile ✓")
         assert "· connected" in bob.shown
     assert [message.text for message in await ann.history(conversation)] == ["missed", "said meanwhile"]
+
+
+async def test_a_connection_lost_under_a_command_ends_nothing(
+    node: Served, proxy: Proxy, chat: Chat, ann: Client
+) -> None:
+    async with chat.at_terminal(proxy.url, "--token", await node.token("bob"), "ann") as bob:
+        await bob.see("no messages yet")
+        await bob.type("first")
+        await bob.see("bob  first ✓")
+        for command, event, what_follows in (
+            ("/edit second", "message.edited", "bob  then"),
+            ("/group new ann", "member.joined", "not sent: open a conversation"),
+        ):
+            proxy.hold_answers()
+            await bob.type(command)
+            await until_event(ann, event)
+            await bob.type("then")
+            proxy.cut()
+            proxy.let_answer()
+            await bob.see(f"! {command}: the outcome is unknown")
+            await bob.see(what_follows)
+        await bob.type("/quit")
+        assert await bob.wait_end() == 0
+
+
+async def test_what_was_not_sent_when_the_session_ends_is_said(node: Served, proxy: Proxy, chat: Chat) -> None:
+    await _person(node, "ann")
+    token = await node.token("bob")
+    async with chat.at_terminal(proxy.url, "--token", token, "ann") as bob:
+        await bob.see("no messages yet")
+        proxy.refuses = True
+        proxy.cut()
+        await bob.see("reconnecting…")
+        await bob.type("one")
+        await bob.type("two")
+        await bob.see("2 sending")
+        await node.node.call("people.sign_out", person="bob")
+        proxy.refuses = False
+        await bob.see("not sent: one")
+        await bob.see("not sent: two")
+        assert await bob.wait_end() == 1
+
+
+async def test_suspending_types_nothing(node: Served, chat: Chat) -> None:
+    await _person(node, "ann")
+    async with at_prompt(chat, node, "bob", "ann") as bob:
+        await bob.see("no messages yet")
+        await bob.see("@ann ›")
+        await bob.press("abc")
+        await bob.see("abc")
+        await bob.press("\x1a")
+        await bob.type("def")
+        await bob.see("bob  abcdef ✓")
 
 
 async def test_signing_in_keeps_a_token_for_the_next_time(node: Served, chat: Chat) -> None:

@@ -110,6 +110,25 @@ async def test_a_file_is_sent_and_saved(node: Served, chat: Chat, ann: Client) -
     assert await files_by(ann, group) == [("my plan.txt", "it's here"), ("other.txt", "second")]
 
 
+async def test_paths_that_cannot_be_are_said(node: Served, chat: Chat) -> None:
+    await node.token("ann")
+    put("plan.txt", b"Meet at noon.")
+    async with at_prompt(chat, node, "bob", "ann") as bob:
+        await bob.type("/attach plan.txt")
+        await bob.see("[file 1] plan.txt")
+        for command, message in (
+            ("/attach ~nobody-of-this-name/x", "! no such file: ~nobody-of-this-name/x"),
+            ("/save 1 ~nobody-of-this-name/x", "! no such directory: ~nobody-of-this-name"),
+            ("/attach " + "x" * 300, "File name too long"),
+            ("/save 1 " + "x" * 300, "File name too long"),
+        ):
+            await bob.see("@ann ›")  # drawn again: the terminal is the editor's
+            await bob.type(command)
+            await bob.see(message)
+        await bob.type("/quit")
+        assert await bob.wait_end() == 0
+
+
 async def test_a_name_from_others_cannot_steer_or_lead_elsewhere(
     node: Served, chat: Chat, ann: Client, tmp_path: Path
 ) -> None:

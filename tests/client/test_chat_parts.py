@@ -24,7 +24,7 @@ from chatnode.model.people import PersonRef
 from chatnode.terminal.desk import Desk
 from chatnode.terminal.lines import Lines, attachments, is_muted, summary
 from chatnode.terminal.login import log_in, parse_link
-from chatnode.terminal.printable import one_line, printable
+from chatnode.terminal.printable import columns, one_line, padded, printable
 from chatnode.terminal.prompt import Words
 from chatnode.terminal.style import Style
 from chatnode.terminal.tokens import Tokens, state_directory
@@ -63,6 +63,16 @@ def test_nothing_printable_steers(text: str) -> None:
 def test_one_line_is_one_line(text: str, most: int) -> None:
     assert "\n" not in one_line(text, most)
     assert len(one_line(text, most)) <= most
+    assert columns(one_line(text, most)) <= most
+
+
+def test_wide_characters_take_two_columns() -> None:
+    assert one_line("日本語のタイトル", 9) == "日本語の…"
+    assert columns(padded("日本e\u0301", 8)) == 8
+    lines = Lines(Style(colour=False), ANN)
+    entries = [attrs.evolve(entry("c", title), mentions=1) for title in ("日本語の長いタイトルです" * 3, "boats")]
+    listed = lines.inbox(entries, 80)
+    assert len({columns(line[: line.index("@1")]) for line in listed}) == 1
 
 
 def test_ordinary_text_is_left_as_it_is() -> None:

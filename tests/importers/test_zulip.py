@@ -115,6 +115,16 @@ def test_every_kind_of_archive_gives_what_the_directory_gives(tmp_path: Path, ki
     assert list(packed) == list(packed)  # as often as wished
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_of_a_zip_file_that_have_one_name_are_all_read(tmp_path: Path) -> None:
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for posts in ([post(1), post(2)], [post(3)]):
+            file.writestr("1-a/t.json", json.dumps(posts))
+    messages, problems = split(ZulipArchive(path))
+    assert ([m.key for m in messages], problems) == (["zulip:1", "zulip:2", "zulip:3"], [])
+
+
 def test_a_stream_whose_files_are_scattered_over_the_archive_is_still_in_order(tmp_path: Path) -> None:
     files = {f"{n % 2}1-s/t{n}.json": [post(9 - n)] for n in range(8)}
     messages, problems = split(ZulipArchive(tar(tmp_path / "a", files)))

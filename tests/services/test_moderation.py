@@ -127,6 +127,32 @@ async def test_a_second_report_of_the_same_opens_the_first_again(ann: User, bob:
     assert (listed["reason"], "resolved_at" in listed) == ("abuse", False)
 
 
+async def test_what_was_reported_is_kept_until_the_report_is_resolved(ann: User, bob: User, mod: User) -> None:
+    room = await ann.group(bob)
+    message = await ann.says(room, "a threat")
+    report = (await bob.call("messages.report", message=message, reason="abuse"))["report"]
+    await ann.call("messages.edit", message=message, text="a joke")
+    await ann.call("messages.delete", message=message)
+    await bob.call("messages.report", message=message, reason="abuse", note="it was deleted")
+    (listed,) = (await mod.call("reports.list"))["reports"]
+    assert (listed["message"]["text"], listed["text"]) == ("", "a threat")
+    await mod.call("reports.resolve", report=report, resolution="warned")
+    (listed,) = (await mod.call("reports.list", resolved=True))["reports"]
+    assert "text" not in listed
+
+
+async def test_what_was_reported_goes_with_its_author(node: Node, ann: User, bob: User, mod: User) -> None:
+    message = await ann.says(await ann.direct(bob), "zebrafinch")
+    await bob.call("messages.report", message=message, reason="abuse")
+    await ann.call("messages.delete", message=message)
+    done = await node.call("people.erase", person="ann", handle="ann")
+    assert done["removed"]["reports"] == 1
+    await bob.call("messages.report", message=message, reason="abuse")
+    (listed,) = (await mod.call("reports.list"))["reports"]
+    assert "text" not in listed
+    await assert_sound(node)
+
+
 @with_limits(reports_per_minute=1)
 async def test_reports_are_for_those_who_read_and_limited(ann: User, bob: User, eve: User) -> None:
     talk = await ann.direct(bob)

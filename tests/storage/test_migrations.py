@@ -289,3 +289,28 @@ def test_a_file_of_before_is_the_only_one_of_its_message(connection: sqlite3.Con
     assert connection.execute(changed).fetchone() == (0,)
     connection.execute("UPDATE messages SET content = NULL WHERE key = 1")
     assert connection.execute(changed).fetchone() == (1,)
+
+
+def test_reports_of_before_that_are_open_get_the_text(connection: sqlite3.Connection) -> None:
+    steps = core_migrations()
+    number = next(place for place, step in enumerate(steps) if step.name.startswith("0032_"))
+    migrate(connection, steps[:number])
+    person = (
+        "INSERT INTO people (key, id, handle, name, role, created_at, erased_at) VALUES (?, ?, ?, '', 'member', 0, ?)"
+    )
+    connection.executemany(person, [(1, "a", "ann", None), (2, "b", "erased-2", 1), (3, "c", "cay", None)])
+    connection.execute(
+        "INSERT INTO conversations (key, id, kind, title, description, visibility, history, created_at) "
+        "VALUES (1, 'x', 'group', '', '', 'public', 'all', 0)"
+    )
+    connection.executemany(
+        "INSERT INTO messages (key, id, conversation, seq, gid, sender, cid, text, at) "
+        "VALUES (?, ?, 1, ?, 1, ?, '', ?, 0)",
+        [(1, "m", 1, 1, "threat"), (2, "n", 2, 2, "being erased"), (3, "o", 3, 1, "judged")],
+    )
+    connection.executemany(
+        "INSERT INTO reports (message, reporter, reason, at, resolved_at) VALUES (?, 3, 'abuse', 0, ?)",
+        [(1, None), (2, None), (3, 1)],
+    )
+    migrate(connection, steps)
+    assert connection.execute("SELECT message, text FROM reports").fetchall() == [(1, "threat"), (2, ""), (3, "")]

@@ -109,7 +109,9 @@ class ReportMessage:
 
 @record
 class Report:
-    """A report, for moderators. `message` is its current state."""
+    """A report, for moderators. `message` is its current state. `text` is what it said when it was reported, kept while
+    the report is open, even if the message is deleted.
+    """
 
     report: int
     message: Message
@@ -120,6 +122,7 @@ class Report:
     resolved_at: str | None = None
     resolved_by: PersonRef | None = None
     resolution: str | None = None
+    text: str | None = None
 
 
 @record

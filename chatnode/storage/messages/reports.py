@@ -14,34 +14,40 @@ from chatnode.storage.people import audit, people
 
 
 def add(tx: Transaction, account: Account, id: str, reason: str, note: str) -> int:
-    """Report a message that one may see; returns the report's number. Reporting again changes reason and note."""
+    """Report a message that one may see; returns the report's number. Reporting again changes reason and note; an open
+    report keeps the text that was reported first."""
     _, message = messages.access(tx, account, id)
     if message.sender.id == account.id:
         raise Refusal("invalid", "this is your own message; you can delete it", path="message")
-    (key,) = tx.execute("SELECT key FROM messages WHERE id = ?", (id,)).fetchone()
+    key, text = tx.execute(
+        "SELECT m.key, CASE WHEN p.erased_at IS NULL THEN m.text ELSE '' END FROM messages m "
+        "JOIN people p ON p.key = m.sender WHERE m.id = ?",
+        (id,),
+    ).fetchone()
     return tx.execute(
-        "INSERT INTO reports (message, reporter, reason, note, at) VALUES (?, ?, ?, ?, ?) "
+        "INSERT INTO reports (message, reporter, reason, note, text, at) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (message, reporter) DO UPDATE SET reason = excluded.reason, note = excluded.note, "
-        "at = excluded.at, resolved_at = NULL, resolved_by = NULL, resolution = NULL RETURNING key",
-        (key, account.key, reason, note, tx.now),
+        "text = coalesce(nullif(text, ''), excluded.text), at = excluded.at, resolved_at = NULL, resolved_by = NULL, "
+        "resolution = NULL RETURNING key",
+        (key, account.key, reason, note, text, tx.now),
     ).fetchone()[0]
 
 
 def page(reader: Reader, *, resolved: bool, after: int | None, limit: int) -> list[Report]:
     """Newest first; `after` is the number of the last one of the page before."""
     rows = reader.execute(
-        "SELECT key, message, reporter, reason, note, at, resolved_at, resolved_by, resolution FROM reports "
+        "SELECT key, message, reporter, reason, note, at, resolved_at, resolved_by, resolution, text FROM reports "
         "WHERE (resolved_at IS NOT NULL) = ? AND key < ? ORDER BY key DESC LIMIT ?",
         (resolved, 2**62 if after is None else after, limit),
     ).fetchall()
     found: list[Report] = []
-    for key, message, reporter, reason, note, at, resolved_at, resolved_by, resolution in rows:
+    for key, message, reporter, reason, note, at, resolved_at, resolved_by, resolution, text in rows:
         who = people.ref(reader, reporter)
         assert who is not None
         found.append(
             Report(
                 key, messages.by_key(reader, message), who, reason, note, rfc3339(at),
-                rfc3339_or_none(resolved_at), people.ref(reader, resolved_by), resolution,
+                rfc3339_or_none(resolved_at), people.ref(reader, resolved_by), resolution, text or None,
             )
         )  # fmt: skip
     messages.enrich(reader, [report.message for report in found], None)
@@ -59,15 +65,20 @@ def resolve(tx: Transaction, account: Account | None, report: int, resolution: s
     if resolved_at is not None:
         raise Refusal("gone", "this report is already resolved", path="report")
     tx.execute(
-        "UPDATE reports SET resolved_at = ?, resolved_by = ?, resolution = ? WHERE key = ?",
+        "UPDATE reports SET resolved_at = ?, resolved_by = ?, resolution = ?, text = '' WHERE key = ?",
         (tx.now, account.key if account else None, resolution, report),
     )
     audit.record(tx, account, "reports.resolve", message, report=report)
 
 
-def empty_notes(tx: Transaction, account: Account) -> int:
-    """Erase what a user wrote in their reports; returns the number of reports."""
-    return tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
+def empty(tx: Transaction, account: Account) -> int:
+    """Erase what a user wrote in their reports, and what of theirs was reported; returns the number of reports."""
+    notes = tx.execute("UPDATE reports SET note = '' WHERE reporter = ? AND note <> ''", (account.key,)).rowcount
+    texts = tx.execute(
+        "UPDATE reports SET text = '' WHERE text <> '' AND (SELECT sender FROM messages WHERE key = message) = ?",
+        (account.key,),
+    ).rowcount
+    return notes + texts
 
 
 TABLES = (
@@ -75,15 +86,15 @@ TABLES = (
         "reports",
         lines=(
             "report",
-            "SELECT m.id AS message, p.id AS reporter, r.reason, r.note, r.at, r.resolved_at, o.id AS "
-            "resolved_by, r.resolution FROM reports r JOIN messages m ON m.key = r.message JOIN people p ON "
+            "SELECT m.id AS message, p.id AS reporter, r.reason, r.note, r.text, r.at, r.resolved_at, "
+            "o.id AS resolved_by, r.resolution FROM reports r JOIN messages m ON m.key = r.message JOIN people p ON "
             "p.key = r.reporter LEFT JOIN people o ON o.key = r.resolved_by ORDER BY r.key",
         ),
         entry="report",
         export="SELECT r.key, m.id AS message, r.reason, r.note, r.at, r.resolved_at, r.resolution FROM reports r "
         "JOIN messages m ON m.key = r.message WHERE r.reporter = :person AND r.key > :after ORDER BY r.key "
         "LIMIT :limit",
-        at_once=empty_notes,
+        at_once=empty,
         removed="DELETE FROM reports WHERE message IN "
         "(SELECT key FROM messages WHERE conversation = :conversation AND seq <= :upto)",
     ),

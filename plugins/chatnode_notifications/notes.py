@@ -54,7 +54,7 @@ Follower = Callable[[Transaction, Sequence[NewItem]], None]
 # ---- SQL about `notifications_items item`
 
 _PERSONAL = "('mention', 'reply', 'thread', 'direct')"
-_LISTED = "coalesce(item.messages, json_object(item.reason, json_array(item.last_seq)))"
+_LISTED = """coalesce(item.messages, '{"' || item.reason || '":[' || item.last_seq || ']}')"""
 
 
 @record(frozen=True)
@@ -73,8 +73,8 @@ class Left:
         """What follows SELECT in a subquery: nothing is found of an item of the node itself."""
         return (
             f"FROM members mine CROSS JOIN json_each({_LISTED}) why CROSS JOIN json_each(why.value) place "
-            "CROSS JOIN messages told ON told.conversation = mine.conversation AND told.seq = place.value "
-            "WHERE mine.conversation = item.conversation AND mine.person = item.person AND mine.left_gid IS NULL "
+            "CROSS JOIN messages told ON told.conversation = mine.conversation "
+            "AND told.seq = CAST(place.value AS INTEGER) WHERE mine.conversation = item.conversation AND mine.person = item.person AND mine.left_gid IS NULL "
             "AND told.seq >= mine.first AND told.deleted_at IS NULL "
             "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = item.person AND b.blocked = told.sender) "
             f"AND {self.which}"

@@ -109,7 +109,7 @@ def test_what_a_bundle_cannot_do_it_says(built: Built, machine: Machine) -> None
     assert "no node here" in machine.run(*program, "plugin", "install", "chatnode-hello", status=1)
     machine.run(*program, "setup")
     assert "--reload needs a chatnode installed with pip" in machine.run(*program, "serve", "--reload", status=1)
-    assert "is no wheel" in machine.run(*program, "plugin", "install", "/opt", status=1)
+    assert "is not a wheel" in machine.run(*program, "plugin", "install", "/opt", status=1)
     assert "pip install failed; nothing was changed" in machine.run(*program, "plugin", "install", "absent", status=1)
     long = "/srv/" + "d" * 120
     machine.run(*program[:1], "--data", long, "setup")

@@ -50,6 +50,8 @@ CREATE FUNCTION keyed_hash(text, text, text) RETURNS bytea LANGUAGE sql AS 'SELE
 CREATE FUNCTION instr(text, text) RETURNS integer LANGUAGE sql AS 'SELECT strpos($1, $2)';
 CREATE FUNCTION items(text) RETURNS TABLE (key bigint, value text) LANGUAGE sql
   AS 'SELECT number, value FROM json_array_elements_text($1::json) WITH ORDINALITY AS item (value, number)';
+CREATE FUNCTION members_in(text) RETURNS TABLE (key text, value text) LANGUAGE sql
+  AS 'SELECT key, value FROM json_each_text($1::json)';
 """
 TYPES = (
     (r"--[^\n]*", ""),
@@ -60,9 +62,11 @@ TYPES = (
     (r"REFERENCES\s+\w+\s*\(\w+\)(\s+ON DELETE CASCADE)?", ""),  # tables come in any order
 )
 DIALECT = (
-    (r"^EXPLAIN QUERY PLAN ", ""),
+    (r"^EXPLAIN (?:QUERY PLAN )?", ""),
+    (r"\bNOT INDEXED\b", ""),
     (r"\bCROSS JOIN (\w+ \w+ ON)\b", r"JOIN \1"),
     (r"\bIN \(SELECT value FROM json_each\(([:?]\w*)\)\)", r"= ANY (\1)"),
+    (r"\bjson_each\((?=(coalesce\()?item\.messages)", "members_in("),  # an object; all others are lists
     (r"\bjson_each\(", "items("),
     (r"\bjson_group_array\(([\w.]+)\)", r"json_agg(\1)::text"),
     (r"\bjson_group_array\(", "json_agg("),

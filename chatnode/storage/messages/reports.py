@@ -27,8 +27,8 @@ def add(tx: Transaction, account: Account, id: str, reason: str, note: str) -> i
     return tx.execute(
         "INSERT INTO reports (message, reporter, reason, note, text, at) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (message, reporter) DO UPDATE SET reason = excluded.reason, note = excluded.note, "
-        "text = coalesce(nullif(text, ''), excluded.text), at = excluded.at, resolved_at = NULL, resolved_by = NULL, "
-        "resolution = NULL RETURNING key",
+        "text = coalesce(nullif(reports.text, ''), excluded.text), at = excluded.at, "
+        "resolved_at = NULL, resolved_by = NULL, resolution = NULL RETURNING key",
         (key, account.key, reason, note, text, tx.now),
     ).fetchone()[0]
 

@@ -40,7 +40,8 @@ def _concerned(reader: Querying, deleted: Sequence[object]) -> list[int]:
         "SELECT DISTINCT item.key FROM json_each(?) gone CROSS JOIN notifications_items item "
         "ON item.conversation = gone.value ->> 0 AND item.last_seq >= gone.value ->> 1 "
         "AND item.first_seq <= gone.value ->> 1 AND item.messages IS NOT NULL WHERE EXISTS (SELECT 1 "
-        "FROM json_each(item.messages) why, json_each(why.value) place WHERE place.value = gone.value ->> 1)",
+        "FROM json_each(item.messages) why, json_each(why.value) place "
+        "WHERE CAST(place.value AS INTEGER) = gone.value ->> 1)",
         (orjson.dumps(deleted).decode(),),
     )
     return [key for (key,) in rows]

@@ -31,7 +31,8 @@ def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:
         "SELECT item.key FROM notifications_items item WHERE item.created_at < :unread_before "
         "OR (item.read_at IS NOT NULL AND item.read_at < :read_before) OR (item.messages IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM json_each(item.messages) why CROSS JOIN json_each(why.value) place CROSS JOIN messages m "
-        "ON m.conversation = item.conversation AND m.seq = place.value AND m.deleted_at IS NULL)) LIMIT :most",
+        "ON m.conversation = item.conversation AND m.seq = CAST(place.value AS INTEGER) "
+        "AND m.deleted_at IS NULL)) LIMIT :most",
         {"read_before": read_before, "unread_before": unread_before, "most": _STEP},
     )
     return [key for (key,) in rows]

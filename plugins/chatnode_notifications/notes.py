@@ -74,7 +74,8 @@ class Left:
         return (
             f"FROM members mine CROSS JOIN json_each({_LISTED}) why CROSS JOIN json_each(why.value) place "
             "CROSS JOIN messages told ON told.conversation = mine.conversation "
-            "AND told.seq = CAST(place.value AS INTEGER) WHERE mine.conversation = item.conversation AND mine.person = item.person AND mine.left_gid IS NULL "
+            "AND told.seq = CAST(place.value AS INTEGER) "
+            "WHERE mine.conversation = item.conversation AND mine.person = item.person AND mine.left_gid IS NULL "
             "AND told.seq >= mine.first AND told.deleted_at IS NULL "
             "AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.person = item.person AND b.blocked = told.sender) "
             f"AND {self.which}"

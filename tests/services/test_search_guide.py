@@ -17,6 +17,7 @@ SAID = {
     "roses violets": "violets under the roses",
     '"red roses"': "so many red roses",
     "ros*": "a rosary",
+    '"red ros*"': "so many red roses",
     "roses -blue": "roses, light red",
     '-"light blue"': "roses, light red",
     "from:ann": "ROSES and rosés",

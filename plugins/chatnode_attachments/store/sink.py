@@ -13,10 +13,11 @@ import attrs
 
 from chatnode.api import record, sync_directory
 
-BLOCK = 1 << 19
+BLOCK = 1 << 20
 """What is written at a time."""
-SYNC_EVERY = 1 << 19
-"""What may be in the page cache only: the database's own flush waits for it. Larger steps are no faster."""
+SYNC_EVERY = 1 << 20
+"""What may be in the page cache only: the database's own flush waits for it. Half of it makes uploads a quarter slower
+(docs/performance.md)."""
 
 
 class _Hash(Protocol):

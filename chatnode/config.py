@@ -489,7 +489,11 @@ class MailSettings:
         "File with the password for `user`; it is read at each connection. A relative path is resolved below $CREDENTIALS_DIRECTORY, if systemd has set that.",
     )
     sender: str = setting("", "Address that emails come from, e.g. chat@example.org.", read=read_mail_address)
-    timeout_seconds: float = setting(30.0, "Seconds to wait for each reply of the SMTP server.", minimum=1)
+    timeout_seconds: float = setting(
+        30.0,
+        "Seconds to wait for each reply of the SMTP server; for the one to the email itself, at least 600.",
+        minimum=1,
+    )
 
 
 @attrs.frozen

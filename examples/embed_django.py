@@ -1,4 +1,4 @@
-"""A Django site in one file with a chat in it: whoever is signed in to the site is signed in to the chat.
+"""A Django site in one file with a chat in it: users signed in to the site are signed in to the chat.
 
     uvicorn --app-dir examples embed_django:application --timeout-graceful-shutdown 5
 

@@ -1,4 +1,4 @@
-"""A FastAPI program with a chat in it: whoever is signed in to the program is signed in to the chat.
+"""A FastAPI program with a chat in it: users signed in to the program are signed in to the chat.
 
     uvicorn --app-dir examples embed_fastapi:app --timeout-graceful-shutdown 5
 

@@ -28,9 +28,9 @@ from chatnode.outbound.mail_result import MailResult, Outcome
 
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _DOT = re.compile(rb"^\.", re.MULTILINE)
-TAKING_SECONDS = 600.0
-"""For the reply to an email's text. Some servers judge it before they reply; whoever gives up earlier sends it again
-(RFC 5321, section 4.5.3.2.6; RFC 1047)."""
+FINAL_REPLY_SECONDS = 600.0
+"""To wait for the reply to an email's text. Some servers scan it before they reply, and a client that gives up earlier
+sends it again (RFC 5321, section 4.5.3.2.6; RFC 1047)."""
 _OF_THE_NODE = frozenset((500, 501, 502, 503, 504, 521, 530, 534, 535, 538))
 """Replies with 5xx that blame the command, the session or signing in, not the recipient (RFC 5321, 4954, 7504)."""
 _OF_THE_ADDRESS = re.compile(r"501|5\d\d 5\.1\.(?!7|8)\d+")
@@ -132,7 +132,7 @@ class SmtpConnection:
         """The text of a mail, whose lines end with CRLF, and the reply to it."""
         smtp.send(_DOT.sub(b"..", data) + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n"))
         assert smtp.sock is not None
-        smtp.sock.settimeout(max(TAKING_SECONDS, self._settings.timeout_seconds))
+        smtp.sock.settimeout(max(FINAL_REPLY_SECONDS, self._settings.timeout_seconds))
         reply = smtp.getreply()
         smtp.sock.settimeout(self._settings.timeout_seconds)
         return reply

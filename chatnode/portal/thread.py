@@ -261,7 +261,7 @@ class Portal:
             with contextlib.suppress(KeyError):  # the task that handed it over has seen the end, too
                 self._calls.pop().deliver(outcome.Error(self.gone()))
         self.ended.set_result(self.gone() if error is not None else None)
-        if failed:  # last, as whoever learns of it may start another run at once
+        if failed:  # last, because a caller that hears of it may start another run at once
             self.ready.set_exception(error or self.gone())
 
     def in_child(self) -> None:

@@ -40,7 +40,7 @@ class PortTls:
 
 
 async def peek_hello(connection: Connection) -> bytes:
-    """The first record of a client, as far as it comes, without consuming it. Whoever waits limits the time."""
+    """The first record of a client, as far as it comes, without consuming it. The caller limits the time."""
     data = b""
     try:
         while (needed := bytes_needed(data)) > len(data):

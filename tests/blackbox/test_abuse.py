@@ -204,7 +204,7 @@ def test_connections_that_were_left_are_given_to_others(
 
 
 @pytest.mark.slow
-def test_a_node_stops_in_time_whoever_is_connected(make_node: MakeNode, tokens: Mapping[str, str]) -> None:
+def test_a_node_stops_in_time_with_any_client_connected(make_node: MakeNode, tokens: Mapping[str, str]) -> None:
     patient = {"LIMITS__HEAD_SECONDS": 60, "LIMITS__HELLO_SECONDS": 60, "LIMITS__OUTBOX_BYTES": 64 * MEBIBYTE}
     node = make_node(**LIMITS | patient)
     with ExitStack() as stack:

@@ -204,7 +204,7 @@ def test_nobody_but_root_gives_files_away(data: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_lock_is_no_way_to_other_files(data: Path, tmp_path: Path) -> None:
-    """Whoever owns the directory must not have root write through a link in it."""
+    """The owner of the directory must not make root write through a link in it."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (data / "lock").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`chatnode serve --reload`, as whoever writes a plugin sees it."""
+"""`chatnode serve --reload`, as a plugin author sees it."""
 
 from __future__ import annotations
 

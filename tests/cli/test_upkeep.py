@@ -175,7 +175,7 @@ def test_a_backup_that_finds_no_space_leaves_nothing_and_says_so(data: Path, tmp
 
 
 def test_no_command_of_the_network_takes_a_place_on_the_disk() -> None:
-    """Whoever administers over the network writes no file that they name."""
+    """An administrator on the network cannot choose the file that is written."""
     for command in COMMANDS:
         fields = {field.name for field in attrs.fields(command.takes)}
         if command.name == "messages.post":

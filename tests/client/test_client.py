@@ -395,7 +395,7 @@ async def test_a_restarted_node_is_found_again(tmp_path: Path, nursery: trio.Nur
             await done.wait()
 
 
-# ---- beginning anew
+# ---- starting from scratch
 
 
 async def test_a_cursor_goes_on_where_it_was_taken(node: Served, ann: Client) -> None:

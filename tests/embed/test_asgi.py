@@ -95,7 +95,7 @@ async def test_a_profile_is_a_dict_of_strings() -> None:
         await Doorman(lambda scope: "app:1", lambda name, said=said: said).who({})  # type: ignore[arg-type, return-value]
 
 
-async def test_the_program_is_asked_for_the_profile_of_whoever_is_new() -> None:
+async def test_the_program_is_asked_for_the_profile_of_a_new_user() -> None:
     asked: list[str] = []
 
     async def profile(name: str) -> Any:

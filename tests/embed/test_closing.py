@@ -191,7 +191,7 @@ def test_a_task_of_asyncio_ends_when_it_is_closed_and_a_second_gets_an_error(tmp
         async with asyncio.timeout(PATIENCE), aio.Node(tmp_path / "data", config=CONFIG) as chat:
             await chat.operator.people.create(handle="ann")
             async with reading(chat) as reader:
-                for _ in range(20):  # whoever was cancelled is no second reader
+                for _ in range(20):  # a task that was cancelled does not count as a second reader
                     with pytest.raises(TimeoutError):
                         await asyncio.wait_for(read(reader), 0.005)
                 task = asyncio.create_task(read(reader))

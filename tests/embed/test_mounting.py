@@ -1,4 +1,4 @@
-"""A mounted node behind real servers: what is bounded stays so, and whoever goes is forgotten."""
+"""A mounted node behind real servers: what is bounded stays so, and clients that leave are forgotten."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from chatnode_attachments.store.content import Thread
 from chatnode_attachments.store.layout import Layout
 
 DAY_SECONDS = 86_400.0
-"""A stray file stays for so many seconds after a sweep first found it, however old it is: a request may just be about
-to add its row, and whoever restored the wrong backup still needs the files that it does not know."""
+"""Seconds for which a stray file is kept after a sweep first found it, however old it is: a request may be about to add
+its row, and an operator who restored the wrong backup still needs the files that the backup does not know."""
 
 _KNOWN = {
     "blobs": "SELECT name FROM attachments_blobs WHERE name = i.value AND place <> 'removed' UNION ALL "

@@ -1,8 +1,8 @@
 """Opting out of broadcasts: from everything, or from those to one list.
 
-What a user answers to a broadcast is kept for their account. What is said of a contact is kept for the contact, and for
-its verified accounts once the two part: when the contact is deleted, or an account is taken from it. So nobody gets
-broadcasts again because a contact was made anew, or because an account belongs to another one.
+A user's reply to a broadcast is stored for their account. An opt-out that is set on a contact is stored for the
+contact, and copied to its verified accounts when the two part: when the contact is deleted, or an account is removed
+from it. So no user gets broadcasts again because a contact was recreated, or their account moved to another contact.
 """
 
 from __future__ import annotations

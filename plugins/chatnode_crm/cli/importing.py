@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from chatnode.api import counted
 from chatnode_crm.cli.calls import NodeCall, wait_for
 from chatnode_crm.cli.tables import plain
+from chatnode_crm.files.headers import field_of
 
 MOST_ERRORS = 10
 """Rows that are printed with what is wrong with them; the rest are counted."""
@@ -105,18 +107,34 @@ def import_file(
     try:
         call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
         if saved is None:
-            for note in call("crm.imports.detect", **{"import": id}).get("notes", ()):
-                click.echo(f"note: {plain(note)}", err=True)
+            _print_notes(call("crm.imports.detect", **{"import": id}), opted_out)
         kept = not dry_run
         failed = _run(call, file, id, dry_run)
         if failed and errors is not None:
             call("crm.imports.errors", **{"import": id}, path=str(errors.resolve()), verdicts=["invalid", "suppressed"])
-            rows = "row" if failed == 1 else "rows"
-            click.echo(f"wrote {failed:,} {rows} to {errors}; fix and import that file", err=True)
+            rows = counted(failed, "row", form=",")
+            click.echo(f"wrote {rows} to {errors}; fix and import that file", err=True)
     finally:
         if not kept:
             call("crm.imports.delete", **{"import": id})
     sys.exit(1 if failed else 0)
+
+
+def _print_notes(detected: Mapping[str, Any], opted_out: str | None) -> None:
+    """What to know of how the file is read, and columns with values that nobody expects to be left out."""
+    for note in detected.get("notes", ()):
+        click.echo(f"note: {plain(note)}", err=True)
+    read = {detected.get("opted_out"), opted_out}
+    unread = [
+        each["name"]
+        for each in detected["columns"]
+        if each["target"] == "ignore"
+        and each["samples"]
+        and each["name"] not in read
+        and field_of(each["name"]) is None
+    ]
+    if unread:
+        click.echo(f"note: not imported: {plain(', '.join(unread))}", err=True)
 
 
 def _run(call: NodeCall, file: Path, id: str, dry_run: bool) -> int:

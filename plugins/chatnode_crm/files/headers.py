@@ -123,6 +123,7 @@ _NAMES: dict[str, str] = {
         created at|updated at|created|modified|last modified|optin time|optin ip|confirm time|confirm ip|last changed
         |latitude|longitude|gmtoff|dstoff|timezone|cc|region|member rating|attributes|photo|status|e-mail 1 - label
         |email 1 - label|phone 1 - label|e-mail 1 - type|phone 1 - type|_row|_line|_field|_code|_message|create date
+        |source|chatnode id
     """,
 }
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -141,10 +141,11 @@ def test_an_import_says_what_it_did(data: Path, tmp_path: Path) -> None:
 
 def test_an_import_tells_what_it_does_not_read_and_can_be_told(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
-    path.write_text("Email,Wants no mail,SMS opt-out\ndan@example.com,yes,1\n")
+    path.write_text("Email,Wants no mail,SMS opt-out,Turnover,Fax\ndan@example.com,yes,1,12,\n")
     tried = imported(data, path, "--dry-run")
-    assert (tried.status, tried.err.count("note: ")) == (0, 1)
+    assert (tried.status, tried.err.count("note: ")) == (0, 2)
     assert "'SMS opt-out'" in tried.err
+    assert tried.err.endswith("note: not imported: Wants no mail, SMS opt-out, Turnover\n")
     done = imported(data, path, "--opted-out", "wants no mail", "--dates", "dmy", "--decimal", ",")
     assert done.status == 0
     out = tmp_path / "all.csv"

@@ -89,12 +89,7 @@ class Router:
         live = self.sessions.person(each.people[0])
         for session in list(live.sessions) if live else ():
             if key is None or session.key == key:
-                try:
-                    session.flush()
-                    session.end(resume=resume, reason=reason)
-                    self.sessions.detach(session)  # nothing more for a reader who takes their time to go
-                except Exception:
-                    self.sessions.give_up(session)
+                self.sessions.end_session(session, resume=resume, reason=reason)
 
 
 def _push_of(each: Recorded) -> Push | None:

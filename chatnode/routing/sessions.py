@@ -262,15 +262,21 @@ class SessionRegistry:
         except Exception:
             self.give_up(session)
 
-    def end_of_role(self, role: str) -> None:
+    def end_session(self, session: OpenSession, *, resume: bool, reason: str) -> None:
+        """Send what waits, and end the session."""
+        with self.contained(session):
+            session.flush()
+            session.end(resume=resume, reason=reason)
+            self.detach(session)  # nothing more for a reader who takes their time to go
+
+    def end_sessions_of_role(self, role: str) -> None:
         """End the sessions of users with a role, whose permissions have changed: those that come back are checked.
 
         The router ends those of users with tokens, as the log tells it. A program has sessions of users without any.
         """
         for session in self.all():
             if session.account.role == role:
-                session.end(resume=True, reason="your role changed")
-                self.detach(session)
+                self.end_session(session, resume=True, reason="your role changed")
 
     def forget(self, live: LivePerson) -> None:
         """Remove a user without sessions. Does nothing if they are back or already removed."""

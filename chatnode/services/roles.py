@@ -42,12 +42,15 @@ async def set_permissions(ctx: Caller, asked: PutRole) -> Nothing:
     You can add and remove only permissions that you have yourself. `admin` cannot be changed.
     """
     wanted = frozenset(asked.permissions)
+    is_other = False
 
     def write(tx: Transaction) -> dict[str, frozenset[str]]:
+        nonlocal is_other
         before = roles.by_name(tx).get(asked.role, frozenset[str]())
         changed = roles.replace(tx, asked.role, wanted)
         check_may_give(ctx, before ^ wanted, "permissions")
-        if before == wanted:
+        is_other = before != wanted
+        if not is_other:
             return changed
         resets.revoke_of_role(tx, asked.role)
         details = {"before": " ".join(sorted(before)), "after": " ".join(sorted(wanted))}
@@ -55,7 +58,8 @@ async def set_permissions(ctx: Caller, asked: PutRole) -> Nothing:
         return changed
 
     await _change(ctx, write)
-    ctx.core.part(SessionRegistry).end_of_role(asked.role)
+    if is_other:
+        ctx.core.part(SessionRegistry).end_sessions_of_role(asked.role)
     return Nothing()
 
 

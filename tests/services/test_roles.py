@@ -31,6 +31,27 @@ async def test_a_change_holds_at_once_and_live_sessions_resume_with_it(
     await phone.call("conversations.create", title="two")
 
 
+async def test_a_change_to_the_same_ends_nothing(node: Node, root: User, ann: User) -> None:
+    live = await LiveSession.of(node, ann)
+    (same,) = [each["permissions"] for each in (await root.call("roles.list"))["roles"] if each["role"] == "member"]
+    await root.call("roles.set", role="member", permissions=same)
+    assert live.ended is None
+
+
+async def test_a_session_that_cannot_be_ended_leaves_no_other_one(node: Node, root: User, ann: User, bob: User) -> None:
+    class Failing(LiveSession):
+        def end(self, *, resume: bool, reason: str) -> None:
+            raise RuntimeError
+
+    failing = Failing(ann, 0)
+    await node.sessions.attach(failing)
+    failing.go_live()
+    live = await LiveSession.of(node, bob)
+    await root.call("roles.set", role="member", permissions=["chat"])
+    assert live.ended is not None
+    assert failing not in node.sessions.all()
+
+
 @without_plugins
 async def test_a_new_role_is_listed_given_and_deleted_when_nobody_has_it(root: User, ann: User) -> None:
     await root.call("roles.set", role="importer", permissions=["import", "chat"])

@@ -21,7 +21,7 @@ def accepted(message: str | None) -> Response:
 
 
 def not_found() -> Response:
-    return Response("no_service: there is no such webhook, or it was removed", 404)
+    return Response("no_service: no such webhook; it may have been removed", 404)
 
 
 def not_signed() -> Response:
@@ -62,7 +62,7 @@ def refused(refusal: Refusal) -> Response:
             place = _FIELDS.get(refusal.path or "", refusal.path)
             return Response(f"invalid_payload: {place}: {refusal.message}", 400)
         case _:
-            return Response("action_prohibited: the webhook may not post this, or no longer", 403)
+            return Response("action_prohibited: the webhook is not, or is no longer, allowed to post this", 403)
 
 
 def _retry_after(seconds: float) -> dict[str, str]:

@@ -33,9 +33,9 @@ async def take_post(ctx: Context, request: Request) -> Response:
         secrets = hook.secrets_at(now_ms())
         if hook.secret is not None and not proof.is_signed(secrets, request.headers, body, now_ms()):
             return answers.not_signed()
-        payload, cid = await ctx.state(Converting).run(read_payload, body), cid_of(hook.id, request.headers) or new_id()
         if (wait := await ctx.write(lambda tx: rows.count_post(tx, hook, per_minute))) is not None:
             return answers.too_many(wait)
+        payload, cid = await ctx.state(Converting).run(read_payload, body), cid_of(hook.id, request.headers) or new_id()
         return answers.accepted(await _post(ctx, hook, payload, cid))
     except PayloadFault as fault:
         return answers.invalid(fault)

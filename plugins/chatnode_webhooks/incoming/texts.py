@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import orjson
-
-from chatnode.api import Context, Reader
+from chatnode.api import Context, Reader, json_array
 from chatnode_webhooks.incoming import wording
 from chatnode_webhooks.incoming.converting import Converting
 from chatnode_webhooks.incoming.naming import without_mentions
@@ -30,6 +28,6 @@ def _handles(reader: Reader, conversation: str, people: set[str]) -> dict[str, s
         "SELECT p.id, p.handle FROM json_each(?) i JOIN people p ON p.id = i.value "
         "JOIN members m ON m.person = p.key AND m.left_gid IS NULL "
         "JOIN conversations c ON c.key = m.conversation AND c.id = ?",
-        (orjson.dumps(sorted(people)).decode(), conversation),
+        (json_array(people), conversation),
     )
     return dict(found.fetchall())

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from chatnode.api import ActionInvoked, Context, Reader, Refusal, SlashInvoked, person_by_key, record
+from chatnode_webhooks.incoming.converting import Converting
 from chatnode_webhooks.incoming.payload import Payload, PayloadFault, payload_of, read_object
 from chatnode_webhooks.incoming.texts import text_of
 from chatnode_webhooks.outgoing.attempts import Attempt
@@ -42,7 +43,7 @@ async def pass_on(ctx: Context, endpoint: Endpoint, heard: Heard, attempt: Attem
     if heard.kind not in INVOCATIONS or bot is None or attempt.outcome != "sent" or attempt.ms > MOST_MS:
         return attempt
     try:
-        given = _answer_in(attempt.body)
+        given = await ctx.state(Converting).run(_answer_in, attempt.body)
         if given is not None:
             conversation, invocation = heard.event["conversation"], heard.event["invocation"]
             await give(ctx, bot, conversation, invocation, given, webhook_id(ctx.epoch, heard.gid))

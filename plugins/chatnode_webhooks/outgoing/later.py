@@ -10,6 +10,7 @@ import attrs
 
 from chatnode.api import Context, Reader, Refusal, Request, Response, Route
 from chatnode_webhooks.incoming import answers
+from chatnode_webhooks.incoming.converting import Converting
 from chatnode_webhooks.incoming.payload import PayloadFault
 from chatnode_webhooks.incoming.repeats import cid_of
 from chatnode_webhooks.outgoing import endpoints
@@ -40,7 +41,7 @@ async def take_answer(ctx: Context, request: Request) -> Response:
         return answers.not_found()
     try:
         bot = await ctx.read(lambda reader: _bot(reader, endpoint))
-        given = read_answer(await request.body())
+        given = await ctx.state(Converting).run(read_answer, await request.body())
         cid = cid_of(invocation, request.headers)
         return answers.accepted(await give(ctx, bot, conversation, invocation, given, cid))
     except PayloadFault as fault:

@@ -97,7 +97,7 @@ async def replay(ctx: Context, asked: ReplayEvents) -> Replaying:
 
 @command("webhooks.recover", permission=CHAT, or_permission=MANAGE, limit="changes", repeatable=True)
 async def recover(ctx: Context, asked: OfEndpoint) -> Recovered:
-    """Send all events to an endpoint again that could not be delivered."""
+    """Resend to an endpoint all events that could not be delivered."""
 
     def write(tx: Transaction) -> int:
         endpoint = find_managed(ctx, tx, asked.endpoint)

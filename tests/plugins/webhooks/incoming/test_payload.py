@@ -131,6 +131,24 @@ def test_what_cannot_be_shown_costs_no_message(fields: dict[str, Any]) -> None:
     assert (payload.text, payload.attachments, payload.icon, payload.thread) == ("Deploy failed", (), None, None)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        "Content-Disposition: " + "(" * 5_000,
+        "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(1_000)),
+    ],
+    ids=["comments", "parts within parts"],
+)
+def test_a_hostile_form_is_refused(part: str) -> None:
+    with pytest.raises(PayloadFault, match="the field payload"):
+        read_payload(f"--x\r\n{part}\r\n--x--\r\n".encode())
+
+
+def test_a_form_may_have_other_parts_first_and_no_end() -> None:
+    body = b'--x\nContent-Type: text/plain\nContent-Disposition: form-data; filename="a"; name=payload\n\n{"text": "a"}'
+    assert read_payload(b'--x\nContent-Disposition: form-data; name="b"\n\n--y\n' + body).text == "a"
+
+
 def test_a_long_name_is_shortened() -> None:
     assert read_payload(json.dumps({"text": "a", "username": "n" * 81}).encode()).via == "n" * 79 + "…"
 

@@ -110,7 +110,7 @@ def postings_to_judge(reader: Querying, places: Sequence[Place], oldest: int) ->
         "AND (c.kind = 'direct' OR m.reply_to IS NOT NULL OR m.thread IS NOT NULL "
         "OR c.key IN (SELECT value FROM json_each(:reached)) OR m.text LIKE '%@%')",
         oldest=oldest,
-        reached=orjson.dumps(reached).decode(),
+        reached=json_array(reached),
     )
 
 

@@ -19,21 +19,21 @@ async def remove_old(ctx: Context) -> str | None:
         read_before=now - settings.keep_read_days * DAY_MS,
         unread_before=now - settings.keep_unread_days * DAY_MS,
     )
-    count = 0
-    while keys := await ctx.query(find, seconds=0):
+    count = after = 0
+    while keys := await ctx.query(partial(find, after=after), seconds=0):
         await ctx.write(partial(_remove, keys=keys))
-        count += len(keys)
+        count, after = count + len(keys), keys[-1]
     return f"{counted(count, 'notification')} removed" if count else None
 
 
-def _old(reader: Reader, read_before: int, unread_before: int) -> list[int]:
+def _old(reader: Reader, read_before: int, unread_before: int, after: int) -> list[int]:
     rows = reader.execute(
-        "SELECT item.key FROM notifications_items item WHERE item.created_at < :unread_before "
+        "SELECT item.key FROM notifications_items item WHERE item.key > :after AND (item.created_at < :unread_before "
         "OR (item.read_at IS NOT NULL AND item.read_at < :read_before) OR (item.messages IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM json_each(item.messages) why CROSS JOIN json_each(why.value) place CROSS JOIN messages m "
         "ON m.conversation = item.conversation AND m.seq = CAST(place.value AS INTEGER) "
-        "AND m.deleted_at IS NULL)) LIMIT :most",
-        {"read_before": read_before, "unread_before": unread_before, "most": _STEP},
+        "AND m.deleted_at IS NULL))) ORDER BY item.key LIMIT :most",
+        {"after": after, "read_before": read_before, "unread_before": unread_before, "most": _STEP},
     )
     return [key for (key,) in rows]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
-from chatnode.api import DAY_MS, Querying, Transaction
+from chatnode.api import DAY_MS, HOUR_MS, Querying, Transaction, json_array
 from chatnode_notifications.mail.digests import latest_slot, next_slot
 from chatnode_notifications.mail.rows import SECOND_MS, add_mail
 from chatnode_notifications.notes import MAY_BE_TOLD, TO_TELL, NewItem
@@ -14,7 +12,7 @@ from chatnode_notifications.preferences.stored import read_digest
 from chatnode_notifications.preferences.zones import zone_or_utc
 from chatnode_notifications.settings import NotificationsSettings
 
-_PEOPLE_AT_ONCE = 20
+_PEOPLE_AT_ONCE = 4
 """For how many users mails are made in one transaction, which must be short."""
 _FARTHEST_DIGEST_MS = 9 * DAY_MS
 """A digest that is due later than the next week's was computed before the clock was set back."""
@@ -34,7 +32,7 @@ def _want_instant(reader: Querying, people: set[int]) -> set[int]:
     rows = reader.execute(
         "SELECT p.person FROM notifications_people p JOIN notifications_mailboxes b ON b.person = p.person "
         "WHERE p.mail = 'instant' AND b.state = 'active' AND p.person IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(sorted(people)).decode(),),
+        (json_array(people),),
     )
     return {person for (person,) in rows}
 
@@ -60,7 +58,7 @@ def _wait(tx: Transaction, item: NewItem) -> None:
 
 def drop_old_mails(tx: Transaction, settings: NotificationsSettings) -> None:
     """What could not be sent for `max_age_hours` is no news any more."""
-    oldest = tx.now - settings.max_age_hours * 3_600 * SECOND_MS
+    oldest = tx.now - settings.max_age_hours * HOUR_MS
     tx.execute("DELETE FROM notifications_mail_items WHERE mail IS NULL AND last_at < ?", (oldest,))
     tx.execute(
         "UPDATE notifications_mails SET state = CASE WHEN attempts > 0 THEN 'failed' ELSE 'expired' END, ended_at = ? "

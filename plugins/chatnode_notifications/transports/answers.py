@@ -43,9 +43,7 @@ def sent(answer: OutboundAnswer) -> SendResult:
 
 def gone(answer: OutboundAnswer) -> SendResult:
     """The address is no more."""
-    return SendResult(
-        "gone", f"the server answered {answer.status}: the address does not exist any more", answer.status
-    )
+    return SendResult("gone", f"the server answered {answer.status}: the address no longer exists", answer.status)
 
 
 def rejected(answer: OutboundAnswer, why: str = "") -> SendResult:

@@ -53,7 +53,7 @@ class Desktop:
     def check(self, ctx: Context, address: str, keys: Mapping[str, str]) -> CheckedDevice:
         """Raises `Refusal` where there is no session, or an address."""
         if address:
-            raise Refusal("invalid", "desktop takes no address: it is the device that registers it", path="address")
+            raise Refusal("invalid", "desktop has no address; alerts go to the device that registers", path="address")
         if ctx.session is None:
             raise Refusal("invalid", "desktop is for a signed-in device", path="transport")
         return CheckedDevice(f"session:{ctx.session}")

@@ -187,6 +187,8 @@ class Keeper:
     def _next_try(self) -> float:
         """After failures. The wait after a try in the future does not count: the clock was set back since."""
         state, now = self.state, time.time()
+        if not state.failed_at:  # the version before did not store it
+            return state.next_try if state.next_try <= now + MOST_RETRY_AFTER_SECONDS else now
         if state.failed_at > now + CLOCK_SECONDS:
             return min(state.next_try, now)
         return min(state.next_try, state.failed_at + MOST_RETRY_AFTER_SECONDS)

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from chatnode.certificates.store import AcmeAccount, CertificateStore, State
+from chatnode.model.times import rfc3339
 from tests.certificates.serving import failed, served, settings, status
 
 YEAR = 365 * 86_400.0
@@ -41,6 +42,15 @@ async def test_a_next_try_that_is_no_time_is_due_now(store: CertificateStore, tm
     async with served(tmp_path / "data", settings()) as (node, _):
         await status(node)
         assert (await failed(node))["failures"] >= 1
+
+
+async def test_a_wait_of_the_version_before_still_counts(store: CertificateStore, tmp_path: Path) -> None:
+    """It did not store when the last try failed."""
+    later = int(time.time()) + 6 * 86_400
+    store.save_state(State(failures=3, next_try=later))
+    async with served(tmp_path / "data", settings()) as (node, _):
+        found = await status(node)
+        assert (found["failures"], found["next_try"]) == (3, rfc3339(int(later) * 1000))
 
 
 def test_accounts_that_cannot_be_read_now_are_not_replaced(store: CertificateStore) -> None:

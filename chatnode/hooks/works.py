@@ -48,6 +48,8 @@ LONGEST_WAIT_SECONDS = 300.0
 HELD_UP_SECONDS = 5.0
 """How long it waits when something that passes was in the way, such as a full disk."""
 LOOK_SECONDS = 60.0
+_SET_BACK_MS = 60_000
+"""Less is a clock that is kept right."""
 """After this time it looks again when the next work may start, as the clock may have been set."""
 PUSH_SECONDS = 0.5
 """The minimum interval between two pushes of a work's progress."""
@@ -85,6 +87,7 @@ class Works:
         self._woken = trio.Event()
         self._running = False
         self._recovered = False
+        self._seen_ms: int | None = None
         self._ahead_ms = 0
 
     def __len__(self) -> int:
@@ -160,6 +163,7 @@ class Works:
     async def _start_due(self, nursery: trio.Nursery) -> float:
         if not self._recovered:
             await self._recover()
+        await self._heed_clock()
         while (begun := await self._begin_next()) is not None:
             found = _Run(begun)
             self._runs[begun.id] = found
@@ -174,6 +178,13 @@ class Works:
             count = await self._db.write(recover)
             logger.info("resuming %s interrupted by a crash", counted(count, "work item"))
         self._recovered = True
+
+    async def _heed_clock(self) -> None:
+        """When the clock was set back, and at the start, look for work that waits for a time of the wrong clock."""
+        now = now_ms()
+        if self._seen_ms is None or now < self._seen_ms - _SET_BACK_MS:
+            await self._db.write(storage.bring_forward)
+        self._seen_ms = now
 
     async def _begin_next(self) -> StoredWork | None:
         """The next work that is due, which is stored as running now."""

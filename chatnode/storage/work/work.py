@@ -28,9 +28,8 @@ from chatnode.storage.engine.row import Row
 from chatnode.storage.engine.transaction import Transaction
 
 MOST_WAIT_SECONDS = 3_600.0
-"""No work waits longer between two attempts, nor for its first one unless it was told to: a later time is from before
-the clock was set back."""
-_DUE = "(not_before <= ? OR (not_before > ? AND (started_at IS NOT NULL OR not_before = created_at)))"
+"""The longest wait between two attempts. A later `not_before` that nobody asked for is from before the clock was set
+back."""
 MOST_JSON_BYTES = 1 << 20
 """Maximum size of arguments, state and result, each as JSON."""
 
@@ -135,15 +134,24 @@ def next_due(
     terms += [f"key NOT IN ({_places(without)})"] if without else []
     terms += [f"(resource IS NULL OR resource NOT IN ({_places(busy)}))"] if busy else []
     row = reader.execute(
-        f"SELECT {_STORED} FROM work WHERE status = 'waiting' AND {_DUE} "  # noqa: S608
+        f"SELECT {_STORED} FROM work WHERE status = 'waiting' AND not_before <= ? "  # noqa: S608
         f"AND {' AND '.join(terms)} ORDER BY not_before, key LIMIT 1",
-        (now, now + int(MOST_WAIT_SECONDS * 1000), *kinds, *without, *busy),
+        (now, *kinds, *without, *busy),
     ).fetchone()
     return _stored(row) if row is not None else None
 
 
 def _places(values: Collection[object]) -> str:
     return ", ".join("?" * len(values))
+
+
+def bring_forward(tx: Transaction) -> None:
+    """What waits for a time from before the clock was set back is due now; what was scheduled keeps its time."""
+    tx.execute(
+        "UPDATE work SET not_before = ? WHERE status = 'waiting' AND not_before > ? "
+        "AND (started_at IS NOT NULL OR not_before = created_at)",
+        (tx.now, tx.now + int(MOST_WAIT_SECONDS * 1000)),
+    )
 
 
 def any_running(reader: Querying) -> bool:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from chatnode.config import Storage
 from chatnode.errors import InUse, StartError
+from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 
 OWNER = """
@@ -89,6 +91,16 @@ def test_a_new_directory_is_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
     assert stat.S_IMODE((directory.path / "lock").stat().st_mode) == 0o600
     directory.release()
+
+
+def test_a_database_that_is_a_link_is_made_where_it_leads(tmp_path: Path) -> None:
+    directory, disk = DataDirectory(tmp_path / "data"), tmp_path / "disk"
+    directory.path.mkdir()
+    disk.mkdir()
+    directory.database.symlink_to(disk / "chat.sqlite3")
+    connect_writer(directory.database, Storage()).close()
+    assert directory.database.is_symlink()
+    assert (disk / "chat.sqlite3").stat().st_size
 
 
 def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:

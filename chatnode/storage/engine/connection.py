@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -100,6 +101,7 @@ def connect_writer(path: Path, settings: StorageSettings) -> Reader:
 def _create(path: Path) -> None:
     """Make a database without tables. It gets its name when it is on disk: one that is empty, as a kill could leave it,
     is taken for one that was lost (`DataDirectory.refuse_lost_database`)."""
+    path = Path(os.path.realpath(path))  # a link may lead to another disk, where nothing is yet
     new = path.with_name(path.name + ".new")
     for suffix in ("", "-wal", "-shm", "-journal"):
         Path(f"{new}{suffix}").unlink(missing_ok=True)

@@ -118,13 +118,13 @@ class LookupTurn:
 
 
 class LookupTurns:
-    """How many names are looked up at a time: in a domain, for a purpose, and in all, in this order: those that wait
-    for a slow domain take no other turn."""
+    """How many names are looked up at a time: in a domain for a purpose, for the purpose, and in all, in this order:
+    those that wait for a slow domain take no other turn."""
 
     def __init__(self) -> None:
         self._all = trio.CapacityLimiter(THREADS)
         self._purposes = defaultdict[str, trio.CapacityLimiter](lambda: trio.CapacityLimiter(OF_A_PURPOSE))
-        self._domains: dict[str, trio.CapacityLimiter] = {}
+        self._domains: dict[tuple[str, str], trio.CapacityLimiter] = {}
 
     @property
     def running(self) -> int:
@@ -135,7 +135,7 @@ class LookupTurns:
         """The turn of a look-up that begins now."""
         domain = ".".join(host.rstrip(".").split(".")[-2:])
         self._domains = {name: limiter for name, limiter in self._domains.items() if is_used(limiter)}
-        of_domain = self._domains.setdefault(domain, trio.CapacityLimiter(OF_A_DOMAIN))
+        of_domain = self._domains.setdefault((purpose, domain), trio.CapacityLimiter(OF_A_DOMAIN))
         return LookupTurn((of_domain, self._purposes[purpose], self._all))
 
 

@@ -235,7 +235,7 @@ async def test_names_that_nobody_answers_for_do_not_block_what_others_need() -> 
             await trio.sleep(0.01)
         assert len(client._resolver._turns._domains) > OF_A_DOMAIN
         client._resolver._turns.of("other", "a.test")
-        assert list(client._resolver._turns._domains) == ["a.test"]
+        assert list(client._resolver._turns._domains) == [("other", "a.test")]
 
 
 async def test_a_failed_look_up_is_remembered_for_half_a_minute(mock_clock: trio.testing.MockClock) -> None:

@@ -81,7 +81,7 @@ class Misuse(Exception):
 
 
 class WrongKind(Misuse, TypeError):
-    """Something of another kind is needed."""
+    """The value has the wrong type."""
 
 
 class WrongValue(Misuse, ValueError):
@@ -93,7 +93,7 @@ class UnknownName(Misuse, LookupError):
 
 
 class NoCaller(Refusal, Misuse):
-    """There is no requester: in a task, a consumer, or a work."""
+    """There is no requester: in a task, a consumer, or a work item."""
 
     def __init__(self) -> None:
         super().__init__("forbidden", "no caller here; act with ctx.as_person(…) or ctx.as_operator()")

@@ -37,8 +37,8 @@ def setting(
     and may be kept in a file that `<key>_file` names; a relative path is resolved below $CREDENTIALS_DIRECTORY, if
     systemd has set that.
 
-    A number without a `maximum` has one that no node needs and that nothing breaks at: a century for names that end
-    in `_seconds`, `_minutes`, `_hours` or `_days`, and a million million for others.
+    Without a `maximum`, numbers have a generous one: a thousand years for names that end in `_seconds`, `_minutes`,
+    `_hours` or `_days`, and 10¹² for others.
     """
     converter: Any = None if read is None else attrs.Converter(_read_field, takes_field=True)
     metadata = {
@@ -210,7 +210,7 @@ def _convert(value: Any, field: attrs.Attribute[Any], where: str, name: str) -> 
     return number
 
 
-_CENTURY = {"seconds": 3_153_600_000, "minutes": 52_560_000, "hours": 876_000, "days": 36_500}
+_THOUSAND_YEARS = {"seconds": 31_536_000_000, "minutes": 525_600_000, "hours": 8_760_000, "days": 365_000}
 """Dates that far away can still be written, and counted in milliseconds."""
 _MOST = 1_000_000_000_000
 
@@ -218,7 +218,7 @@ _MOST = 1_000_000_000_000
 def maximum_of(field: attrs.Attribute[Any]) -> float:
     """The largest value of a number."""
     maximum: float | None = field.metadata["maximum"]
-    return _CENTURY.get(field.name.rpartition("_")[2], _MOST) if maximum is None else maximum
+    return _THOUSAND_YEARS.get(field.name.rpartition("_")[2], _MOST) if maximum is None else maximum
 
 
 _BOOLEANS = {

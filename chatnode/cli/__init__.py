@@ -168,7 +168,7 @@ def fail_to_write(error: OSError) -> NoReturn:
     if error.errno not in _UNWRITABLE:
         raise error
     _put_nothing_at(1)  # where Python would try again at its exit
-    fail(StartError(f"standard output cannot be written; the command may have been carried out: {error.strerror}"))
+    fail(StartError(f"cannot write to standard output: {error.strerror}; the command may have been carried out"))
 
 
 def _put_nothing_at(number: int) -> None:
@@ -195,11 +195,11 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def _without_bytes(error: UnicodeEncodeError) -> str:
-    """What is said of a text that is not UTF-8, or that standard output cannot show."""
+def _why_not_encodable(error: UnicodeEncodeError) -> str:
+    """Why a text cannot be encoded: it is not UTF-8, or standard output cannot show it."""
     if error.encoding != "utf-8":
         character = error.object[error.start]
-        return f"the output is in {error.encoding}, without {character!a}; set PYTHONIOENCODING=utf-8"
+        return f"standard output uses {error.encoding}, which has no {character!a}; set PYTHONIOENCODING=utf-8"
     # what the shell handed over as bytes of no text
     words = [word for word in sys.argv if word != word.encode(errors="replace").decode()]
     return f"{(words or [error.object])[0]!r} is not UTF-8"
@@ -209,11 +209,11 @@ def fail(error: Exception) -> NoReturn:
     """Print an error that names a place and a fix, and exit with 1."""
     message = str(error)
     if isinstance(error, UnicodeEncodeError):
-        message = _without_bytes(error)
+        message = _why_not_encodable(error)
     if isinstance(error, Refusal):
         place = f" ({error.path})" if error.path else ""
         message = f"{error.message}{place} [{error.code}]"
     if type(error).__name__ == "Unreachable":  # the client library is not imported for other commands
-        message += "; another node is named with --url or CHATNODE_URL"
+        message += "; use --url or CHATNODE_URL to connect to another node"
     click.echo(f"chatnode: {message}", err=True)
     sys.exit(1)

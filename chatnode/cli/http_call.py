@@ -41,7 +41,7 @@ def call(url: str, token: str, command: str, fields: dict[str, Any]) -> Any:
     except (ValueError, KeyError, TypeError):
         if 300 <= status < 500:  # of something before the node, which did not pass the command on
             raise NotSent from None
-        raise ConnectionLost(f"{url} answers with status {status}, unlike a node") from None
+        raise ConnectionLost(f"{url} answered with status {status}; this is not a chatnode node") from None
 
 
 def _send(url: str, token: str, command: str, fields: dict[str, Any]) -> http.client.HTTPConnection:

@@ -103,7 +103,7 @@ def import_zulip(data: Path, path: Path, join: bool, server: str | None) -> None
 @_join
 @click.option("--timezone", default="UTC", show_default=True, help="Time zone of the log, e.g. Europe/Berlin.")
 @click.option("--network", help="IRC network, if the file is not named irc.NETWORK.#channel.weechatlog.")
-@click.option("--channel", help="IRC channel, if neither the log nor its name says.")
+@click.option("--channel", help="IRC channel, if neither the log nor its file name contains it.")
 @click.pass_obj
 def import_irc(data: Path, path: Path, join: bool, timezone: str, network: str | None, channel: str | None) -> None:
     """Import a WeeChat log, plain or compressed."""

@@ -16,6 +16,7 @@ it does in a function that the node runs in a thread of its database, such as th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 from types import TracebackType
@@ -70,11 +71,11 @@ class Node(NodeHandle["BlockingCaller"]):
         Raises `StartError` with the reason, also when it takes longer than `start_seconds`.
         """
         refuse_to_block()
-        seconds = self._inside.start_seconds
+        until = time.monotonic() + self._inside.start_seconds
         try:
             if (ending := self._inside.ending) is not None:
-                ending.result(seconds)
-            self._inside.start().ready.result(seconds)
+                ending.result(self._inside.start_seconds)
+            self._inside.start().ready.result(max(0.0, until - time.monotonic()))
         except TimeoutError:
             raise self._inside.too_slow() from None
         except KeyboardInterrupt:

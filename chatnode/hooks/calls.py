@@ -16,7 +16,7 @@ from chatnode.dispatch.hooks import Allow, Deny, RequestCheck
 from chatnode.errors import STATUS, Refusal, StartError, UnknownName, WrongKind
 from chatnode.hooks import prepared, specs
 from chatnode.hooks.context import Context, Scope
-from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, colour, describe_error, guard, is_json
+from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard, is_json, kind_of_function
 from chatnode.hooks.only_for import Predicate, fault_of_wanted, wanted_by
 from chatnode.hooks.plugin import Plugin
 from chatnode.logs import get_logger
@@ -339,7 +339,7 @@ class HookCalls:
             raise UnknownName(f"the hook {hook} belongs to the plugin {offering}, which {plugin.name} does not require")
         gave: list[Any] = []
         spec = getattr(self._pluggy.hook, hook).spec.function
-        is_async, refuses = colour(spec) == "async def", getattr(spec, specs.REFUSES, False)
+        is_async, refuses = kind_of_function(spec) == "async def", getattr(spec, specs.REFUSES, False)
         for _, call in self._calls(hook, self._implementations(hook), caller, None, **arguments):
             try:
                 gave.append(await call() if is_async else call())
@@ -363,9 +363,9 @@ def _fault_of(caller: Any, facade: Facade, known: list[str]) -> str | None:
             near: list[str] = difflib.get_close_matches(str(caller.name), known, 1)
             hint = f"did you mean {near[0]}?" if near else f"hooks are {', '.join(sorted(known))}"
             return f"there is no hook {caller.name}; {hint}"
-        wanted = colour(caller.spec.function)
-        if colour(implementation.function) != wanted and not implementation.wrapper:
-            return f"{caller.name} must be {wanted}, not {colour(implementation.function)}"
+        wanted = kind_of_function(caller.spec.function)
+        if kind_of_function(implementation.function) != wanted and not implementation.wrapper:
+            return f"{caller.name} must be {wanted}, not {kind_of_function(implementation.function)}"
         if implementation.wrapper and wanted == "async def":
             return f"{caller.name} is async and accepts no wrappers"
     return None

@@ -13,9 +13,9 @@ from chatnode.dispatch.core import RATES
 from chatnode.dispatch.subject import Subject
 from chatnode.errors import StartError
 from chatnode.hooks.calls import MARK
-from chatnode.hooks.colours import check_plain
 from chatnode.hooks.discovery import NAME
-from chatnode.hooks.guard import colour
+from chatnode.hooks.guard import kind_of_function
+from chatnode.hooks.plain_functions import check_plain
 from chatnode.hooks.plugin import API_VERSION, Consumer, Plugin
 from chatnode.hooks.request_types import check_requests
 from chatnode.hooks.routes import METHODS, methods_of, shape_of
@@ -91,7 +91,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
     check_own_kinds(plugin, taken.events)
     for what, function in _run_by_the_node(plugin):
-        if isfunction(function) and colour(function) == "def":
+        if isfunction(function) and kind_of_function(function) == "def":
             raise StartError(f"{what} must be async def, not def")
     _check_words(plugin)
     _check_works(plugin)

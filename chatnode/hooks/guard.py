@@ -78,8 +78,12 @@ def guard(
             raise failed(describe_error(error), error) from error
         if scope.cancelled_caught:
             raise failed(f"took longer than {seconds:g} s and was cancelled", late=True)
-        if (took := time.perf_counter() - began) > seconds:  # it cannot be cancelled while it blocks
-            report(hook, f"took {took:.3f} s of at most {seconds:g} without awaiting anything; it must not block")
+        if (took := time.perf_counter() - began) > seconds:
+            report(
+                hook,
+                f"took {took:.3f} s of at most {seconds:g} and could not be cancelled: it blocked its thread, or "
+                "waited for the database",
+            )
         return result
 
     @wraps(function)
@@ -140,7 +144,7 @@ def is_json(known: object) -> bool:
         return False
 
 
-def colour(function: Callable[..., Any]) -> str:
+def kind_of_function(function: Callable[..., Any]) -> str:
     """`async def` or `def`."""
     return "async def" if iscoroutinefunction(unguarded(function)) else "def"
 

@@ -71,4 +71,4 @@ class FileLinks:
 
 
 def _invalid_link() -> Refusal:
-    return Refusal("not_found", "the link is not valid, or has expired; ask for a new one")
+    return Refusal("not_found", "the link is not valid, or has expired; request a new one")

@@ -28,8 +28,8 @@ from chatnode.garbage import not_collected
 from chatnode.hooks import declared
 from chatnode.hooks.calls import Facade, HookCalls
 from chatnode.hooks.context import Context, Scope
-from chatnode.hooks.counted import counted
 from chatnode.hooks.discovery import Installed
+from chatnode.hooks.failure_counts import with_failures_counted
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
 from chatnode.hooks.guarded import Guarded
 from chatnode.hooks.plugin import Plugin, Task
@@ -149,7 +149,7 @@ class Manager:
                 raise StartError(f"it is installed as {found.name} but declares the name {plugin.name}")
             declared.check(plugin, taken)
             settings = settings_of(self.config, plugin.name, plugin.settings) if plugin.settings else None
-            plugin = counted(plugin, partial(self.report, plugin.name))
+            plugin = with_failures_counted(plugin, partial(self.report, plugin.name))
             self.loaded[plugin.name] = Loaded(plugin, settings, self._calls.guarded(source, plugin.name))
         except FAILURES as error:
             self._set_status(found, "broken", "")

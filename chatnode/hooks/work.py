@@ -122,11 +122,11 @@ class Work:
         """Store progress and a checkpoint in the transaction of `write`: both are there if what it wrote is.
 
         What is not given stays as it is. Raises `ValueError` if the state is not JSON or has more than 1 MiB, and if
-        `done` or `total` is not an integer from 0 on.
+        `done` or `total` is not an integer of 0 or more.
         """
         for name, number in (("done", done), ("total", total)):
             if number is not None and (type(number) is not int or number < 0):
-                raise WrongValue(f"`{name}` of a work must be an integer from 0 on")
+                raise WrongValue(f"`{name}` of a work item must be an integer of 0 or more")
         before = self._to_note or _Noted(self.done, self.total, None)
         noted = _Noted(
             before.done if done is None else done,

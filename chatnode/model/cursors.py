@@ -27,7 +27,7 @@ def write_cursor(*values: object) -> str:
 def read_cursor(after: str | None, *types: type[T]) -> list[T] | None:
     """The values of a cursor, which have these types; None without a cursor.
 
-    Integers are those that SQLite can store. Raises `Refusal("invalid")` for what is not a cursor of this list.
+    Integers are those that SQLite can store. Raises `Refusal("invalid")` for anything but a cursor of this list.
     """
     if after is None:
         return None
@@ -38,7 +38,7 @@ def read_cursor(after: str | None, *types: type[T]) -> list[T] | None:
 
 
 def cursor_values(after: str) -> list[Any]:
-    """The unchecked values of a cursor. Raises `Refusal("invalid")` for what is none."""
+    """The unchecked values of a cursor. Raises `Refusal("invalid")` if it is not a cursor."""
     try:
         padded = after.encode("ascii") + b"=" * (-len(after) % 4)
         found: object = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))

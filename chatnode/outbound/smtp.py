@@ -125,7 +125,7 @@ class SmtpConnection:
             if reply[0] == 354:
                 reply = self._send_text(smtp, data)
             elif _is_good(reply[0]):
-                raise ServerFault(f"{self._place} said that it took an email before it got the text", _code_of(*reply))
+                raise ServerFault(f"{self._place} accepted an email before receiving its text", _code_of(*reply))
         return self._result(refused, *reply)
 
     def _send_text(self, smtp: smtplib.SMTP, data: bytes) -> tuple[int, bytes]:

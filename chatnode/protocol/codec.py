@@ -139,7 +139,8 @@ def _explain(converter: cattrs.Converter, values: Any, kind: type[Any]) -> Refus
         converter.structure(values, kind)
     except Exception as error:
         path, message = _first_fault(error)
-        if message == _MISSING and path in (known := {wire_name(field.name) for field in attrs.fields(kind)}):
+        known = {wire_name(field.name) for field in attrs.fields(kind)} if attrs.has(kind) else set[str]()
+        if message == _MISSING and path in known:
             unknown = sorted(str(name) for name in values if name not in known) if converter is _strict else []
             message += f"; {unknown[0][:80]} is not a field of this command" if unknown else ""
         return Refusal("invalid", f"{path or 'the request'} {message}", path=path)

@@ -99,7 +99,7 @@ async def support(ctx: Caller, asked: OpenSupport) -> ConversationReply:
         found = blocks.without_blocked(tx, ctx.me, people.with_roles(tx, roles))
         agents = [agent for agent in found if agent.key != ctx.me.key]
         if not agents:
-            raise Refusal("not_found", "no user of this node has the permission support")
+            raise Refusal("not_found", "no user of this node has both permissions, support and chat")
         if most:
             agents = agents[: most - 1]  # too many agents for one group must not mean no support
         return opening.open_group(

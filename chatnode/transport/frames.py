@@ -178,7 +178,8 @@ class MessageReader:
 def _put_in_json(response: Response) -> None:
     """A refusal in the form of the node's others."""
     reason = response.body.decode(errors="replace").strip()
-    response.body = codec.encode({"error": Refusal("bad_request", reason).as_json()})
+    code = "bad_request" if response.status_code < 500 else "internal"
+    response.body = codec.encode({"error": Refusal(code, reason).as_json()})
     for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(response.body)))):
         del response.headers[name]
         response.headers[name] = value

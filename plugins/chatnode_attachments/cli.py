@@ -43,7 +43,7 @@ def check_files(call: OperatorCommand, deep: bool, repair: bool) -> None:
 
 
 @cli.command("collect")
-@click.option("--sweep", is_flag=True, help="Also remove files that no row has known of for a day.")
+@click.option("--sweep", is_flag=True, help="Also delete stray files: those not in the database for at least a day.")
 @click.pass_obj
 def collect_files(call: OperatorCommand, sweep: bool) -> None:
     """Remove expired and unused files now."""
@@ -53,7 +53,7 @@ def collect_files(call: OperatorCommand, sweep: bool) -> None:
         f"{counted(done['uploads'], 'upload')} expired; {counted(done['swept'], 'stray file')}"
     )
     if done["left"]:
-        click.echo(f"{counted(done['left'], 'file')} kept for now: a backup is running, or the log says why")
+        click.echo(f"{counted(done['left'], 'file')} kept for now: a backup is running, or see the log")
 
 
 @cli.command("usage")
@@ -72,7 +72,7 @@ def show_usage(call: OperatorCommand, limit: int) -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.pass_obj
 def export_files(call: OperatorCommand, handle: str, directory: Path) -> None:
-    """Copy the files that HANDLE uploaded to DIRECTORY. Only its owner can read the copies."""
+    """Copy the files that HANDLE uploaded to DIRECTORY. Only the user who runs this command can read the copies."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     after, count, failed = 0, 0, 0
     while after is not None:

@@ -10,7 +10,7 @@ MIB = 1 << 20
 
 @record(frozen=True)
 class AttachmentsSettings:
-    """Files in messages. For maximum numbers that may be 0, it means no limit."""
+    """Files in messages. Where a maximum may be 0, 0 means no limit."""
 
     file_mib: int = setting(100, "Maximum size of a file, in MiB.", minimum=0)
     person_mib: int = setting(5_000, "Maximum size of all files of a user, in MiB.", minimum=0)

@@ -126,7 +126,7 @@ def shown(reader: Querying, ids: Sequence[str]) -> dict[str, list[dict[str, Any]
     rows: list[tuple[int, str, int, str]] = reader.execute(
         "SELECT i.key, c.emoji, c.count, c.people FROM json_each(?) i JOIN messages m ON m.id = i.value "
         "JOIN reactions_counted c ON c.message = m.key ORDER BY c.first",
-        (orjson.dumps(ids).decode(),),
+        (json_array(ids),),
     ).fetchall()
     if not rows:
         return {}

@@ -162,7 +162,7 @@ def test_a_call_with_a_token_is_its_persons(serving: Serving) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     away = chatnode(serving.data, "call", "--url", f"http://127.0.0.1:{port}", "--token", token, "people.me")
-    assert (away.status, "is the node running?; another node is named with --url" in away.err) == (1, True)
+    assert (away.status, "is the node running?; use --url" in away.err) == (1, True)
 
 
 # ---- check

@@ -269,7 +269,7 @@ def test_an_output_without_a_character_is_named(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         fail(UnicodeEncodeError("latin-1", "ann 👍", 4, 5, "ordinal not in range"))
     assert capsys.readouterr().err == (
-        "chatnode: the output is in latin-1, without '\\U0001f44d'; set PYTHONIOENCODING=utf-8\n"
+        "chatnode: standard output uses latin-1, which has no '\\U0001f44d'; set PYTHONIOENCODING=utf-8\n"
     )
 
 
@@ -482,8 +482,8 @@ def test_a_call_with_a_token_imports_no_client_that_stays_connected(running: Ser
     ("command", "answer", "requests", "said"),
     [
         ("people.create", b"", 1, "before the reply came"),  # it may be done, so it is not sent again
-        ("people.create", b"HTTP/1.1 502 Bad Gateway\r\n\r\nno", 1, "answers with status 502"),
-        ("people.create", b"HTTP/1.1 200 OK\r\n\r\n[]", 1, "answers with status 200"),
+        ("people.create", b"HTTP/1.1 502 Bad Gateway\r\n\r\nno", 1, "answered with status 502"),
+        ("people.create", b"HTTP/1.1 200 OK\r\n\r\n[]", 1, "answered with status 200"),
         ("people.me", b"", 2, "closed the connection before it began"),
         ("people.create", b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n", 2, "answers with status 301"),
     ],

@@ -28,8 +28,7 @@ def test_output_that_finds_no_space_is_said(data: Path) -> None:
     for arguments in ("user add ann --no-password", "user list", "invite"):
         done = in_shell(data, arguments, "> /dev/full")
         assert (done.status, done.err.count("\n")) == (1, 1)
-        assert done.err.startswith("chatnode: standard output cannot be written")
-        assert done.err.endswith("No space left on device\n")
+        assert done.err.startswith("chatnode: cannot write to standard output: No space left on device; ")
 
 
 @pytest.mark.parametrize("arguments", ["user add ann", "user add ann --password-stdin", "chat", "chat bob --token x"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import orjson
-
 from chatnode.model.mentions import mentioned_handles
 from chatnode.model.messages import EVERYONE
 from chatnode.storage.conversations.conversations import Place
 from chatnode.storage.engine.additions import CoreTable
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.dialect import IN_ORDER, items_of, json_list
 from chatnode.storage.engine.transaction import Transaction
 from chatnode.storage.people.people import RESERVED_HANDLES
@@ -51,7 +50,7 @@ def _members_called(tx: Transaction, place: Place, handles: list[str]) -> dict[s
         f"SELECT p.handle, p.key, p.id FROM {items_of(':handles', 'n')} {IN_ORDER} people p ON p.handle = n.value "  # noqa: S608
         f"{IN_ORDER} members m ON m.person = p.key "
         "WHERE m.conversation = :conversation AND m.left_gid IS NULL",
-        {"handles": orjson.dumps(handles).decode(), "conversation": place.key},
+        {"handles": json_array(handles), "conversation": place.key},
     )
     return {handle: (key, id) for handle, key, id in rows.fetchall()}
 

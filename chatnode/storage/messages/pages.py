@@ -104,7 +104,7 @@ def read_json(reader: Reader, viewer: Account, page: PageOf) -> bytes:
     for key, *named in reader.execute(_SENDERS, (json_array(senders),)):
         senders[key].update(zip(_PLAIN["sender"], named, strict=True))
     if more:
-        for message in messages.select(reader, _WHOLE, (page.place.key, orjson.dumps(more).decode())):
+        for message in messages.select(reader, _WHOLE, (page.place.key, json_array(more))):
             plain[message.message] = codec.to_plain(message)
     for plugin, known in messages.known_to_plugins(reader, [*plain], viewer):
         for id, extra in known.items():

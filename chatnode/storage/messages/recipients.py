@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 import attrs
-import orjson
 
 from chatnode.model.conversations import Notify
 from chatnode.model.events import MessagePosted
@@ -79,7 +78,7 @@ def recipients(reader: Querying, rows: Iterable[Row], *, among: Collection[int] 
     recipients, one object each: with `among`, keys of users, only those of them are looked at.
     """
     posted = [row.gid for row in rows if row.kind == MessagePosted.name]
-    values = {"rows": orjson.dumps(posted).decode()}
+    values = {"rows": json_array(posted)}
     if among is None:
         found = reader.execute(_RECIPIENTS, values)
     else:

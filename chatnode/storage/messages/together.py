@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
-import orjson
 import outcome
 
 from chatnode.errors import Refusal
@@ -28,6 +27,7 @@ from chatnode.model.records import record
 from chatnode.model.times import rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.conversations.conversations import Place
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.dialect import each_of
 from chatnode.storage.engine.transaction import BulkTransaction, Known, PlannedWrite, Transaction, follower_of
 from chatnode.storage.messages import posting, receipts, times
@@ -281,4 +281,4 @@ def _stored(tx: Transaction, ids: list[str]) -> set[str]:
     if not ids:
         return set()
     sql = f"SELECT id FROM messages WHERE id IN {each_of('?')}"  # noqa: S608 -- constants
-    return {id for (id,) in tx.execute(sql, (orjson.dumps(ids).decode(),))}
+    return {id for (id,) in tx.execute(sql, (json_array(ids),))}

@@ -84,7 +84,7 @@ def prepare(
         if pending(connection, steps):
             with _only_own_tables(connection, plugin):
                 migrate(connection, steps)
-        step_hashes.note(connection, plugin, steps)
+        step_hashes.store_new(connection, plugin, steps)
         _check_tables(connection, plugin, tables)
         stored = orjson.dumps([attrs.asdict(table) for table in tables]).decode()
         if _is_noted(connection, plugin, version, stored, permissions, roles):

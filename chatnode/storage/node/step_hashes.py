@@ -11,7 +11,7 @@ from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.migrations import Migration, without_remarks
 
 
-def note(connection: Reader, plugin: str, steps: Sequence[Migration]) -> None:
+def store_new(connection: Reader, plugin: str, steps: Sequence[Migration]) -> None:
     """Store the hashes of steps that are new here, in a transaction of its own. All of `steps` are applied."""
     known = _known(connection, plugin)
     new = {step.name: _hash(step.sql) for step in steps if step.name not in known}

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import orjson
-
 from chatnode.model.conversations import MemberRole
 from chatnode.model.events import MemberChanged
 from chatnode.model.people import PersonRef
 from chatnode.model.permissions import CHAT
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Querying
 from chatnode.storage.engine.dialect import each_of
@@ -56,7 +55,7 @@ def acting(reader: Querying, people: Collection[int]) -> set[int]:
     """Those of the users with the keys `people` who can act: their accounts are active and may use the chat. Tell the
     others nothing: what they could not read may be in it."""
     rows = reader.execute(
-        f"SELECT p.key FROM people p WHERE p.key IN {each_of('?')} AND {CAN_ACT}", (orjson.dumps([*people]).decode(),)
+        f"SELECT p.key FROM people p WHERE p.key IN {each_of('?')} AND {CAN_ACT}", (json_array(people),)
     )
     return {person for (person,) in rows}
 

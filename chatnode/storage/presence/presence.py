@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import orjson
-
 from chatnode.model.people import Account, PersonRef
 from chatnode.model.presence import Change, HistoryEntry, PresenceStatus
 from chatnode.model.records import record
 from chatnode.model.times import DAY_MS, rfc3339
 from chatnode.storage.conversations import conversations
 from chatnode.storage.engine.additions import CoreTable, Derived
+from chatnode.storage.engine.arrays import json_array
 from chatnode.storage.engine.changing import change
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.dialect import each_of, greatest
@@ -175,7 +174,7 @@ def seen(reader: Reader, me: int, who: list[str]) -> list[PresenceRow]:
         f"SELECT key FROM people WHERE id IN {each_of(':who')} "
         f"UNION SELECT key FROM people WHERE handle IN {each_of(':who')}) "
         "AND " + SEEN + " ORDER BY p.handle",
-        {"me": me, "who": orjson.dumps([each.lower() for each in who]).decode()},
+        {"me": me, "who": json_array(each.lower() for each in who)},
     )
     return [_found(row) for row in rows]
 
@@ -186,7 +185,7 @@ def with_status(reader: Reader, me: int, people: list[int]) -> list[PresenceRow]
         _FOUND + "FROM people p JOIN presence s ON s.person = p.key "
         f"WHERE p.key IN {each_of(':people')} AND p.key <> :me "
         "AND (s.text IS NOT NULL OR s.emoji IS NOT NULL) AND " + SEEN,
-        {"me": me, "people": orjson.dumps(people).decode()},
+        {"me": me, "people": json_array(people)},
     )
     return [_found(row) for row in rows]
 

@@ -1,5 +1,5 @@
-"""Whose a backup directory or a bucket is: two nodes with the same one would delete each other's backups as old ones of
-their own.
+"""Which node a backup directory or a bucket belongs to. Two nodes that share one would delete each other's backups as
+old.
 
 The backups do not tell: a node that was restored from one is a copy of it. So a data directory has an id that is in no
 backup, and a mark beside the backups says which it belongs to.
@@ -28,31 +28,35 @@ def claim(directory: Path, data: DataDirectory) -> None:
     if mark.exists():
         _compare(mark, data, f"{directory} has", f"set backup.directory to another one, or delete {mark}")
     else:
-        durable_files.replace(mark, _of(data))
+        durable_files.replace(mark, _mark_of(data))
 
 
 def claim_bucket(bucket: BucketClient, data: DataDirectory) -> None:
     """Make what is under the prefix in a bucket the node's, unless it is another's. Raises `BackupError`."""
-    with TemporaryDirectory(prefix="chatnode-") as work:
-        mark = Path(work, _MARK)
-        if any(name == _MARK for name, _ in bucket.names(_MARK)):
-            bucket.fetch(_MARK, mark)
-            _compare(mark, data, "the bucket has", f"set bucket.prefix to another one, or delete its object {_MARK}")
-        else:
-            mark.write_bytes(_of(data))
-            bucket.send(mark, _MARK)
+    try:
+        with TemporaryDirectory(prefix="chatnode-") as work:
+            mark = Path(work, _MARK)
+            if any(name == _MARK for name, _ in bucket.names(_MARK)):
+                bucket.fetch(_MARK, mark)
+                mend = f"set bucket.prefix to another one, or delete its object {_MARK}"
+                _compare(mark, data, "the bucket has", mend)
+            else:
+                mark.write_bytes(_mark_of(data))
+                bucket.send(mark, _MARK)
+    except OSError as error:
+        raise BackupError(f"the bucket cannot be marked as this node's: {error.strerror or error}") from error
 
 
 def _compare(mark: Path, data: DataDirectory, has: str, mend: str) -> None:
     found, place, *_ = *mark.read_text("utf-8", "replace").split("\n"), ""
-    if found != _of(data).decode().split("\n")[0]:
+    if found != _mark_of(data).decode().split("\n")[0]:
         raise BackupError(
             f"{has} the backups of another node ({place}), and each would delete the other's: {mend} if this node has "
             "replaced that one"
         )
 
 
-def _of(data: DataDirectory) -> bytes:
+def _mark_of(data: DataDirectory) -> bytes:
     try:
         id = data.backup_id.read_text("utf-8").strip()
     except FileNotFoundError:

@@ -108,7 +108,7 @@ def _thumbnails(reader: Querying, layout: Layout) -> Iterator[StoreProblem]:
     ).fetchall():
         for key, name, size, blob, place in rows:
             after = key
-            fault = "belongs to a content that does not exist" if place in (None, "removed") else None
+            fault = "belongs to content that does not exist" if place in (None, "removed") else None
             if fault := fault or _fault(layout.derived(name), size, None):
                 yield StoreProblem(f"the thumbnail {name} {fault}", partial(_remove_thumbnail, key=key), blob)
 

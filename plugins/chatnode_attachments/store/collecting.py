@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from chatnode.api import HOUR_MS, Context, Querying, Transaction, counted, record, sync_directory
+from chatnode.api import DAY_MS, HOUR_MS, Context, Querying, Transaction, counted, record, sync_directory
 from chatnode_attachments.settings import AttachmentsSettings
 from chatnode_attachments.store import uploads
 from chatnode_attachments.store.content import Thread
@@ -167,7 +167,7 @@ def _trash(reader: Querying, after: str) -> list[tuple[str, str]]:
 
 def _remove_unposted(tx: Transaction, hours: int, done: CollectedFiles) -> bool:
     """Not soon after a restore: they may have been posted after the backup, and the restore may be undone."""
-    if tx.execute("SELECT 1 FROM attachments_restored WHERE at > ?", (tx.now - 24 * uploads.HOUR_MS,)).fetchone():
+    if tx.execute("SELECT 1 FROM attachments_restored WHERE at > ?", (tx.now - DAY_MS,)).fetchone():
         return False
     removed = tx.execute(
         "DELETE FROM attachments_files WHERE key IN (SELECT key FROM attachments_files "

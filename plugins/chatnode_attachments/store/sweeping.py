@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import orjson
-
 from chatnode.api import Context, Querying, Transaction, json_array, now_ms, record, sync_directory
 from chatnode_attachments.store.content import Thread
 from chatnode_attachments.store.layout import Layout
@@ -39,7 +37,7 @@ def strays_in(reader: Querying, tree: str, directory: Path, older_than: float) -
     rows = reader.execute(
         "SELECT s.name FROM json_each(?) i CROSS JOIN attachments_strays s ON s.tree = ? AND s.name = i.value "
         "WHERE s.since <= ?",
-        (_json(strays), tree, now_ms() - int(older_than * 1_000)),
+        (json_array(strays), tree, now_ms() - int(older_than * 1_000)),
     )
     return [strays[name] for (name,) in rows.fetchall()]
 
@@ -61,10 +59,6 @@ def _files(directory: Path) -> Iterator[tuple[Path, int]]:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
                 yield Path(entry.path), entry.stat(follow_symlinks=False).st_size
-
-
-def _json(names: Iterable[str]) -> str:
-    return orjson.dumps(list(names)).decode()
 
 
 async def sweep(ctx: Context, layout: Layout, run: Thread, older_than: float = DAY_SECONDS) -> list[Stray]:
@@ -89,7 +83,7 @@ def _note(tx: Transaction, tree: str, names: Iterable[str], at: int) -> None:
     tx.execute(
         "INSERT INTO attachments_strays (tree, name, since, swept_at) SELECT :tree, value, :at, :at "
         "FROM json_each(:names) WHERE true ON CONFLICT (tree, name) DO UPDATE SET swept_at = excluded.swept_at",
-        {"tree": tree, "at": at, "names": _json(names)},
+        {"tree": tree, "at": at, "names": json_array(names)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Counts the failures of what clients run of a plugin: commands, routes and pages. Their errors go on as they are."""
+"""Counts failures of a plugin's commands, routes and pages; the errors are raised again unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatnode.hooks.plugin import Page, Plugin
 from chatnode.hooks.routes import Disconnected, Response, Route
 
 
-def counted(plugin: Plugin, report: ReportFailure) -> Plugin:
+def with_failures_counted(plugin: Plugin, report: ReportFailure) -> Plugin:
     """The plugin, with functions that report what they raise, unless that is the client's: a refusal, or that it went
     away."""
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chatnode.errors import StartError
-from chatnode.hooks.guard import colour
+from chatnode.hooks.guard import kind_of_function
 from chatnode.hooks.plugin import Plugin
 
 
 def check_plain(plugin: Plugin) -> None:
-    """Raises `StartError`. `colour` is for the others, which the node awaits."""
+    """Raises `StartError`. `kind_of_function` is for the others, which the node awaits."""
     for what, function in (*_plain(plugin), *_listing(plugin)):
         if callable(function) and _is_awaited(function):
             raise StartError(f"{what} must be def, not async def")
@@ -44,7 +44,9 @@ def _listing(plugin: Plugin) -> Iterator[tuple[str, Any]]:
 
 def _is_awaited(function: Callable[..., Any]) -> bool:
     called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
-    return colour(function) == "async def" or inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
+    if kind_of_function(function) == "async def":
+        return True
+    return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
 
 
 def _opens(state: Callable[..., Any]) -> bool:

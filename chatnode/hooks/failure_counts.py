@@ -54,7 +54,7 @@ def _counted(function: Callable[..., Any], hook: str, report: ReportFailure, *gi
         except (Refusal, Disconnected):
             raise
         except FAILURES as error:
-            report(hook, describe_error(error), error)
+            report(hook, describe_error(error))  # the transport logs the traceback, under a reference
             raise
         return result
 

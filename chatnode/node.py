@@ -42,6 +42,7 @@ from chatnode.hooks.states import States
 from chatnode.hooks.tasks import Tasks
 from chatnode.hooks.works import Works
 from chatnode.logs import get_logger
+from chatnode.model.events import WorkChanged
 from chatnode.model.people import Person
 from chatnode.outbound.client import Outbound
 from chatnode.outbound.mail import Mailer
@@ -55,7 +56,7 @@ from chatnode.services.vouching import Profile, Vouching, read_identity, read_pr
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.engine.transaction import Committed
+from chatnode.storage.engine.transaction import Committed, Recorded, first_gids
 from chatnode.storage.engine.writer import CommitListener
 from chatnode.storage.filters.collection import Collections
 from chatnode.storage.log import log
@@ -412,11 +413,12 @@ def _publisher(
     def publish(recorded: list[Committed]) -> None:
         accounts.committed(recorded)
         router.publish(recorded)
-        if len(consumers):
-            consumers.committed(recorded)
-        if works.kinds:
+        firsts, last = first_gids(recorded), recorded[-1]
+        head = last.gid if isinstance(last, Recorded) else last.last
+        consumers.committed(firsts, head)
+        if WorkChanged.name in firsts:
             works.committed(recorded)
-        growth.committed(recorded)
+        growth.committed(firsts.keys(), head)
 
     return publish
 

@@ -103,7 +103,7 @@ class Caller:
         """The rate limits that hold for the requester, by name: bots have some of their own."""
         return self.core.rates if self.account is None or not self.account.bot else self.core.bot_rates
 
-    def may(self, permission: str, *, reads: bool = False) -> bool:
+    def may(self, permission: str, reads: bool = False) -> bool:
         """Whether the role has the permission and the token's scopes include it.
 
         `reads`: for reading only, where the scope `<permission>:read` is enough.
@@ -112,7 +112,7 @@ class Caller:
             return self.operator
         if permission not in self.core.roles.get(self.account.role, ()):
             return False
-        return permissions.in_scope(permission, reads, self.scopes)
+        return self.scopes is None or permissions.in_scope(permission, reads, self.scopes)
 
     def check(self, permission: str, *, reads: bool = False) -> None:
         """Raises `Refusal` unless `may`: `unauthenticated` without sign-in, else `forbidden`."""

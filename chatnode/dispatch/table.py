@@ -30,6 +30,7 @@ C = TypeVar("C")
 R = TypeVar("R")
 HandlerResult = PlannedWrite[R] | PlannedRead[R] | Awaitable[R]
 """What a plain handler returns: a plan, for which no task has to wait, or something to await."""
+PLANS = (PlannedWrite, PlannedRead)  # a union would be put together anew in each check
 Done = Callable[[outcome.Outcome[Any]], object]
 
 
@@ -156,43 +157,38 @@ class BegunRequest:
 
     caller: Caller
     name: str
+    id: str | int | None
+    """The caller's next request may begin before this one ends."""
     mark_active: Callable[[int], None]
     found: Command[Any, Any] | None = None
     limited: Refusal | None = None
     """Set if the rate limit is exceeded: only the stored result of a repeat may be returned, else this is raised."""
     step: HandlerResult[Any] | None = None
-    _id: str | int | None = attrs.field(init=False)
+    is_planned: bool = False
+    """`step` is a plan."""
     _began: float = attrs.field(init=False, factory=perf_counter)
-
-    def __attrs_post_init__(self) -> None:
-        self._id = self.caller.request  # the caller's next request may begin before this one ends
-
-    @property
-    def is_planned(self) -> bool:
-        return isinstance(self.step, PlannedWrite | PlannedRead)
 
     async def finish(self) -> Any:
         """Carry the request out; its result."""
         step = self.step
         assert step is not None
         try:
-            awaitable = self.caller.carry_out(step) if isinstance(step, PlannedWrite | PlannedRead) else step
-            result = outcome.Value(await awaitable)
+            result = outcome.Value(await (self.caller.carry_out(step) if isinstance(step, PLANS) else step))
         except BaseException as error:
             result = outcome.Error(error)
-        return self.conclude(result)
+        return self.conclude(result).unwrap()
 
     def submit(self, done: Done) -> None:
         """Carry the plan out without a task. `done` is called once, on the trio thread, with what `finish` would return
         or raise; with an inline database, before `submit` returns."""
         step = self.step
-        assert isinstance(step, PlannedWrite | PlannedRead)
+        assert isinstance(step, PLANS)
         reply = step.reply
 
         def ended(result: outcome.Outcome[Any]) -> None:
             if reply is not None and isinstance(result, outcome.Value):
                 result = outcome.capture(reply, result.value)
-            done(outcome.capture(self.conclude, result))
+            done(self.conclude(result))
 
         try:
             self.caller.submit(step, ended)
@@ -205,32 +201,30 @@ class BegunRequest:
             self.step.close()  # else Python warns that it was never awaited
         self._account("cancelled")
 
-    def conclude(self, result: outcome.Outcome[Any]) -> Any:
-        """The end of every request that was not abandoned: count and log it, return its result or raise its error."""
-        ended_as = "ok"
-        try:
-            value = result.unwrap()
-            found, account = self.found, self.caller.account
-            assert found is not None
-            if found.earlier is not None and self.limited is None and value.dup:
-                self._give_back(found)
-            if found.active and account is not None:
-                self.mark_active(account.key)
-            return value
-        except Refusal as refusal:
-            ended_as = refusal.code
-            raise
-        except SystemExit as error:
-            ended_as = "internal"
-            raise CommandExited(self.name) from error
-        except Exception:
-            ended_as = "internal"
-            raise
-        except BaseException:
-            ended_as = "cancelled"
-            raise
-        finally:
-            self._account(ended_as)
+    def conclude(self, result: outcome.Outcome[Any]) -> outcome.Outcome[Any]:
+        """The end of every request that was not abandoned: count and log it. Returns the result for the requester."""
+        if isinstance(result, outcome.Error):
+            return self._conclude_failed(result.error)
+        assert isinstance(result, outcome.Value)
+        found, account = self.found, self.caller.account
+        assert found is not None
+        if found.earlier is not None and self.limited is None and result.value.dup:
+            self._give_back(found)
+        if found.active and account is not None:
+            self.mark_active(account.key)
+        self._account("ok")
+        return result
+
+    def _conclude_failed(self, error: BaseException) -> outcome.Error:
+        if isinstance(error, Refusal):
+            self._account(error.code)
+        else:
+            self._account("internal" if isinstance(error, Exception | SystemExit) else "cancelled")
+        if isinstance(error, SystemExit):
+            exited = CommandExited(self.name)
+            exited.__cause__ = error
+            return outcome.Error(exited)
+        return outcome.Error(error)
 
     def _give_back(self, found: Command[Any, Any]) -> None:
         """A repeat does not count."""
@@ -247,7 +241,7 @@ class BegunRequest:
         """Log the requester, the command and the outcome, never message text or names that a client made up."""
         caller, slow = self.caller, seconds >= self.caller.core.slow_seconds
         fields = {
-            "request": self._id if isinstance(self._id, int) else None,
+            "request": self.id if isinstance(self.id, int) else None,
             "session": caller.session,
             "person": caller.account.id if caller.account else "operator" if caller.operator else None,
             "command": self._known_name,
@@ -305,7 +299,7 @@ class CommandTable:
         A request that a plugin checks, or that is over its rate limit, is left to a task: then the handler is called
         there.
         """
-        request = BegunRequest(context, name, self.mark_active)
+        request = BegunRequest(context, name, context.request, self.mark_active)
         try:
             found = request.found = self._commands.get(name) or self.find(name)
             self._check(context, found)
@@ -315,11 +309,12 @@ class CommandTable:
             if check is not None and not check.wants(command):
                 check = None
             if check is None and limited is None:
-                request.step = found.handler(context, command)
+                request.step = step = found.handler(context, command)
+                request.is_planned = isinstance(step, PLANS)
             else:
                 request.step = self._handle(context, found, command, check, limited)
         except BaseException as error:
-            request.conclude(outcome.Error(error))
+            request.conclude(outcome.Error(error)).unwrap()
         return request
 
     async def _handle(
@@ -335,7 +330,7 @@ class CommandTable:
             await check.run(context, command)
         if limited is None:
             step = found.handler(context, command)
-            return await (context.carry_out(step) if isinstance(step, PlannedWrite | PlannedRead) else step)
+            return await (context.carry_out(step) if isinstance(step, PLANS) else step)
         assert found.earlier is not None
         result = await found.earlier(context, command)
         if result is None:
@@ -347,9 +342,9 @@ class CommandTable:
         """The only place that checks permissions and scopes of commands."""
         if found.permission is None:
             return
-        other = found.or_permission
-        if other is None or not context.may(other, reads=found.reads):
-            context.check(found.permission, reads=found.reads)
+        reads, other = found.reads, found.or_permission
+        if not (context.may(found.permission, reads) or (other is not None and context.may(other, reads))):
+            context.check(found.permission, reads=reads)
         if found.unscoped and context.scopes is not None:
             raise Refusal("forbidden", "a token with scopes cannot do this; use a signed-in device")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import trio
@@ -15,7 +15,6 @@ from chatnode.logs import get_logger
 from chatnode.model.plugins import ConsumerStatus, SetAside
 from chatnode.storage.engine.connection import DatabaseError
 from chatnode.storage.engine.database import Database
-from chatnode.storage.engine.transaction import Committed, Recorded
 from chatnode.storage.log import consumers as storage
 from chatnode.storage.log import log
 from chatnode.storage.log.consumers import Name
@@ -49,17 +48,13 @@ class Consumers:
 
     # ---- going on
 
-    def committed(self, recorded: list[Committed]) -> None:
-        """Wake the consumers of these events. Part of the commit listener: never raises or blocks."""
-        last = recorded[-1]
-        self._head = last.gid if isinstance(last, Recorded) else last.last
-        for each in self._of_all_kinds:
-            each.wanted(recorded[0].gid)
-        if self._of_kind:
-            for some in recorded:
-                kind = some.event.name if isinstance(some, Recorded) else some.kind.name
-                for each in self._of_kind.get(kind, ()):
-                    each.wanted(some.gid)
+    def committed(self, firsts: Mapping[str, int], head: int) -> None:
+        """Wake the consumers of events with these kinds and first gids; `head` is the last gid of all. Part of the
+        commit listener: never raises or blocks."""
+        self._head = head
+        for kind, gid in firsts.items():
+            for each in (*self._of_all_kinds, *self._of_kind.get(kind, ())):
+                each.wanted(gid)
 
     async def load(self) -> None:
         """Load the position of each. If the database is damaged, that is postponed."""

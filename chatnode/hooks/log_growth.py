@@ -6,8 +6,6 @@ from collections.abc import Set
 
 import trio
 
-from chatnode.storage.engine.transaction import Committed, Recorded
-
 
 class LogGrowth:
     """One per node. A commit costs next to nothing while no task waits."""
@@ -16,13 +14,10 @@ class LogGrowth:
         self._head = 0
         self._waiting: dict[trio.Event, frozenset[str] | None] = {}
 
-    def committed(self, recorded: list[Committed]) -> None:
-        """Wake the tasks that wait for these events. Part of the commit listener: never raises or blocks."""
-        last = recorded[-1]
-        self._head = last.gid if isinstance(last, Recorded) else last.last
-        if not self._waiting:
-            return
-        kinds = {some.event.name if isinstance(some, Recorded) else some.kind.name for some in recorded}
+    def committed(self, kinds: Set[str], head: int) -> None:
+        """Wake the tasks that wait for events of these kinds; `head` is the last gid. Part of the commit listener:
+        never raises or blocks."""
+        self._head = head
         for event, wanted in self._waiting.items():
             if wanted is None or not wanted.isdisjoint(kinds):
                 event.set()

@@ -31,32 +31,31 @@ class Text:
     form: str | None = None
     free: bool = False
     hint: str = ""
-    _matches: Callable[[str], object] = attrs.field(
+    matches: Callable[[str], object] = attrs.field(
         init=False,
         repr=False,
         eq=False,
         default=attrs.Factory(lambda self: re.compile(self.form or "(?s).*").fullmatch, takes_self=True),
     )
 
+    @property
+    def usual(self) -> str:
+        """An expression in Python that is true only of texts that fit, and of nearly all of these. It has `{text}` and
+        `{matches}` for the text and the method of this name."""
+        usual = f"{self.least} <= len({{text}}) <= {self.most} and {{text}}.isascii() and {{text}}.isprintable()"
+        if self.form is not None:
+            return usual + " and {matches}({text})"
+        return usual if self.free or not self.least else usual + " and not {text}.isspace()"
+
     def fault(self, text: str) -> str | None:
         """What is wrong with `text`, or None."""
-        # The usual case in few steps: this runs for each field of each request.
-        if self.least <= len(text) <= self.most and text.isascii() and text.isprintable():
-            if self.form is not None:
-                if self._matches(text):
-                    return None
-            elif self.free or not self.least or not text.isspace():
-                return None
-        return self._fault(text)
-
-    def _fault(self, text: str) -> str | None:
-        if self.hint and self.least == self.most and not self._matches(text):
+        if self.hint and self.least == self.most and not self.matches(text):
             return self.hint  # such as an id, of which the length alone says little
         if len(text) > self.most:
             return f"has {counted(len(text), 'character')}; the maximum is {self.most}"
         if len(text) < self.least:
             return f"has {counted(len(text), 'character')}; the minimum is {self.least}"
-        if self.form is not None and not self._matches(text):
+        if self.form is not None and not self.matches(text):
             return self.hint or f"must have the form {self.form}"
         if "\0" in text:
             return "contains a NUL character"

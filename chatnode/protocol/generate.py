@@ -8,16 +8,16 @@ has nothing left to look up or decide, as attrs does for `__init__`. For `ListTh
         found = 1
         v0 = values['message']
         if v0.__class__ is not str: raise Unfit
-        if fault1(v0) is not None: raise Unfit
+        if not (32 <= len(v0) <= 32 and … and matches2(v0)) and fault1(v0) is not None: raise Unfit
         if 'after' in values:
             found += 1
-            v2 = values['after']
-            if v2.__class__ is not int: raise Unfit
-            if fault3(v2) is not None: raise Unfit
-        else: v2 = default4
+            v3 = values['after']
+            if v3.__class__ is not int: raise Unfit
+            if fault4(v3) is not None: raise Unfit
+        else: v3 = default5
         …
         if found != len(values): raise Unfit
-        return kind8(v0, v2, v5)
+        return kind9(v0, v3, v6)
 
     def unstructure(value):
         fields = {'message': value.message, 'after': value.after, 'limit': value.limit}
@@ -39,7 +39,7 @@ import attrs
 import cattrs
 from cattrs.fns import identity
 
-from chatnode.model.fields import Items
+from chatnode.model.fields import Items, Text
 
 Function = Callable[[Any], Any]
 
@@ -209,7 +209,11 @@ class _Structuring(_Function):
 
     def _bounds(self, depth: int, variable: str, bounds: Iterable[Any]) -> None:
         for bound in bounds:
-            self.line(depth, f"if {self.bind('fault', bound.fault)}({variable}) is not None: raise Unfit")
+            wrong = f"{self.bind('fault', bound.fault)}({variable}) is not None"
+            if isinstance(bound, Text):  # nearly all texts are usual: for them nothing is called
+                usual = bound.usual.format(text=variable, matches=self.bind("matches", bound.matches))
+                wrong = f"not ({usual}) and {wrong}"
+            self.line(depth, f"if {wrong}: raise Unfit")
 
     def _list(self, depth: int, variable: str, item: Any) -> None:
         items, each = self.name("items"), self.name("v")

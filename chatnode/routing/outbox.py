@@ -75,8 +75,11 @@ class Outbox:
 
     def send(self, data: bytes) -> None:
         """`add` and `flush`."""
-        self.add(data)
-        self.flush()
+        if self._pending:
+            self.add(data)
+            self.flush()
+        elif not self.closed:
+            self._put(data)
 
     def _put(self, data: bytes) -> None:
         if self.broken:

@@ -116,7 +116,7 @@ class Carrier:
         """Something was received or answered, or needs a task: read on, or start the task."""
         if self._state is SocketState.LISTENING:
             if self._requests.backlog is None:
-                if not self._requests.full:
+                if self._connection.hub is None and not self._requests.full:
                     self._connection.watch(self._owner.hub, self)
                 return
             self._state = SocketState.WAITING

@@ -38,7 +38,8 @@ class Connection:
     kept: bool = False
     tls: trio.SSLStream[trio.SocketStream] | None = None
     buffered: bytes = b""
-    _hub: Hub | None = attrs.field(default=None, init=False)
+    hub: Hub | None = attrs.field(default=None, init=False)
+    """Set while it watches this connection."""
 
     def receive(self, most: int = READ_BYTES) -> Awaitable[bytes]:
         """The next bytes, empty at the end. Raises OSError or one of trio's resource errors.
@@ -109,14 +110,14 @@ class Connection:
 
     def watch(self, hub: Hub, reader: SocketReader) -> None:
         """Let the hub tell `reader` when this plain connection is readable. Raises OSError."""
-        if self._hub is None:
+        if self.hub is None:
             hub.add(self.socket.fileno(), reader)
-            self._hub = hub
+            self.hub = hub
 
     def unwatch(self) -> None:
-        if self._hub is not None:
-            self._hub.remove(self.socket.fileno())
-            self._hub = None
+        if self.hub is not None:
+            self.hub.remove(self.socket.fileno())
+            self.hub = None
 
     async def end(self) -> None:
         """Linger, then close. Raises nothing: it is called outside of the connection's barrier."""

@@ -118,13 +118,14 @@ class MessageReader:
                 if size < body - 4:
                     break
                 length = int.from_bytes(data[at + 2 : body - 4], "big")
-            if self._is_wrong(first, second, length):
+            is_text = first == _WHOLE_TEXT and second & _MASKED and length <= self._most_bytes
+            if not is_text and self._is_wrong(first, second, length):
                 self._to_protocol(data[at:], texts)
                 return texts
             end = body + length
             if end > size:
                 break
-            if first == _WHOLE_TEXT and not self._in_message:
+            if is_text and (self._protocol is None or not self._in_message):
                 texts.append(apply_mask(data[body:end], data[body - 4 : body]))
             elif self.frames < most_frames:
                 self._to_protocol(data[at:end], texts)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import attrs
 import trio
-from outcome import Outcome
+from outcome import Outcome, Value
 
 from chatnode.config import Limits
 from chatnode.dispatch.caller import Caller
@@ -125,8 +125,8 @@ class SessionRequests:
     @property
     def full(self) -> bool:
         """Whether no further request may be begun before one is answered."""
-        if self._reading:
-            return True
+        if self._reading or not self.in_flight:
+            return self._reading
         most = self._backend.limits.in_flight
         return bool(most) and self.in_flight >= most
 
@@ -286,7 +286,8 @@ class SessionRequests:
 
     def send_reply_now(self, reply: bytes) -> None:
         self.outbox.send(text_frame(reply))
-        self._close_if_answered()
+        if self.backlog is not None:
+            self._close_if_answered()
 
     @property
     def _closing(self) -> tuple[int, str] | None:
@@ -301,7 +302,7 @@ class SessionRequests:
 
 def _reply(request_id: RequestId, result: Outcome[Any]) -> bytes:
     try:
-        return ok_reply(request_id, result.unwrap())
+        return ok_reply(request_id, result.value if isinstance(result, Value) else result.unwrap())
     except Exception as error:
         return failed_reply(request_id, error)
 

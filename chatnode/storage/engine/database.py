@@ -276,7 +276,8 @@ class Database(WriterThread):
             raise Refusal("unavailable", "the node is stopping")
 
     def _refuse_if_unusable(self) -> None:
-        self._refuse_if_closing()
+        if self._closing:
+            self._refuse_if_closing()
         if self.broken is not None:
             raise Refusal("unavailable", "storage failed; the node must be restarted")
 

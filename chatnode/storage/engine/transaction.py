@@ -50,6 +50,16 @@ Committed = Recorded | RecordedRun
 """What a transaction has recorded, in the order of gids."""
 
 
+def first_gids(recorded: Sequence[Committed]) -> dict[str, int]:
+    """The kinds of what was recorded, each with its first gid, in the order of these."""
+    firsts: dict[str, int] = {}
+    for each in recorded:
+        kind = each.event.name if isinstance(each, Recorded) else each.kind.name
+        if kind not in firsts:
+            firsts[kind] = each.gid
+    return firsts
+
+
 @record
 class Change:
     """What a transaction records: the event and its row of the log. `conversation` is the key of the conversation

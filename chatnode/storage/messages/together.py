@@ -50,7 +50,7 @@ def mark(account: Account, conversation: str, kind: ReceiptKind, seq: int) -> Pl
     return _planned(_Mark(account, conversation, kind, seq))
 
 
-@record(frozen=True)
+@record
 class _Post:
     account: Account
     draft: Draft
@@ -71,7 +71,7 @@ class _Post:
         )  # fmt: skip
 
 
-@record(frozen=True)
+@record
 class _Mark:
     account: Account
     conversation: str

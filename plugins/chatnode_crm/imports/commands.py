@@ -75,7 +75,7 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
     wanted = await _options_wanted(ctx, row, asked)
 
-    def write(tx: Transaction) -> ImportRow:
+    def write(tx: Transaction) -> tuple[ImportRow, str | None]:
         options = wanted
         now = find_import(tx, ctx, asked.import_)
         check_state(now, "received", "staged", "planned")
@@ -87,9 +87,12 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
             ctx.check(permission)
         forget_results(tx, now.key)
         change_import(tx, now.key, options=as_stored(options), state="received", generation=None, rows=None, plan=None)
-        return find_import(tx, ctx, asked.import_)
+        return find_import(tx, ctx, asked.import_), now.generation
 
-    return ImportReply(shown_import(ctx, await ctx.write(write)))
+    mapped, before = await ctx.write(write)
+    if before is not None:
+        await trio.to_thread.run_sync(ImportFiles.of(ctx.directory, row.id).remove_rows, before)
+    return ImportReply(shown_import(ctx, mapped))
 
 
 async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> ImportOptions:

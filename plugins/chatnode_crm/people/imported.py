@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from chatnode.api import Querying, record, rfc3339
+from chatnode.api import Querying, rfc3339
 from chatnode_crm.contacts import shown
+from chatnode_crm.imports.known import KnownNames
 from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.rows import ImportRow
 from chatnode_crm.imports.staged import StagedRow, StagedRows
 
 
-@record(frozen=True)
-class Known:
-    """By what rows are found: the normalized email addresses that a contact has and had, and its external id."""
-
-    emails: Collection[str | None]
-    external_id: str | None
-
-    def has(self, row: StagedRow) -> bool:
-        email, external_id = row.values.get("email_key"), row.values.get("external_id")
-        return (bool(email) and email in self.emails) or (bool(external_id) and external_id == self.external_id)
-
-
-def rows_about(directory: Path, imports: Sequence[ImportRow], known: Known) -> list[dict[str, Any]]:
-    """The rows about a contact in the files of these imports; those of files that are not there are left out. Blocks.
+def rows_about(directory: Path, imports: Sequence[ImportRow], known: KnownNames) -> list[dict[str, Any]]:
+    """The rows about a contact in the files of these imports, which are those that an erasure removes; those of files
+    that are not there are left out. Blocks.
 
     An uploaded file that was not read yet is not looked into."""
     return [found for each in imports for found in _rows_in(directory, each, known)]
 
 
-def _rows_in(directory: Path, import_: ImportRow, known: Known) -> Iterator[dict[str, Any]]:
+def _rows_in(directory: Path, import_: ImportRow, known: KnownNames) -> Iterator[dict[str, Any]]:
     files, generation = ImportFiles.of(directory, import_.id), str(import_.generation)
     columns = import_.columns or []
     try:
         with StagedRows(files.rows(generation), files.index(generation)) as rows:
             for number, line in rows.lines(1, len(rows)):
                 row = StagedRow.of_json(line, number, rows.letters[number - 1])
-                if known.has(row):
+                if known.has(row, import_.created_at):
                     cells = [[*pair] for pair in zip(columns, row.raw, strict=False)]
                     yield {"import": import_.id, "name": import_.name, "line": row.line, "cells": cells}
     except FileNotFoundError:  # replaced, or not in the backup that was restored

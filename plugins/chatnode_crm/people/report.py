@@ -6,16 +6,17 @@ from typing import Any
 
 import trio
 
-from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, record, rfc3339
+from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, now_ms, record, rfc3339
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
+from chatnode_crm.contacts.earlier import earlier_names
 from chatnode_crm.contacts.finding import ContactRow, by_id
 from chatnode_crm.contacts.model import OfContact
-from chatnode_crm.contacts.values.emails import email_key
+from chatnode_crm.imports.known import KnownNames
 from chatnode_crm.imports.rows import ImportRow, staged_imports
 from chatnode_crm.people import merging
 from chatnode_crm.people.erasing import erase, finish
-from chatnode_crm.people.imported import Known, images_of, rows_about
+from chatnode_crm.people.imported import images_of, rows_about
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
 from chatnode_crm.requester import actor_of
 
@@ -95,7 +96,7 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
     """Everything that is stored about a contact, for the person it is about. It is recorded in the audit log."""
     ctx.check(VIEW, reads=True)
 
-    def read(reader: Reader) -> tuple[ContactReport, Known, list[ImportRow]]:
+    def read(reader: Reader) -> tuple[ContactReport, KnownNames, list[ImportRow]]:
         contact = by_id(reader, asked.contact)
         [fields] = shown.plain(reader, [contact])
         parts = {name: _rows(reader, sql, contact.key) for name, sql in _PARTS.items()}
@@ -103,8 +104,7 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
             contact=fields, changes=_changes(reader, contact.key), merges=_merges(reader, contact.key),
             replaced=images_of(reader, contact.key), imported=[], **parts,
         )  # fmt: skip
-        known = Known(_emails(reader, contact), contact.external_id)
-        return report, known, staged_imports(reader)
+        return report, _names(reader, contact), staged_imports(reader)
 
     report, known, imports = await ctx.query(read)
     report.imported = await trio.to_thread.run_sync(rows_about, ctx.directory, imports, known)
@@ -161,11 +161,13 @@ def _merges(reader: Reader, contact: int) -> list[dict[str, Any]]:
     return [{"at": rfc3339(at), "contact": row.id, **shown.all_fields(reader, row)} for row, at in merged]
 
 
-def _emails(reader: Reader, contact: ContactRow) -> set[str | None]:
-    """The normalized email addresses that a contact is known to have, or to have had."""
-    entries = changes.entries_of(reader, contact.key, 2**62, _MOST_CHANGES)
-    earlier = {email for _, email in merging.earlier_contacts(reader, [contact.key])}
-    return {contact.email_key, *earlier, *(email_key(email) for each in entries if (email := each.before.get("email")))}
+def _names(reader: Reader, contact: ContactRow) -> KnownNames:
+    """The names that a contact has or had."""
+    earlier, merged = earlier_names(reader, [contact.key]), merging.earlier_contacts(reader, [contact.key])
+    emails = {contact.email_key, *(email for _, email in earlier.emails), *(email for _, email in merged)}
+    external_ids = {contact.external_id, *(external_id for _, external_id in earlier.external_ids)}
+    now = now_ms()
+    return KnownNames({each: now for each in emails if each}, {each: now for each in external_ids if each})
 
 
 COMMANDS = (report_contact, erase_contact)

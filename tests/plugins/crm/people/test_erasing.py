@@ -155,6 +155,23 @@ async def test_the_report_has_what_merges_and_imports_keep(node: Node, mara: Use
     assert [each["contact"] for each in report["duplicates"]] == [twin]
 
 
+async def test_the_report_has_the_rows_that_an_erasure_removes(node: Node, mara: User) -> None:
+    """Those with an address that the contact has or had, in any column; and no row about somebody else."""
+    zuleika = await contact(node, "office@example.org", external_id="z1")
+    await mara.call("crm.contacts.update", contact=zuleika, email="z@example.org", external_id="z2")
+    await mara.call("crm.contacts.update", contact=zuleika, email="zuleika@example.org")
+    await contact(node, "office@example.org")
+    rows = ["office@example.org,,1", "z@example.org,,2", "bob@example.org,,Zuleika <zuleika@example.org>", ",z1,4"]
+    id = await begun(mara, "\n".join(["email,external_id,remark", *rows]))
+    await finished(node, mara, "plan", id)
+    report = await mara.call("crm.contacts.report", contact=zuleika)
+    assert [row["line"] for row in report["imported"]] == [3, 4, 5]
+    await erase(mara, zuleika)
+    await node.call("jobs.run", job="crm.imports")
+    left = (await mara.call("crm.imports.rows", **{"import": id}))["rows"]
+    assert [row["verdict"] for row in left] == ["update", "suppressed", "suppressed", "suppressed"]
+
+
 async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:
     """The backup is older than the erasure: the contact is back for no moment in which the node serves."""
     data, copy = tmp_path / "data", tmp_path / "backup"
@@ -195,6 +212,24 @@ async def test_a_torn_line_of_the_journal_harms_nothing(tmp_path: Path, torn: by
             file.write(torn)
         await erase(mara, ids[1])
         assert [each.contact for each in journal.read_all(path.parent)] == ids
+
+
+async def test_after_a_restore_filters_forget_every_address_again(tmp_path: Path) -> None:
+    data, copy = tmp_path / "data", tmp_path / "backup"
+    async with open_node(data, Config(), only=[chatnode_crm]) as node:
+        mara = await User.new(node, "mara", role="contacts_manager")
+        zuleika, other = await contact(node, "zuleika@example.org"), await contact(node, "zuleika@merged.example")
+        await mara.call("crm.contacts.update", contact=zuleika, email="z@example.org")
+        await mara.call("crm.contacts.merge", contact=zuleika, other=other)
+        filter = {"email": {"_in": ["zuleika@example.org", "z@example.org", "zuleika@merged.example"]}}
+        made = (await mara.call("crm.segments.create", name="List", filter=filter))["list"]["id"]
+        backups.create(DataDirectory(data), copy, None, declared(), find)
+        await erase(mara, zuleika)
+    put_back(data, copy)
+    async with open_node(data, Config(), only=[chatnode_crm]) as node:
+        mara = await User.of(node, "mara")
+        shown = (await mara.call("crm.segments.get", list=made))["list"]
+        assert shown["filter"] == {"email": {"_in": ["erased"] * 3}}
 
 
 @pytest.mark.parametrize("config", [configured(plugins={"crm": {"bulk_contacts": 1}})])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import chatnode_crm
 import pytest
 from chatnode_crm.contacts.writing import update_many
 
 from chatnode.config import Config
-from chatnode.node import Node
+from chatnode.node import Node, open_node
 from chatnode.testing import User, configured, run_work
 from tests.plugins.crm.broadcasts.sending import create, on_list, send, talk_of
 from tests.plugins.crm.people.making import contact, count, events_since, head, key_of, of_account
@@ -126,6 +129,20 @@ async def test_stop_counts_before_the_node_has_looked_at_it(
     said = await ann.reads(await talk_of(node, ann))
     await node.consumers.catch_up()
     assert await ann.reads(await talk_of(node, ann)) == said  # it was confirmed then, and is not again
+
+
+async def test_stop_counts_also_after_another_bot_sends_broadcasts(tmp_path: Path) -> None:
+    def of(bot: str) -> Config:
+        return configured(plugins={"crm": {"broadcasts_per_minute": 60_000, "broadcast_bot": bot}})
+
+    async with open_node(tmp_path, of("news"), only=[chatnode_crm]) as node:
+        mara, kim = await User.new(node, "mara", role="contacts_manager"), await User.new(node, "kim", role="admin")
+        ann = await User.new(node, "ann")
+        await of_account(node, ann, mara)
+        await send(node, kim, "one")
+        await ann.says(await talk_of(node, ann), "STOP")  # and no consumer has run
+    async with open_node(tmp_path, of("herald"), only=[chatnode_crm]) as node:
+        assert (await send(node, await User.of(node, "kim"), "two"))["figures"]["opted_out"] == 1
 
 
 class TestOfAccounts:

@@ -17,6 +17,7 @@ from chatnode_crm.imports.rows import ImportRow, staged_imports
 from chatnode_crm.people import merging
 from chatnode_crm.people.erasing import erase, finish
 from chatnode_crm.people.imported import images_of, rows_about
+from chatnode_crm.people.opting import THERE
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
 from chatnode_crm.requester import actor_of
 
@@ -41,9 +42,10 @@ _PARTS = {
     "duplicates": "SELECT c.id AS contact, p.verdict, p.reason, p.score, p.at FROM crm_pairs p "
     "JOIN crm_contacts c ON c.key = CASE p.one WHEN :key THEN p.other ELSE p.one END "
     "WHERE p.one = :key OR p.other = :key ORDER BY p.at, c.key",
-    "accounts_opted_out": "SELECT i.external_id, l.id AS list, o.at FROM crm_account_opt_outs o "
+    "accounts_opted_out": "SELECT i.external_id, l.id AS list, o.at "  # noqa: S608 -- constants
+    "FROM crm_account_opt_outs o "
     "JOIN crm_identities i ON i.person = o.person AND i.verified_at IS NOT NULL "
-    "LEFT JOIN crm_lists l ON l.key = o.list WHERE i.contact = :key ORDER BY o.key",
+    f"LEFT JOIN crm_lists l ON l.key = o.list WHERE i.contact = :key AND {THERE} ORDER BY o.key",
 }
 _TIMES = frozenset({"at", "added_at", "verified_at", "answered_at", "stopped_at"})
 _MOST_CHANGES = 10_000

@@ -98,7 +98,7 @@ def chatnode_plugin() -> Plugin:
     return Plugin(
         name="crm",
         version="0.1.0",
-        api="2.0",
+        api="2.1",
         about="Contacts of an organization, with lists, tags, imports and exports.",
         settings=CrmSettings,
         steps=steps_in(__name__),

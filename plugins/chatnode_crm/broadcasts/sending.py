@@ -22,6 +22,7 @@ from chatnode.api import (
     Transaction,
     Work,
     WorkKind,
+    acting,
     check_can_act,
     now_ms,
     open_direct,
@@ -237,18 +238,11 @@ def _account_of(reader: Querying, contact: int) -> Account | None:
         "AND i.verified_at IS NOT NULL AND p.erased_at IS NULL ORDER BY i.key",
         (contact,),
     ).fetchall()
-    accounts = [person_by_key(reader, person) for (person,) in rows]
-    if len(accounts) > 1:
-        accounts.sort(key=lambda each: not _can_read(reader, each))
-    return accounts[0] if accounts else None
-
-
-def _can_read(reader: Querying, person: Account) -> bool:
-    try:
-        check_can_act(reader, person.key)
-    except Refusal:
-        return False
-    return True
+    people = [person for (person,) in rows]
+    if len(people) > 1:
+        can_read = acting(reader, people)
+        people.sort(key=lambda person: person not in can_read)
+    return person_by_key(reader, people[0]) if people else None
 
 
 def _ended(tx: Transaction, work: EndedWork) -> None:

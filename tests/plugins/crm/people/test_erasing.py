@@ -106,6 +106,18 @@ async def test_every_e_mail_of_merges_is_suppressed(node: Node, mara: User) -> N
     assert await count(node, "SELECT count(*) FROM crm_merges") == 0
 
 
+async def test_the_e_mail_of_a_merged_contact_that_another_has_now_is_left_alone(node: Node, mara: User) -> None:
+    ada, other = await contact(node, "ada@example.org"), await contact(node, "office@example.org")
+    await mara.call("crm.contacts.merge", contact=ada, other=other)
+    await contact(node, "office@example.org")
+    filter = {"email": {"_eq": "office@example.org"}}
+    made = (await mara.call("crm.segments.create", name="List", filter=filter))["list"]["id"]
+    await erase(mara, ada)
+    assert (await mara.call("crm.segments.get", list=made))["list"]["filter"] == filter
+    asked = ["ada@example.org", "office@example.org"]
+    assert await node.core.db.read(lambda reader: is_suppressed_many(reader, asked)) == {"ada@example.org"}
+
+
 async def test_who_may_and_what_is_typed(node: Node, mara: User, vic: User) -> None:
     ada = await contact(node, "ada@example.org")
     with refused("forbidden"):
@@ -248,3 +260,22 @@ async def test_nothing_that_was_chosen_by_an_e_mail_remembers_it(node: Node, mar
     await erase(mara, ada)
     tables = await rows(node, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%words%'")
     assert [table for (table,) in tables if "zuleika" in str(await rows(node, f"SELECT * FROM {table}")).lower()] == []
+
+
+async def test_what_is_still_to_be_done_forgets_the_e_mail_and_is_done(node: Node, mara: User) -> None:
+    """A broadcast, an export and a change of many contacts were chosen by the address, and wait."""
+    zuleika = await contact(node, "zuleika@example.org")
+    await contact(node, "bob@example.org")
+    chosen = {"filter": {"email": {"_in": ["zuleika@example.org", "bob@example.org"]}}}
+    await mara.call("crm.lists.create", name="List")
+    works = [
+        (await mara.call("crm.lists.add", list="List", select=chosen))["work"],
+        (await mara.call("crm.exports.create", format="csv", contacts=chosen))["export"]["work"],
+        (await mara.call("crm.broadcasts.create", title="News", text="hello", contacts=chosen))["broadcast"]["work"],
+    ]
+    await erase(mara, zuleika)
+    tables = await rows(node, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%words%'")
+    assert [table for (table,) in tables if "zuleika" in str(await rows(node, f"SELECT * FROM {table}")).lower()] == []
+    done = [await run_work(node, work) for work in works]
+    assert [work["status"] for work in done] == ["done"] * 3
+    assert (done[0]["result"]["changed"], done[1]["result"]["rows"], done[2]["result"]["unreachable"]) == (1, 1, 1)

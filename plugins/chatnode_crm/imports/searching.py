@@ -18,6 +18,9 @@ from chatnode_crm.imports.reading import open_file
 from chatnode_crm.imports.rows import ImportRow
 from chatnode_crm.settings import CrmSettings
 
+MOST_MEMBERS = 200
+"""An archive with more files is not searched: opening it for each would take too long."""
+
 
 def file_has(path: Path, import_: ImportRow, known: KnownNames, settings: CrmSettings) -> bool:
     """Whether the contacts are in the file, or a part of it cannot be read. What is staged is not read again."""
@@ -52,9 +55,13 @@ def _tables(
 
 
 def _members(path: Path) -> Sequence[str | None]:
-    """The files in an archive that can be imported; for any other file, None alone."""
+    """The files in an archive that can be imported; for any other file, None alone. Raises `UnreadableFile`."""
     names = _names_in_archive(path)
-    return [None] if names is None else [name for name in names if _can_be_chosen(names, name)]
+    if names is None:
+        return [None]
+    if len(names) > MOST_MEMBERS:
+        raise UnreadableFile("too_large", f"more than {MOST_MEMBERS} files in the archive")
+    return [name for name in names if _can_be_chosen(names, name)]
 
 
 def _names_in_archive(path: Path) -> list[str] | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, now_ms, record, rfc3339
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
@@ -13,7 +11,6 @@ from chatnode_crm.contacts.earlier import earlier_names
 from chatnode_crm.contacts.finding import ContactRow, by_id
 from chatnode_crm.contacts.model import OfContact
 from chatnode_crm.imports.known import KnownNames
-from chatnode_crm.imports.rows import ImportRow, staged_imports
 from chatnode_crm.people import merging
 from chatnode_crm.people.erasing import erase, finish
 from chatnode_crm.people.imported import images_of, rows_about
@@ -98,7 +95,7 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
     """Everything that is stored about a contact, for the person it is about. It is recorded in the audit log."""
     ctx.check(VIEW, reads=True)
 
-    def read(reader: Reader) -> tuple[ContactReport, KnownNames, list[ImportRow]]:
+    def read(reader: Reader) -> tuple[ContactReport, KnownNames]:
         contact = by_id(reader, asked.contact)
         [fields] = shown.plain(reader, [contact])
         parts = {name: _rows(reader, sql, contact.key) for name, sql in _PARTS.items()}
@@ -106,10 +103,10 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
             contact=fields, changes=_changes(reader, contact.key), merges=_merges(reader, contact.key),
             replaced=images_of(reader, contact.key), imported=[], **parts,
         )  # fmt: skip
-        return report, _names(reader, contact), staged_imports(reader)
+        return report, _names(reader, contact)
 
-    report, known, imports = await ctx.query(read)
-    report.imported = await trio.to_thread.run_sync(rows_about, ctx.directory, imports, known)
+    report, known = await ctx.query(read)
+    report.imported = await rows_about(ctx, known)
     await ctx.write(lambda tx: ctx.audit(tx, "contacts.report", report.contact["id"]))
     return report
 

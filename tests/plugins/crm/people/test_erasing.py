@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import chatnode_crm
 import pytest
-from chatnode_crm.people import journal
+import trio
+from chatnode_crm.people import imported, journal
 from chatnode_crm.people.suppression import is_suppressed_many
 
 from chatnode.config import Config
@@ -182,6 +185,26 @@ async def test_the_report_has_the_rows_that_an_erasure_removes(node: Node, mara:
     await node.call("jobs.run", job="crm.imports")
     left = (await mara.call("crm.imports.rows", **{"import": id}))["rows"]
     assert [row["verdict"] for row in left] == ["update", "suppressed", "suppressed", "suppressed"]
+
+
+async def test_the_report_is_complete_while_files_lose_another_contact(
+    node: Node, mara: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zuleika, other = await contact(node, "zuleika@example.org"), await contact(node, "bob@example.org")
+    id = await begun(mara, "email\nzuleika@example.org\nbob@example.org\n")
+    await finished(node, mara, "plan", id)
+    find_rows, calls = imported._find_rows, list[int]()
+
+    def erase_and_find(*given: Any) -> None:
+        calls.append(len(given[1]))
+        if len(calls) == 1:
+            trio.from_thread.run(erase, mara, other)
+            trio.from_thread.run(partial(node.call, "jobs.run", job="crm.imports"))
+        find_rows(*given)
+
+    monkeypatch.setattr(imported, "_find_rows", erase_and_find)
+    report = await mara.call("crm.contacts.report", contact=zuleika)
+    assert ([row["line"] for row in report["imported"]], calls) == ([2], [1, 1])
 
 
 async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:

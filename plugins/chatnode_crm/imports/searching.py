@@ -80,12 +80,13 @@ def _can_be_chosen(names: list[str], name: str) -> bool:
     return True
 
 
-def _is_in(table: FileTable, targets: Sequence[str], known: KnownNames, since: int) -> bool:
-    if len(targets) != len(table.columns):
-        targets = [each.target for each in suggest(table.columns)]
-    at = targets.index("external_id") if "external_id" in targets else None
+def _is_in(table: FileTable, mapped: Sequence[str], known: KnownNames, since: int) -> bool:
+    """`mapped` are the targets of the columns of the table that is imported, which may be another one."""
+    targets = [mapped, [each.target for each in suggest(table.columns)]]
+    width = len(table.columns)
+    at = {place for each in targets if len(each) == width for place in range(width) if each[place] == "external_id"}
     return known.are_in(table.columns, since) or any(
-        known.has_name("", "" if at is None else row.values[at].strip(), since)
+        any(known.has_name("", row.values[place].strip(), since) for place in at)
         or known.are_in((*row.values, *row.surplus), since)
         for row in table.rows()
     )

@@ -6,7 +6,7 @@ erased since the backup is erased again, before the node serves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction, counted, json_array
 from chatnode_crm.contacts.earlier import earlier_names
@@ -30,11 +30,21 @@ def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
 
     Their emails are suppressed, and the erasure is noted for the journal: `journal.write_out` follows.
     """
+    erased, erasures = _erase(tx, keys, actor)
+    journal.record_erasures(tx, erasures)
+    return erased
+
+
+def _erase(tx: Transaction, keys: Sequence[int], actor: int | None) -> tuple[int, list[Erasure]]:
+    """Returns how many there were, and what the journal is to say."""
     known = _known(tx, keys)
-    hashes = {email: hash for hash, email in hashes_of(tx, {email for _, email in known if email}).items()}
+    emails = {email for _, email in known if email}
+    hashes = {email: hash for hash, email in hashes_of(tx, emails).items()}
     add_suppressed(tx, hashes.values(), tx.now)
-    journal.record_erasures(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
-    return _remove(tx, keys, hashes, actor)
+    forget_addresses(tx, emails)
+    forget_names(tx, [(keys[0], email, None) for email in emails])
+    erased = erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=actor)
+    return erased, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known]
 
 
 def _known(tx: Transaction, keys: Sequence[int]) -> list[tuple[str, str | None]]:
@@ -44,14 +54,6 @@ def _known(tx: Transaction, keys: Sequence[int]) -> list[tuple[str, str | None]]
     ids = {row.key: row.id for row in found}
     earlier = [(ids[key], email) for key, email in earlier_names(tx, list(ids)).emails]
     return [(row.id, row.email_key) for row in found] + earlier + earlier_contacts(tx, keys)
-
-
-def _remove(tx: Transaction, keys: Sequence[int], emails: Collection[str], actor: int | None) -> int:
-    """Erase contacts, whose emails these are or were; returns how many there were."""
-    forget_addresses(tx, emails)
-    if keys:
-        forget_names(tx, [(keys[0], email, None) for email in emails])
-    return erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=actor)
 
 
 async def finish(ctx: Context) -> None:
@@ -135,7 +137,7 @@ def _erase_again(tx: Transaction, part: Sequence[Erasure]) -> int:
     backup the contact may not yet have been merged, or the other way round."""
     add_suppressed(tx, [each.hash for each in part if each.hash is not None], tx.now)
     keys = list(keys_by_id(tx, [each.contact for each in part]).values())
-    return _remove(tx, keys, {email for _, email in _known(tx, keys) if email}, None)
+    return _erase(tx, keys, None)[0]
 
 
 def forget_detached(tx: Transaction, keys: Sequence[int]) -> None:

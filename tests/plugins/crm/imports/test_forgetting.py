@@ -141,6 +141,17 @@ class TestOtherPartsOfTheFile:
                 book.add_worksheet().write_column(0, 0, cells)
         await self.is_removed(node, tmp_path / "file")
 
+    async def test_an_external_id_in_another_column_of_another_sheet(self, node: Node, tmp_path: Path) -> None:
+        with xlsxwriter.Workbook(tmp_path / "file") as book:
+            for cells in (
+                [["Email", "External ID"], ["bob@example.com", "b1"]],
+                [["External ID", "City"], ["z1", "X"]],
+            ):
+                sheet = book.add_worksheet()
+                for row, values in enumerate(cells):
+                    sheet.write_row(row, 0, values)
+        await self.is_removed(node, tmp_path / "file")
+
     async def test_another_file_of_an_archive(self, node: Node, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "file", "w") as archive:
             archive.writestr("bob.csv", "Email\nbob@example.com\n")
@@ -158,7 +169,8 @@ class TestOtherPartsOfTheFile:
         assert names_of_files(node) == []
 
     async def is_removed(self, node: Node, path: Path, **options: Any) -> None:
-        zuleika, eve = [await made(node, email=f"{name}@example.com") for name in ("zuleika", "eve")]
+        zuleika = await made(node, email="zuleika@example.com", external_id="z1")
+        eve = await made(node, email="eve@example.com", external_id="e1")
         id = (await node.call("crm.imports.create", path=str(path)))["import"]["id"]
         await node.call("crm.imports.map", **{"import": id}, **options)
         await finished(node, node, "plan", id)

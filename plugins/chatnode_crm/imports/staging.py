@@ -21,7 +21,7 @@ from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.progress import forget_results
 from chatnode_crm.imports.reading import FileRowReader, open_file
 from chatnode_crm.imports.receiving import disk_full
-from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
+from chatnode_crm.imports.rows import ImportRow, change_import, check_source, import_by_id
 from chatnode_crm.imports.setup import stored_options
 from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow, StagedWriter
 from chatnode_crm.settings import CrmSettings
@@ -111,8 +111,7 @@ async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
             now = import_by_id(tx, row.id)
             if now.options != row.options or now.generation != row.generation:
                 raise Refusal("conflict", "the import was changed while its file was read")
-            if not now.source:
-                raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again")
+            check_source(now)
             forget_results(tx, row.key)
             state = "staged" if now.state == "received" else now.state
             change_import(tx, row.key, generation=generation, rows=written.rows, columns=written.columns, state=state)

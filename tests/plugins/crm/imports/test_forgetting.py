@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import chatnode_crm
 import pytest
 import trio
 import xlsxwriter
-from chatnode_crm.imports import searching, staging
+from chatnode_crm.imports import commands, searching, staging
 from chatnode_crm.imports.layout import ImportFiles
+from chatnode_crm.imports.receiving import in_blocks
 
 from chatnode.config import Config
 from chatnode.hooks.work import Work
@@ -240,6 +243,28 @@ class TestWhatIsLeftOnTheDisk:
             assert b"uleika" not in kept(node)
             if stage == "planned":
                 assert (await finished(node, node, "start", id))["counts"]["created"] == 1
+
+
+@pytest.mark.parametrize("cleaned", [True, False])
+async def test_an_erasure_while_the_file_is_copied(
+    node: Node, mara: User, monkeypatch: pytest.MonkeyPatch, cleaned: bool
+) -> None:
+    """For another import of the same file, whose row is written last."""
+    zuleika = await made(mara, email="zuleika@example.com")
+    first = (await mara.does("crm.imports.create", text=FILE))["import"]["id"]
+
+    async def copied(path: Path) -> AsyncIterator[bytes]:
+        async for block in in_blocks(path):
+            yield block
+        await erase(mara, zuleika)
+        if cleaned:
+            await tidied(node)
+
+    monkeypatch.setattr(commands, "in_blocks", copied)
+    with refused("gone") if cleaned else nullcontext():
+        await mara.does("crm.imports.create", like=first)
+    await tidied(node)
+    assert kept(node) == b""
 
 
 async def test_an_erasure_right_after_the_rows_were_read(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+import orjson
 import trio
 
 from chatnode.api import DAY_MS, Context, Querying, Refusal, Row, Transaction, counted, json_array, record
@@ -121,7 +122,7 @@ async def _remove_source(ctx: Context, row: ImportRow, names: KnownNames) -> int
     files, settings = ImportFiles.of(ctx.directory, row.id), ctx.settings(CrmSettings)
     if not row.source or not await trio.to_thread.run_sync(file_has, files.source, row, names, settings):
         return 0
-    if not await _change_files(ctx, row, row.generation):
+    if not await _change_files(ctx, row, row.generation, names):
         return None
     await trio.to_thread.run_sync(files.remove_source)
     return 1
@@ -135,12 +136,12 @@ async def _remove_staged(ctx: Context, row: ImportRow, names: KnownNames) -> int
         return 0
     try:
         removed = await trio.to_thread.run_sync(_numbers_of, row, files.rows(before), files.index(before), names)
-        if not removed:
+        if not removed and _columns_without(row, names) == row.columns:
             return 0
         with files.in_use():
             async with files.new_rows() as after:
                 await trio.to_thread.run_sync(_copy_without, files, before, after, removed)
-            done = await _change_files(ctx, row, after)
+            done = await _change_files(ctx, row, after, names)
     except FileNotFoundError:
         now = await _import_now(ctx, row.id)
         return 0 if now is None or now.generation == before else None  # they are gone after a restore
@@ -148,20 +149,29 @@ async def _remove_staged(ctx: Context, row: ImportRow, names: KnownNames) -> int
     if not done:
         return None
     await trio.to_thread.run_sync(files.remove_source)
-    return len(removed)
+    return max(1, len(removed))
 
 
-async def _change_files(ctx: Context, row: ImportRow, generation: str | None) -> bool:
+async def _change_files(ctx: Context, row: ImportRow, generation: str | None, names: KnownNames) -> bool:
     """The import has these rows from now on, and no uploaded file; False if it has other rows meanwhile."""
+    columns = _columns_without(row, names)
 
     def write(tx: Transaction) -> bool:
         done = tx.execute(
-            "UPDATE crm_imports SET generation = ?, source = 0 WHERE key = ? AND coalesce(generation, '') = ?",
-            (generation, row.key, row.generation or ""),
+            "UPDATE crm_imports SET generation = ?, source = 0, columns = ? "
+            "WHERE key = ? AND coalesce(generation, '') = ?",
+            (generation, None if columns is None else orjson.dumps(columns).decode(), row.key, row.generation or ""),
         )
         return done.rowcount == 1
 
     return await ctx.write(write, repeatable=True)
+
+
+def _columns_without(row: ImportRow, names: KnownNames) -> list[str] | None:
+    """The names of the columns: if the file has no header, its first row may have been taken for one."""
+    if row.columns is None:
+        return None
+    return ["" if names.are_in([each], row.created_at) else each for each in row.columns]
 
 
 def _numbers_of(import_: ImportRow, path: Path, index: Path, names: KnownNames) -> set[int]:

@@ -25,6 +25,7 @@ from chatnode.hooks.work import Work
 from chatnode.node import Node, open_node
 from chatnode.testing import User, refused
 from tests.plugins.crm.imports.importing import begun, finished
+from tests.plugins.sql import rows
 
 ROOT = Path(__file__).parents[4]
 
@@ -133,6 +134,18 @@ async def test_names_of_contacts_that_were_merged_into_it(node: Node, mara: User
     await erase(mara, zuleika)
     await tidied(node)
     assert kept(node) == b""
+
+
+@pytest.mark.parametrize("stage", ["planned", "mapped again"])
+async def test_a_first_row_that_was_taken_for_a_header(node: Node, mara: User, stage: str) -> None:
+    id = await begun(mara, "Zuleika <zuleika@example.com>;Lyon\nBob <bob@example.com>;Nice\n")
+    assert (await finished(node, mara, "plan", id))["rows"] == 1
+    if stage == "mapped again":
+        await mara.does("crm.imports.map", **{"import": id})
+    await erase(mara, await made(mara, email="zuleika@example.com"))
+    await tidied(node)
+    assert b"uleika" not in kept(node)
+    assert "uleika" not in str(await rows(node, "SELECT * FROM crm_imports"))
 
 
 class TestOtherPartsOfTheFile:

@@ -134,7 +134,7 @@ from chatnode.storage.people.people import set_avatar as set_person_avatar
 from chatnode.storage.presence.presence import SEEN as MAY_SEE_PRESENCE
 from chatnode.storage.presence.presence import PresenceRow
 from chatnode.storage.presence.presence import seen as find_presence
-from chatnode.storage.work.work import EndedWork
+from chatnode.storage.work.work import EndedWork, change_work_arguments
 
 __all__ = [
     "API_VERSION",
@@ -289,6 +289,7 @@ __all__ = [
     "bot_owner",
     "caseless",
     "change_files",
+    "change_work_arguments",
     "check_can_act",
     "check_reachable",
     "command",

@@ -30,7 +30,7 @@ from chatnode.storage.node.restored import RestoreNote
 if TYPE_CHECKING:
     import click
 
-API_VERSION = "2.0"
+API_VERSION = "2.1"
 """The version of `chatnode.api`: additions raise the second number, removals and changes of meaning the first."""
 
 

@@ -39,7 +39,8 @@ class WorkKind:
     disk and `Refusal("unavailable")` are not counted: the item waits until that has passed. Up to `at_once` items of
     the kind run at the same time. `title` is what users see if the item has no title of its own.
 
-    Arguments and state are deleted when an item is done or cancelled; the result is kept for `work.keep_days`.
+    Arguments and state are deleted when an item is done or cancelled; the result is kept for `work.keep_days`. Until
+    then, `change_work_arguments` removes what the arguments say of a user or a contact that is erased.
 
     `ended` is called in the transaction in which an item ends, for whatever reason, for what must be atomic with that,
     and to clean up after a cancelled one; not when the owner is erased, nor while the plugin does not run. It may take

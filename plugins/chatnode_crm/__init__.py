@@ -65,8 +65,10 @@ suppress_by((is_suppressed_many,))
 
 @asynccontextmanager
 async def open_crm(ctx: Context) -> AsyncGenerator[None]:
-    """Before the node serves: what was erased since the backup that was restored is erased again."""
+    """Before the node serves: what was erased since the backup that was restored is erased again. Soon after, files
+    that a kill has left are removed."""
     await erasing.apply_again(ctx)
+    ctx.wake(imports.CLEANUP.name)
     yield
 
 
@@ -98,7 +100,7 @@ def chatnode_plugin() -> Plugin:
     return Plugin(
         name="crm",
         version="0.1.0",
-        api="2.0",
+        api="2.1",
         about="Contacts of an organization, with lists, tags, imports and exports.",
         settings=CrmSettings,
         steps=steps_in(__name__),

@@ -9,7 +9,7 @@ Every change of status is an event for the owner, in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -109,6 +109,23 @@ def start(tx: Transaction, new: NewWork) -> str:
     ).fetchone()
     changed(tx, key, actor=new.owner)
     return id
+
+
+def change_work_arguments(tx: Transaction, kind: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """Change the arguments of the work items of a kind, `<plugin>.<name>`, that may still run: for example to remove
+    what they say of a user who is erased.
+
+    `change` gets the arguments of one item and returns those that it is to have. An item that is running reads them
+    when it runs again. Raises `ValueError` for arguments that are not JSON.
+    """
+    rows = tx.execute(
+        "SELECT key, arguments FROM work WHERE kind = ? AND status IN ('waiting', 'running', 'paused', 'failed')",
+        (kind,),
+    ).fetchall()
+    for key, before in rows:
+        after = as_json("arguments", change(orjson.loads(before)))
+        if after != before:
+            tx.execute("UPDATE work SET arguments = ? WHERE key = ?", (after, key))
 
 
 def changed(tx: Transaction, key: int, actor: int | None = None) -> None:

@@ -1,7 +1,7 @@
 """Sending a broadcast: what was sent to whom is stored in the transaction that posts the message.
 
 So a contact gets it exactly once, whenever the node is killed; and nobody gets it who opted out, has no account here,
-was deactivated, or blocked the bot.
+may not use the chat, or blocked the bot.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from chatnode.api import (
     Transaction,
     Work,
     WorkKind,
+    acting,
     check_can_act,
     now_ms,
     open_direct,
@@ -172,7 +173,7 @@ def _deliver(
 ) -> None:
     person = _account_of(tx, contact)
     if person is not None:
-        _follow_answers(tx, bot, person, settings)
+        _follow_answers(tx, person, settings)
     if is_opted_out(tx, contact, person.key if person is not None else None, lists):
         _settle(tx, broadcast, contact, "opted_out")
     elif person is None:
@@ -185,16 +186,17 @@ def _deliver(
             _settle(tx, broadcast, contact, "unreachable", refusal.code)
 
 
-def _follow_answers(tx: Transaction, bot: Account, person: Account, settings: CrmSettings) -> None:
-    """A word to stop holds from the moment it is posted, and the consumer of answers may not have got to it."""
-    talks = tx.execute("SELECT conversation FROM crm_talks WHERE person = ? AND bot = ?", (person.key, bot.key))
+def _follow_answers(tx: Transaction, person: Account, settings: CrmSettings) -> None:
+    """A word to stop holds from the moment it is posted, whichever bot of broadcasts it was sent to, and the consumer
+    of answers may not have got to it."""
+    talks = tx.execute("SELECT conversation FROM crm_talks WHERE person = ? ORDER BY conversation", (person.key,))
     for (conversation,) in talks.fetchall():
         follow_talk(tx, conversation, settings)
 
 
 def _post(tx: Transaction, broadcast: BroadcastRow, bot: Account, person: Account, contact: int) -> None:
-    """One account gets it once, also if several contacts have it."""
-    conversation = open_direct(tx, bot, person)
+    """One account gets it once, also if several contacts have it. Who may not use the chat cannot read it."""
+    conversation = open_direct(tx, bot, check_can_act(tx, person.key))
     posted = post_message(tx, bot, conversation, broadcast.text, cid=_cid(broadcast, person))
     if posted.dup:
         raise Refusal("conflict", "this account has got it as another contact")
@@ -233,10 +235,14 @@ def _account_of(reader: Querying, contact: int) -> Account | None:
     """The account that a contact was verified to be; of several the first that can be reached."""
     rows = reader.execute(
         "SELECT i.person FROM crm_identities i JOIN people p ON p.key = i.person WHERE i.contact = ? "
-        "AND i.verified_at IS NOT NULL AND p.erased_at IS NULL ORDER BY p.deactivated_at IS NOT NULL, i.key LIMIT 1",
+        "AND i.verified_at IS NOT NULL AND p.erased_at IS NULL ORDER BY i.key",
         (contact,),
-    ).fetchone()
-    return person_by_key(reader, rows[0]) if rows is not None else None
+    ).fetchall()
+    people = [person for (person,) in rows]
+    if len(people) > 1:
+        can_read = acting(reader, people)
+        people.sort(key=lambda person: person not in can_read)
+    return person_by_key(reader, people[0]) if people else None
 
 
 def _ended(tx: Transaction, work: EndedWork) -> None:

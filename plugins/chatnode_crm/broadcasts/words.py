@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 from unicodedata import category
 
 from chatnode.api import folded, record
 
 _LONGEST = 200
-_MENTION = re.compile(r"^\s*@\S+\s")
+_MENTIONS = re.compile(r"\s*(?:@[^\s,:;]+(?:[\s,:;]+|$))+")
 """What an answer may begin with: the bot's handle."""
+_QUOTE = ">"
+"""Begins a line that quotes what is answered to."""
 
 
 @record(frozen=True)
@@ -33,18 +35,31 @@ def _is_of_word(letter: str) -> bool:
 
 
 def wish_of(text: str, stop: Sequence[str], start: Sequence[str]) -> Wish | None:
-    """What a message asks for: its first line that has words is one of the words, or begins with one. What is below,
-    such as a signature, does not matter.
+    """What a message asks for: its first line that has words is one of the words, or begins with one. Quoted lines
+    and mentions before it do not matter, if there is anything else, nor does what is below, such as a signature.
 
     A text that contains a word further on asks for nothing.
     """
-    said = next((words for line in text.splitlines() if (words := as_word(_MENTION.sub("", line)))), "")
+    lines = text.splitlines()
+    said = _first_words(_without_quotes(lines)) or _first_words(lines)
     if len(said) > _LONGEST:
         return None
     stopping, starting = _after(said, stop), _after(said, start)
     if stopping is not None:
         return Wish("stop", stopping)
     return Wish("start", starting) if starting is not None else None
+
+
+def _without_quotes(lines: Sequence[str]) -> Iterator[str]:
+    """What the recipient wrote, without mentions."""
+    for line in lines:
+        if not line.lstrip().startswith(_QUOTE):
+            mentions = _MENTIONS.match(line)
+            yield line[mentions.end() :] if mentions is not None else line
+
+
+def _first_words(lines: Iterable[str]) -> str:
+    return next((words for line in lines if (words := as_word(line))), "")
 
 
 def _after(said: str, words: Sequence[str]) -> str | None:

@@ -8,6 +8,8 @@ from chatnode_crm.imports.cleanup import clean_up_imports, wake_cleanup
 from chatnode_crm.imports.cleanup import forget_contacts as forget_contacts
 from chatnode_crm.imports.works import WORKS
 
+CLEANUP = Task("imports", clean_up_imports, every=3_600)
+
 PART = Part(
     commands=(
         *commands.COMMANDS,
@@ -19,6 +21,6 @@ PART = Part(
     works=WORKS,
     routes=(*uploading.ROUTES, *errors.ROUTES),
     consumers=(Consumer("imports", wake_cleanup, kinds=frozenset({"crm.contact.deleted"})),),
-    tasks=(Task("imports", clean_up_imports, every=3_600),),
+    tasks=(CLEANUP,),
     tables=(Table("crm_imports", people=("owner",)), Table("crm_import_mappings", people=("owner",))),
 )

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
-import attrs
+import orjson
 import trio
 
-from chatnode.api import DAY_MS, Context, Querying, Refusal, Row, Transaction, counted, json_array, new_id, record
+from chatnode.api import DAY_MS, Context, Querying, Refusal, Row, Transaction, counted, json_array, record
 from chatnode_crm.contacts.earlier import earlier_names
-from chatnode_crm.contacts.values import email_key
-from chatnode_crm.files.mapping import addresses_in, suggest
-from chatnode_crm.files.reading import FileTable, UnreadableFile
+from chatnode_crm.imports.known import KnownNames
 from chatnode_crm.imports.layout import ImportFiles, directories
-from chatnode_crm.imports.options import ImportOptions, options_of
-from chatnode_crm.imports.reading import open_file
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id, imports_with_files
+from chatnode_crm.imports.searching import file_has
 from chatnode_crm.imports.staged import READY, REMOVED, StagedRow, StagedRows, StagedWriter
 from chatnode_crm.settings import CrmSettings
 
@@ -29,19 +27,22 @@ def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     """Remove what imports hold of contacts that are being deleted: before-images now, staged rows soon after."""
     many = json_array(keys)
     tx.execute("DELETE FROM crm_import_images WHERE contact IN (SELECT value FROM json_each(?))", (many,))
-    if tx.execute("SELECT 1 FROM crm_imports WHERE state <> 'deleted' LIMIT 1").fetchone() is None:
-        return
-    tx.execute(
-        "INSERT INTO crm_import_names (contact, email_key, external_id, at) "
-        "SELECT key, email_key, external_id, ? FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))",
-        (tx.now, many),
-    )
+    rows = tx.execute(
+        "SELECT key, email_key, external_id FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))", (many,)
+    ).fetchall()
     earlier = earlier_names(tx, keys)
-    tx.executemany(
-        "INSERT INTO crm_import_names (contact, email_key, external_id, at) VALUES (?, ?, ?, ?)",
-        [(key, email, None, tx.now) for key, email in earlier.emails]
-        + [(key, None, external_id, tx.now) for key, external_id in earlier.external_ids],
-    )
+    emails, external_ids = [(key, email, None) for key, email in earlier.emails], earlier.external_ids
+    forget_names(tx, [*rows, *emails, *((key, None, external_id) for key, external_id in external_ids)])
+
+
+def forget_names(tx: Transaction, names: Iterable[tuple[int, str | None, str | None]]) -> None:
+    """Rows about contacts are removed from the files of imports soon: each is given with its key, and a normalized
+    address or an external id or both."""
+    if tx.execute("SELECT 1 FROM crm_imports WHERE state <> 'deleted' LIMIT 1").fetchone() is not None:
+        tx.executemany(
+            "INSERT INTO crm_import_names (contact, email_key, external_id, at) VALUES (?, ?, ?, ?)",
+            [(*each, tx.now) for each in names],
+        )
 
 
 async def wake_cleanup(ctx: Context, rows: Sequence[Row]) -> None:
@@ -55,6 +56,7 @@ async def clean_up_imports(ctx: Context) -> str | None:
     ended = await _end_old(ctx)
     await _remove_details(ctx)
     await _remove_strays(ctx)
+    await _remove_leftovers(ctx)
     if not removed and not ended:
         return None
     return f"removed {counted(removed, 'row')} of deleted contacts and {counted(ended, 'old import')}"
@@ -63,35 +65,13 @@ async def clean_up_imports(ctx: Context) -> str | None:
 # ---- rows of contacts that were deleted
 
 
-@record(frozen=True)
-class _Forgotten:
-    """Contacts that were deleted, and when, by the names that they had."""
-
-    contacts: list[int]
-    emails: dict[str, int]
-    external: dict[str, int]
-
-    def has(self, row: StagedRow, since: int) -> bool:
-        """Whether it is of a contact that was deleted after that, or has an address of one in any cell."""
-        email, external = row.values.get("email_key") or "", row.values.get("external_id") or ""
-        return self.names(email, external, since) or self.are_in(row.raw, since)
-
-    def names(self, email_key: str, external_id: str, since: int) -> bool:
-        return max(self.emails.get(email_key, -1), self.external.get(external_id, -1)) >= since
-
-    def are_in(self, cells: Sequence[str], since: int) -> bool:
-        """Whether an address is in some cell."""
-        found = addresses_in("\n".join(cells))
-        return any(self.emails.get(email_key(address), -1) >= since for address in found)
-
-
 async def _remove_rows(ctx: Context) -> int:
     forgotten = await ctx.read(_read_forgotten)
     if not forgotten.contacts:
         return 0
     removed = 0
     for row in await ctx.read(imports_with_files):
-        removed += await _remove_from(ctx, row.id, forgotten)
+        removed += await _remove_from(ctx, row.id, forgotten.names)
     await ctx.write(
         lambda tx: tx.execute(
             "DELETE FROM crm_import_names WHERE contact IN (SELECT value FROM json_each(?))",
@@ -102,20 +82,27 @@ async def _remove_rows(ctx: Context) -> int:
     return removed
 
 
+@record(frozen=True)
+class _Forgotten:
+    """The keys of contacts that were deleted, and the names that they had then."""
+
+    contacts: list[int]
+    names: KnownNames
+
+
 def _read_forgotten(reader: Querying) -> _Forgotten:
     rows = reader.execute("SELECT contact, email_key, external_id, at FROM crm_import_names ORDER BY at").fetchall()
-    return _Forgotten(
-        list({contact for contact, _, _, _ in rows}),
-        {email: at for _, email, _, at in rows if email is not None},
-        {external: at for _, _, external, at in rows if external is not None},
-    )
+    emails = {email: at for _, email, _, at in rows if email is not None}
+    external_ids = {external_id: at for _, _, external_id, at in rows if external_id is not None}
+    return _Forgotten(list({contact for contact, _, _, _ in rows}), KnownNames(emails, external_ids))
 
 
-async def _remove_from(ctx: Context, id: str, forgotten: _Forgotten) -> int:
+async def _remove_from(ctx: Context, id: str, names: KnownNames) -> int:
     """Remove contacts from the files of an import; again if it is staged or mapped meanwhile."""
     while (row := await _import_now(ctx, id)) is not None:
-        part = _remove_source if row.generation is None else _remove_staged
-        removed = await part(ctx, row, forgotten)
+        removed = await _remove_staged(ctx, row, names)
+        if removed == 0:
+            removed = await _remove_source(ctx, row, names)
         if removed is not None:
             return removed
     return 0
@@ -129,94 +116,84 @@ async def _import_now(ctx: Context, id: str) -> ImportRow | None:
         return None
 
 
-async def _remove_source(ctx: Context, row: ImportRow, forgotten: _Forgotten) -> int | None:
-    """Remove a file that was not staged if it has one of the contacts, or cannot be read. Returns None if the import
-    was staged meanwhile."""
-    if not row.source or not await trio.to_thread.run_sync(_has_anyone, ctx, row, forgotten):
+async def _remove_source(ctx: Context, row: ImportRow, names: KnownNames) -> int | None:
+    """Remove an uploaded file if it has one of the contacts, or cannot be read. Returns None if the import was staged
+    or mapped meanwhile."""
+    files, settings = ImportFiles.of(ctx.directory, row.id), ctx.settings(CrmSettings)
+    if not row.source or not await trio.to_thread.run_sync(file_has, files.source, row, names, settings):
         return 0
-    done = await ctx.write(
-        lambda tx: tx.execute("UPDATE crm_imports SET source = 0 WHERE key = ? AND generation IS NULL", (row.key,)),
-        repeatable=True,
-    )
-    if not done.rowcount:
+    if not await _change_files(ctx, row, row.generation, names):
         return None
-    await trio.to_thread.run_sync(ImportFiles.of(ctx.directory, row.id).remove_source)
+    await trio.to_thread.run_sync(files.remove_source)
     return 1
 
 
-def _has_anyone(ctx: Context, row: ImportRow, forgotten: _Forgotten) -> bool:
-    """Whether a file that was not staged has one of the contacts. All sheets of a workbook are read."""
-    settings = attrs.evolve(ctx.settings(CrmSettings), import_rows=0)
-    options = ImportOptions() if row.options is None else options_of(row.options)
-    path = ImportFiles.of(ctx.directory, row.id).source
-    try:
-        with open_file(path, options, settings) as table:
-            sheets = table.sheets or (None,)
-        for sheet in sheets:
-            reading = attrs.evolve(options.reading, sheet=sheet or options.reading.sheet)
-            with open_file(path, attrs.evolve(options, reading=reading), settings) as table:
-                if _is_in(table, options.mapping.columns, forgotten, row.created_at):
-                    return True
-    except FileNotFoundError:
-        return False
-    except UnreadableFile:
-        return True
-    return False
-
-
-def _is_in(table: FileTable, targets: Sequence[str], forgotten: _Forgotten, since: int) -> bool:
-    if len(targets) != len(table.columns):
-        targets = [each.target for each in suggest(table.columns)]
-    at = targets.index("external_id") if "external_id" in targets else None
-    return any(
-        forgotten.names("", "" if at is None else row.values[at].strip(), since) or forgotten.are_in(row.values, since)
-        for row in table.rows()
-    )
-
-
-async def _remove_staged(ctx: Context, row: ImportRow, forgotten: _Forgotten) -> int | None:
+async def _remove_staged(ctx: Context, row: ImportRow, names: KnownNames) -> int | None:
     """Replace the staged rows by others without those of the contacts; and the file, which has them too, goes. Returns
     None if they were replaced meanwhile."""
-    files, before, after = ImportFiles.of(ctx.directory, row.id), str(row.generation), new_id()[:8]
+    files, before = ImportFiles.of(ctx.directory, row.id), row.generation
+    if before is None:
+        return 0
     try:
-        removed = await trio.to_thread.run_sync(_copy_without, row, files, after, forgotten)
+        removed = await trio.to_thread.run_sync(_numbers_of, row, files.rows(before), files.index(before), names)
+        if not removed and _columns_without(row, names) == row.columns:
+            return 0
+        with files.in_use():
+            async with files.new_rows() as after:
+                await trio.to_thread.run_sync(_copy_without, files, before, after, removed)
+            done = await _change_files(ctx, row, after, names)
     except FileNotFoundError:
         now = await _import_now(ctx, row.id)
         return 0 if now is None or now.generation == before else None  # they are gone after a restore
-    if not removed:
-        return 0
+    await trio.to_thread.run_sync(files.remove_rows, before if done else after)
+    if not done:
+        return None
+    await trio.to_thread.run_sync(files.remove_source)
+    return max(1, len(removed))
+
+
+async def _change_files(ctx: Context, row: ImportRow, generation: str | None, names: KnownNames) -> bool:
+    """The import has these rows from now on, and no uploaded file; False if it has other rows meanwhile."""
+    columns = _columns_without(row, names)
 
     def write(tx: Transaction) -> bool:
         done = tx.execute(
-            "UPDATE crm_imports SET generation = ?, source = 0 WHERE key = ? AND generation = ?",
-            (after, row.key, before),
+            "UPDATE crm_imports SET generation = ?, source = 0, columns = ? "
+            "WHERE key = ? AND coalesce(generation, '') = ?",
+            (generation, None if columns is None else orjson.dumps(columns).decode(), row.key, row.generation or ""),
         )
         return done.rowcount == 1
 
-    if not await ctx.write(write, repeatable=True):
-        await trio.to_thread.run_sync(files.remove_rows, after)
+    return await ctx.write(write, repeatable=True)
+
+
+def _columns_without(row: ImportRow, names: KnownNames) -> list[str] | None:
+    """The names of the columns: if the file has no header, its first row may have been taken for one."""
+    if row.columns is None:
         return None
-    await trio.to_thread.run_sync(files.keep_only, after)
-    await trio.to_thread.run_sync(files.remove_source)
-    return removed
+    return ["" if names.are_in([each], row.created_at) else each for each in row.columns]
 
 
-def _copy_without(import_: ImportRow, files: ImportFiles, after: str, forgotten: _Forgotten) -> int:
-    removed, before = 0, str(import_.generation)
+def _numbers_of(import_: ImportRow, path: Path, index: Path, names: KnownNames) -> set[int]:
+    """The numbers of the staged rows that are about the contacts."""
+    with StagedRows(path, index) as rows:
+        staged = (StagedRow.of_json(line, at, rows.letters[at - 1]) for at, line in rows.lines(1, len(rows)))
+        return {row.number for row in staged if names.has(row, import_.created_at)}
+
+
+def _copy_without(files: ImportFiles, before: str, after: str, removed: Collection[int]) -> None:
     with StagedRows(files.rows(before), files.index(before)) as rows:
         writer = StagedWriter(files.rows(after), files.index(after))
         try:
             for number, line in rows.lines(1, len(rows)):
-                row = StagedRow.of_json(line, number, rows.letters[number - 1])
-                if forgotten.has(row, import_.created_at):
+                if number in removed:
+                    row = StagedRow.of_json(line, number, rows.letters[number - 1])
                     writer.add(StagedRow(row.line, [], {}, letter=REMOVED if row.letter == READY else row.letter))
-                    removed += 1
                 else:
                     writer.add_line(line.rstrip(b"\n"), rows.capitals[number - 1])
             writer.finish()
         finally:
             writer.close()
-    return removed
 
 
 # ---- what is old
@@ -269,6 +246,28 @@ async def _remove_strays(ctx: Context) -> None:
     for id, age in found.items():
         if states.get(id) == "deleted" or (id not in states and age > DAY_MS / 1_000):
             await trio.to_thread.run_sync(ImportFiles.of(ctx.directory, id).remove)
+
+
+async def _remove_leftovers(ctx: Context) -> None:
+    """Remove what a kill or a cancelled work has left beside the files of imports: it may have erased contacts.
+
+    The files are listed before the rows are read, so that none is of a row that is written meanwhile."""
+    found = await trio.to_thread.run_sync(_present, ctx.directory)
+    own = await ctx.read(lambda reader: _own_files(reader, ctx.directory))
+    for id, paths in found.items():
+        for path in paths if id in own else ():
+            if path not in own[id]:
+                await trio.to_thread.run_sync(partial(path.unlink, missing_ok=True))
+
+
+def _present(plugin: Path) -> dict[str, list[Path]]:
+    return {id: ImportFiles.of(plugin, id).present() for id in directories(plugin)}
+
+
+def _own_files(reader: Querying, plugin: Path) -> dict[str, set[Path]]:
+    """By the id of the import."""
+    rows = reader.execute("SELECT id, generation, source FROM crm_imports WHERE state <> 'deleted'")
+    return {id: ImportFiles.of(plugin, id).of_row(generation, source) for id, generation, source in rows.fetchall()}
 
 
 def _directories(plugin: Path) -> dict[str, float]:

@@ -18,7 +18,15 @@ from chatnode_crm.imports.model import CreateImport, ImportPage, ImportReply, Li
 from chatnode_crm.imports.options import ImportOptions, as_stored, permissions_of
 from chatnode_crm.imports.progress import forget_results
 from chatnode_crm.imports.receiving import in_blocks, of_bytes, receive
-from chatnode_crm.imports.rows import ImportRow, ImportState, change_import, check_state, find_import, imports_page
+from chatnode_crm.imports.rows import (
+    ImportRow,
+    ImportState,
+    change_import,
+    check_source,
+    check_state,
+    find_import,
+    imports_page,
+)
 from chatnode_crm.imports.setup import find_setup, stored_options
 from chatnode_crm.imports.showing import shown_import
 from chatnode_crm.lists.finding import find_open_list
@@ -40,9 +48,9 @@ async def create(ctx: Context, asked: CreateImport) -> ImportReply:
     elif asked.like is not None:
         like = asked.like
         other = await ctx.read(lambda reader: find_import(reader, ctx, like))
-        if not other.source:
-            raise Refusal("gone", "the file of that import was removed", path="like")
-        row = await receive(ctx, asked.name, in_blocks(ImportFiles.of(ctx.directory, other.id).source), other.bytes)
+        check_source(other, "like")
+        blocks = in_blocks(ImportFiles.of(ctx.directory, other.id).source)
+        row = await receive(ctx, asked.name, blocks, other.bytes, like=other.id)
     else:
         if not ctx.operator:
             raise Refusal("forbidden", "only the operator can name a file, on the command line", path="path")
@@ -75,21 +83,23 @@ async def map_columns(ctx: Context, asked: MapImport) -> ImportReply:
     row = await ctx.read(lambda reader: find_import(reader, ctx, asked.import_))
     wanted = await _options_wanted(ctx, row, asked)
 
-    def write(tx: Transaction) -> ImportRow:
+    def write(tx: Transaction) -> tuple[ImportRow, str | None]:
         options = wanted
         now = find_import(tx, ctx, asked.import_)
         check_state(now, "received", "staged", "planned")
-        if not now.source:
-            raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again")
+        check_source(now)
         if options.list_ is not None:
             options = attrs.evolve(options, list_=find_open_list(tx, options.list_).id)
         for permission in permissions_of(options):
             ctx.check(permission)
         forget_results(tx, now.key)
         change_import(tx, now.key, options=as_stored(options), state="received", generation=None, rows=None, plan=None)
-        return find_import(tx, ctx, asked.import_)
+        return find_import(tx, ctx, asked.import_), now.generation
 
-    return ImportReply(shown_import(ctx, await ctx.write(write)))
+    mapped, before = await ctx.write(write)
+    if before is not None:
+        await trio.to_thread.run_sync(ImportFiles.of(ctx.directory, row.id).remove_rows, before)
+    return ImportReply(shown_import(ctx, mapped))
 
 
 async def _options_wanted(ctx: Context, row: ImportRow, asked: MapImport) -> ImportOptions:

@@ -28,7 +28,7 @@ from chatnode_crm.imports.model import (
 )
 from chatnode_crm.imports.options import FileMapping, FileReading, ImportOptions, options_of
 from chatnode_crm.imports.reading import FileRowReader, column_named, open_file
-from chatnode_crm.imports.rows import ImportRow, find_import
+from chatnode_crm.imports.rows import ImportRow, check_source, find_import
 from chatnode_crm.imports.staged import StagedRow
 from chatnode_crm.permissions import IMPORT
 from chatnode_crm.settings import CrmSettings
@@ -81,8 +81,7 @@ class Look:
 
 async def look(ctx: Context, row: ImportRow, reading: FileReading) -> Look:
     """Raises `Refusal`: `invalid` for a file that cannot be read, `gone` without it."""
-    if not row.source:
-        raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again", path="import")
+    check_source(row, "import")
     options = ImportOptions(reading=reading)
     custom = await ctx.read(listed)
     path, settings = ImportFiles.of(ctx.directory, row.id).source, ctx.settings(CrmSettings)

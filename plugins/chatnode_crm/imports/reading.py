@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from chatnode_crm.files.mapping import DateForm, RowMapper, is_status, read_opt_
 from chatnode_crm.files.reading import FileTable, RawRow, ReadLimits, open_table
 from chatnode_crm.imports.custom import PREFIX, CustomReader
 from chatnode_crm.imports.deciding import OPTED_OUT, OPTED_OUT_AT, key_of
+from chatnode_crm.imports.layout import ImportFiles
 from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.staged import INVALID, READY, StagedRow
 from chatnode_crm.naming import fault_of_name
@@ -20,9 +22,13 @@ from chatnode_crm.settings import MIB, CrmSettings
 
 
 def open_file(path: Path, options: ImportOptions, settings: CrmSettings) -> FileTable:
-    """Raises `UnreadableFile`."""
+    """The uploaded file of an import, beside which its reader may unpack it. Raises `UnreadableFile`."""
     limits = ReadLimits(file_bytes=settings.import_mib * MIB, rows=settings.import_rows)
-    return open_table(path, options.reading.as_options(), limits, path.parent)
+    with ExitStack() as stack:
+        stack.enter_context(ImportFiles(path.parent).in_use())
+        table = open_table(path, options.reading.as_options(), limits, path.parent)
+        table.close_also(stack.pop_all().close)
+        return table
 
 
 def _faults_of_names(field: str, names: Sequence[str]) -> list[FieldFault]:

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import trio
 
-from chatnode.api import Context, Refusal, new_id, now_ms, sync_directory
+from chatnode.api import Context, Refusal, Transaction, new_id, now_ms, sync_directory
 from chatnode_crm.imports.layout import ImportFiles
-from chatnode_crm.imports.rows import ImportRow, add_import, check_quota
+from chatnode_crm.imports.rows import ImportRow, add_import, check_quota, check_source, import_by_id
 from chatnode_crm.settings import MIB, CrmSettings
 
 _BLOCK = 1 << 19
@@ -47,21 +47,29 @@ class _Sink:
         os.close(self._file)
 
 
-async def receive(ctx: Context, name: str, chunks: AsyncIterator[bytes], length: int | None) -> ImportRow:
-    """Store a file as a new import: all of it, or nothing remains. Raises `Refusal`, and what `chunks` raises."""
-    settings = ctx.settings(CrmSettings)
+async def receive(
+    ctx: Context, name: str, chunks: AsyncIterator[bytes], length: int | None, *, like: str | None = None
+) -> ImportRow:
+    """Store a file as a new import: all of it, or nothing remains. If it is the file of the import with the id `like`,
+    it must still be there in the end. Raises `Refusal`, and what `chunks` raises."""
+    settings, began = ctx.settings(CrmSettings), now_ms()
     owner = None if ctx.account is None else ctx.account.key
-    await ctx.read(lambda reader: check_quota(reader, owner, settings.imports_per_day, now_ms()))
+    await ctx.read(lambda reader: check_quota(reader, owner, settings.imports_per_day, began))
     _check_room(ctx, length or 0)
     id = new_id()
     files = ImportFiles.of(ctx.directory, id)
     try:
         size, sha256 = await _store(ctx, files, chunks, settings.import_mib * MIB)
-        return await ctx.write(
-            lambda tx: add_import(
-                tx, owner, id, name=clean_name(name), size=size, sha256=sha256, most_per_day=settings.imports_per_day
-            )
-        )
+
+        def write(tx: Transaction) -> ImportRow:
+            if like is not None:
+                check_source(import_by_id(tx, like), "like")
+            return add_import(
+                tx, owner, id, name=clean_name(name), size=size, sha256=sha256, began=began,
+                most_per_day=settings.imports_per_day,
+            )  # fmt: skip
+
+        return await ctx.write(write)
     except BaseException as error:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(files.remove)

@@ -52,14 +52,15 @@ def _of(row: tuple[Any, ...]) -> ImportRow:
 
 
 def add_import(
-    tx: Transaction, owner: int | None, id: str, *, name: str, size: int, sha256: bytes, most_per_day: int
+    tx: Transaction, owner: int | None, id: str, *, name: str, size: int, sha256: bytes, began: int, most_per_day: int
 ) -> ImportRow:
-    """A new import, whose file is on disk. Raises `Refusal("rate_limited")` for a user who began too many today."""
+    """A new import, whose file is on disk, and began to be received then: contacts that were deleted since are removed
+    from it. Raises `Refusal("rate_limited")` for a user who began too many today."""
     check_quota(tx, owner, most_per_day, tx.now)
     row = tx.execute(
         "INSERT INTO crm_imports (id, owner, name, bytes, sha256, state, created_at, updated_at) "  # noqa: S608
         f"VALUES (?, ?, ?, ?, ?, 'received', ?, ?) RETURNING {_COLUMNS}",
-        (id, owner, name, size, sha256, tx.now, tx.now),
+        (id, owner, name, size, sha256, began, tx.now),
     ).fetchone()
     return _of(row)
 
@@ -127,6 +128,13 @@ def check_state(row: ImportRow, *states: ImportState) -> None:
     """Raises `Refusal("conflict")`."""
     if row.state not in states:
         raise Refusal("conflict", f"the import is {row.state}; this needs one that is {' or '.join(states)}")
+
+
+def check_source(row: ImportRow, path: str | None = None) -> None:
+    """Raises `Refusal("gone")` if the uploaded file was removed."""
+    if not row.source:
+        why = "the file was removed, as a contact in it was deleted; upload it again"
+        raise Refusal("gone", why, path=path)
 
 
 def staged_imports(reader: Querying) -> list[ImportRow]:

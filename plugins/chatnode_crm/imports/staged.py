@@ -22,6 +22,8 @@ from chatnode_crm.imports.deciding import OPTED_OUT
 READY, INVALID, DUPLICATE, REMOVED = "r", "i", "d", "x"
 """What is known of a row without asking the tables: that it may be applied, or why not; or that it was erased. In the
 index a letter is a capital if another row says of the same contact that it opted out."""
+_HEIR = "h"
+"""Files that were staged before rows without a name were valid: a duplicate of such a row."""
 _ENTRY = 9  # bytes of an entry of the index: where the line begins, and the row's letter
 _BLOCK = 1 << 18
 
@@ -121,7 +123,7 @@ class StagedRows:
     def __init__(self, rows: Path, index: Path) -> None:
         self._index = index.read_bytes()
         self._rows = rows.open("rb")
-        self.capitals = self._index[8::_ENTRY].decode()
+        self.capitals = self._index[8::_ENTRY].decode().replace(_HEIR, DUPLICATE)
         """The letters as the index has them."""
         self.letters = self.capitals.lower()
 

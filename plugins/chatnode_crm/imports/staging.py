@@ -9,7 +9,7 @@ from time import perf_counter
 import attrs
 import trio
 
-from chatnode.api import Context, Refusal, Transaction, Work, new_id
+from chatnode.api import Context, Refusal, Transaction, Work, record
 from chatnode_crm.contacts.completing import additions
 from chatnode_crm.contacts.fields import FieldRow, by_name
 from chatnode_crm.contacts.values import FieldFault, Rules
@@ -21,7 +21,7 @@ from chatnode_crm.imports.options import ImportOptions
 from chatnode_crm.imports.progress import forget_results
 from chatnode_crm.imports.reading import FileRowReader, open_file
 from chatnode_crm.imports.receiving import disk_full
-from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id
+from chatnode_crm.imports.rows import ImportRow, change_import, check_source, import_by_id
 from chatnode_crm.imports.setup import stored_options
 from chatnode_crm.imports.staged import DUPLICATE, READY, StagedRow, StagedWriter
 from chatnode_crm.settings import CrmSettings
@@ -74,6 +74,11 @@ class Stager:
     def finish(self) -> None:
         self._writer.finish(number for key in self._opted_out if (number := self._seen.get(key)) is not None)
 
+    @property
+    def count(self) -> int:
+        """How many rows were written."""
+        return self._writer.count
+
     def _checked(self, row: StagedRow, number: int) -> StagedRow:
         """With duplicates in the file found: the first valid row counts. But of opting out, every row is believed."""
         key = key_of(row.values, self._policies)
@@ -97,39 +102,48 @@ class Stager:
 
 async def stage(ctx: Context, work: Work, row: ImportRow) -> ImportRow:
     """Stage the rows of an import; returns it as it is then. Raises `Refusal`."""
-    files, generation = ImportFiles.of(ctx.directory, row.id), new_id()[:8]
+    files = ImportFiles.of(ctx.directory, row.id)
+    with files.in_use():
+        async with files.new_rows() as generation:
+            written = await _written(ctx, files, generation, stored_options(row))
+
+        def write(tx: Transaction) -> ImportRow:
+            now = import_by_id(tx, row.id)
+            if now.options != row.options or now.generation != row.generation:
+                raise Refusal("conflict", "the import was changed while its file was read")
+            check_source(now)
+            forget_results(tx, row.key)
+            state = "staged" if now.state == "received" else now.state
+            change_import(tx, row.key, generation=generation, rows=written.rows, columns=written.columns, state=state)
+            work.note(tx, done=0, total=written.rows)
+            return import_by_id(tx, row.id)
+
+        try:
+            return await work.write(write)
+        except Refusal:  # if it was cancelled instead, it may have been written
+            await trio.to_thread.run_sync(files.remove_rows, generation)
+            raise
+
+
+@record(frozen=True)
+class _Written:
+    """`columns` are the names of the file's columns, `rows` is how many rows it has."""
+
+    columns: list[str]
+    rows: int
+
+
+async def _written(ctx: Context, files: ImportFiles, generation: str, options: ImportOptions) -> _Written:
+    """Raises `Refusal` for a file that cannot be read."""
     try:
-        columns = await _stage(ctx, files, generation, stored_options(row))
+        return await _write_rows(ctx, files, generation, options)
     except FileNotFoundError:
         raise Refusal("gone", "the file is not on the node's disk any more; upload it again") from None
     except (UnreadableFile, BadMapping) as error:
-        await trio.to_thread.run_sync(files.keep_only, row.generation)
         raise Refusal("invalid", str(error), path="file") from None
-    count = await trio.to_thread.run_sync(lambda: files.index(generation).stat().st_size) // 9
-
-    def write(tx: Transaction) -> ImportRow:
-        now = import_by_id(tx, row.id)
-        if now.options != row.options or now.generation != row.generation:
-            raise Refusal("conflict", "the import was changed while its file was read")
-        if not now.source:
-            raise Refusal("gone", "the file was removed, as a contact in it was deleted; upload it again")
-        forget_results(tx, row.key)
-        state = "staged" if now.state == "received" else now.state
-        change_import(tx, row.key, generation=generation, rows=count, columns=columns, state=state)
-        work.note(tx, done=0, total=count)
-        return import_by_id(tx, row.id)
-
-    try:
-        staged = await work.write(write)
-    except Refusal:
-        await trio.to_thread.run_sync(files.remove_rows, generation)
-        raise
-    await trio.to_thread.run_sync(files.keep_only, generation)
-    return staged
 
 
-async def _stage(ctx: Context, files: ImportFiles, generation: str, options: ImportOptions) -> list[str]:
-    """Returns the names of the file's columns."""
+async def _write_rows(ctx: Context, files: ImportFiles, generation: str, options: ImportOptions) -> _Written:
     custom, settings = await ctx.read(by_name), ctx.settings(CrmSettings)
     asks_plugins = bool(await ctx.ask("complete_contacts", contacts=[]))
     stager = await trio.to_thread.run_sync(Stager, files, generation, options, settings, custom)
@@ -143,7 +157,7 @@ async def _stage(ctx: Context, files: ImportFiles, generation: str, options: Imp
             await trio.to_thread.run_sync(stager.write, rows)
             await pace.rest()
         await trio.to_thread.run_sync(stager.finish)
-        return stager.columns
+        return _Written(stager.columns, stager.count)
     finally:
         stager.close()
 

@@ -50,22 +50,32 @@ class _Opened:
 
 async def _open(ctx: Context, work: Work) -> _Opened:
     """Stage the rows, if they are not."""
-    row = await ctx.read(lambda reader: import_by_id(reader, work.arguments["import"]))
-    await check_owner(ctx, work, IMPORT, *permissions_of(stored_options(row)))
-    if row.generation is None:
-        row = await stage(ctx, work, row)
-    assert row.generation is not None
-    files, generation = ImportFiles.of(ctx.directory, row.id), row.generation
-    try:
-        rows = await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
-    except FileNotFoundError:  # after a restore: files of imports are in no backup
-        raise rows_gone() from None
+    while True:
+        row = await ctx.read(lambda reader: import_by_id(reader, work.arguments["import"]))
+        await check_owner(ctx, work, IMPORT, *permissions_of(stored_options(row)))
+        if row.generation is None:
+            row = await stage(ctx, work, row)
+        rows = await _open_rows(ctx, row)
+        if rows is not None:
+            break
     try:
         setup, planned = await ctx.read(lambda reader: (find_setup(reader, row), planned_letters(reader, row.key)))
     except BaseException:
         rows.close()
         raise
     return _Opened(row, setup, rows, planned)
+
+
+async def _open_rows(ctx: Context, row: ImportRow) -> StagedRows | None:
+    """None if there are others by now, as when those of a deleted contact were removed. Raises `Refusal`."""
+    files, generation = ImportFiles.of(ctx.directory, row.id), str(row.generation)
+    try:
+        return await trio.to_thread.run_sync(lambda: StagedRows(files.rows(generation), files.index(generation)))
+    except FileNotFoundError:
+        now = await ctx.read(lambda reader: import_by_id(reader, row.id))
+        if now.generation != row.generation:
+            return None
+        raise rows_gone() from None  # after a restore: files of imports are in no backup
 
 
 # ---- planning

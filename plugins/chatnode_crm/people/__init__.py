@@ -17,7 +17,7 @@ from chatnode_crm.people import (
 )
 from chatnode_crm.people.erasing import forget_detached
 from chatnode_crm.people.merging import forget_merges
-from chatnode_crm.people.opting import forget_opt_outs
+from chatnode_crm.people.opting import THERE, forget_opt_outs
 from chatnode_crm.people.pairs import forget_pairs
 
 
@@ -37,8 +37,9 @@ _IDENTITIES = Table(
 
 _OPT_OUTS = Table(
     "crm_account_opt_outs", people=("person",),
-    export="SELECT o.key, l.id AS list, o.at FROM crm_account_opt_outs o LEFT JOIN crm_lists l ON l.key = o.list "
-    "WHERE o.person = :person AND o.key > :after ORDER BY o.key LIMIT :limit",
+    export="SELECT o.key, l.id AS list, o.at "  # noqa: S608 -- constants
+    "FROM crm_account_opt_outs o LEFT JOIN crm_lists l ON l.key = o.list "
+    f"WHERE o.person = :person AND o.key > :after AND {THERE} ORDER BY o.key LIMIT :limit",
 )  # fmt: skip
 
 PART = Part(

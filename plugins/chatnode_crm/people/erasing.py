@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from chatnode.api import Context, Reader, RemovalNote, RestoreNote, Transaction, counted, json_array
 from chatnode_crm.contacts.earlier import earlier_names
-from chatnode_crm.contacts.finding import ContactRow, keys_by_id, rows
+from chatnode_crm.contacts.finding import keys_by_id, rows
 from chatnode_crm.contacts.upkeep import TASK as UPKEEP
 from chatnode_crm.contacts.writing import erase_many
+from chatnode_crm.imports.cleanup import forget_names
 from chatnode_crm.people import journal
 from chatnode_crm.people.journal import Erasure
 from chatnode_crm.people.merging import earlier_contacts, merged_into
@@ -29,19 +30,30 @@ def erase(tx: Transaction, keys: Sequence[int], *, actor: int | None) -> int:
 
     Their emails are suppressed, and the erasure is noted for the journal: `journal.write_out` follows.
     """
-    found = rows(tx, keys)
-    known = [(row.id, row.email_key) for row in found] + _earlier(tx, found) + earlier_contacts(tx, keys)
-    hashes = {email: hash for hash, email in hashes_of(tx, {email for _, email in known if email}).items()}
+    erased, erasures = _erase(tx, keys, actor)
+    journal.record_erasures(tx, erasures)
+    return erased
+
+
+def _erase(tx: Transaction, keys: Sequence[int], actor: int | None) -> tuple[int, list[Erasure]]:
+    """Returns how many there were, and what the journal is to say."""
+    known = _known(tx, keys)
+    emails = {email for _, email in known if email}
+    hashes = {email: hash for hash, email in hashes_of(tx, emails).items()}
     add_suppressed(tx, hashes.values(), tx.now)
-    forget_addresses(tx, hashes)
-    journal.record_erasures(tx, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known])
-    return erase_many(tx, [row.key for row in found] + merged_into(tx, keys), reason=REASON, actor=actor)
+    forget_addresses(tx, emails)
+    forget_names(tx, [(keys[0], email, None) for email in emails])
+    erased = erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=actor)
+    return erased, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known]
 
 
-def _earlier(tx: Transaction, found: Sequence[ContactRow]) -> list[tuple[str, str]]:
-    """The ids of contacts, and the normalized emails that they had before."""
+def _known(tx: Transaction, keys: Sequence[int]) -> list[tuple[str, str | None]]:
+    """The ids of contacts, and of those that were merged into them, each with the normalized emails that it has and
+    had."""
+    found = rows(tx, keys)
     ids = {row.key: row.id for row in found}
-    return [(ids[key], email) for key, email in earlier_names(tx, list(ids)).emails]
+    earlier = [(ids[key], email) for key, email in earlier_names(tx, list(ids)).emails]
+    return [(row.id, row.email_key) for row in found] + earlier + earlier_contacts(tx, keys)
 
 
 async def finish(ctx: Context) -> None:
@@ -125,8 +137,7 @@ def _erase_again(tx: Transaction, part: Sequence[Erasure]) -> int:
     backup the contact may not yet have been merged, or the other way round."""
     add_suppressed(tx, [each.hash for each in part if each.hash is not None], tx.now)
     keys = list(keys_by_id(tx, [each.contact for each in part]).values())
-    forget_addresses(tx, {row.email_key for row in rows(tx, keys) if row.email_key is not None})
-    return erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=None)
+    return _erase(tx, keys, None)[0]
 
 
 def forget_detached(tx: Transaction, keys: Sequence[int]) -> None:

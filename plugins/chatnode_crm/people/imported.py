@@ -2,50 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import orjson
+import trio
 
-from chatnode.api import Querying, record, rfc3339
+from chatnode.api import Context, Querying, record, rfc3339
 from chatnode_crm.contacts import shown
+from chatnode_crm.imports.known import KnownNames
 from chatnode_crm.imports.layout import ImportFiles
-from chatnode_crm.imports.rows import ImportRow
+from chatnode_crm.imports.rows import ImportRow, staged_imports
 from chatnode_crm.imports.staged import StagedRow, StagedRows
 
 
-@record(frozen=True)
-class Known:
-    """By what rows are found: the normalized email addresses that a contact has and had, and its external id."""
+@record
+class FoundRows:
+    """Rows of files, as they are shown; and the generations of rows that were not there, by the id of the import."""
 
-    emails: Collection[str | None]
-    external_id: str | None
-
-    def has(self, row: StagedRow) -> bool:
-        email, external_id = row.values.get("email_key"), row.values.get("external_id")
-        return (bool(email) and email in self.emails) or (bool(external_id) and external_id == self.external_id)
+    rows: list[dict[str, Any]] = attrs.field(factory=list[dict[str, Any]])
+    missing: dict[str, str | None] = attrs.field(factory=dict[str, str | None])
 
 
-def rows_about(directory: Path, imports: Sequence[ImportRow], known: Known) -> list[dict[str, Any]]:
-    """The rows about a contact in the files of these imports; those of files that are not there are left out. Blocks.
+async def rows_about(ctx: Context, known: KnownNames) -> list[dict[str, Any]]:
+    """The rows about a contact in the files of imports, which are those that an erasure removes. Files that are gone
+    after a restore are left out; those that are replaced meanwhile are looked for again.
 
     An uploaded file that was not read yet is not looked into."""
-    return [found for each in imports for found in _rows_in(directory, each, known)]
+    imports, found = await ctx.query(staged_imports), FoundRows()
+    while imports:
+        found.missing.clear()
+        await trio.to_thread.run_sync(_find_rows, ctx.directory, imports, known, found)
+        now = await ctx.query(staged_imports) if found.missing else []
+        imports = [each for each in now if found.missing.get(each.id, each.generation) != each.generation]
+    return found.rows
 
 
-def _rows_in(directory: Path, import_: ImportRow, known: Known) -> Iterator[dict[str, Any]]:
+def _find_rows(directory: Path, imports: Sequence[ImportRow], known: KnownNames, found: FoundRows) -> None:
+    for each in imports:
+        try:
+            found.rows += _rows_in(directory, each, known)
+        except FileNotFoundError:
+            found.missing[each.id] = each.generation
+
+
+def _rows_in(directory: Path, import_: ImportRow, known: KnownNames) -> list[dict[str, Any]]:
     files, generation = ImportFiles.of(directory, import_.id), str(import_.generation)
     columns = import_.columns or []
-    try:
-        with StagedRows(files.rows(generation), files.index(generation)) as rows:
-            for number, line in rows.lines(1, len(rows)):
-                row = StagedRow.of_json(line, number, rows.letters[number - 1])
-                if known.has(row):
-                    cells = [[*pair] for pair in zip(columns, row.raw, strict=False)]
-                    yield {"import": import_.id, "name": import_.name, "line": row.line, "cells": cells}
-    except FileNotFoundError:  # replaced, or not in the backup that was restored
-        return
+    with StagedRows(files.rows(generation), files.index(generation)) as rows:
+        staged = (StagedRow.of_json(line, at, rows.letters[at - 1]) for at, line in rows.lines(1, len(rows)))
+        return [
+            {
+                "import": import_.id,
+                "name": import_.name,
+                "line": row.line,
+                "cells": [[*pair] for pair in zip(columns, row.raw, strict=False)],
+            }
+            for row in staged
+            if known.has(row, import_.created_at)
+        ]
 
 
 def images_of(reader: Querying, contact: int) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from chatnode_crm.contacts import index
 from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.events import CrmContactCreated
 from chatnode_crm.contacts.fields import by_key
-from chatnode_crm.contacts.finding import ContactRow, rows
+from chatnode_crm.contacts.finding import ContactRow, keys_by_email, rows
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.deliveries import merge_deliveries, unmerge_deliveries
 from chatnode_crm.lists import membership
@@ -318,8 +318,8 @@ def merged_into(reader: Querying, keys: Sequence[int]) -> list[int]:
 
 
 def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, str | None]]:
-    """Ids of contacts that were merged into these, and the normalized emails that they and these had, as long as the
-    merge can be undone. An id with several emails is given with each."""
+    """Ids of contacts that were merged into these, and the normalized emails that they and these had, without those
+    that other contacts have now, as long as the merge can be undone. An id with several emails is given with each."""
     many = json_array(keys)
     merges = reader.execute("SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     known = {
@@ -328,8 +328,11 @@ def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, s
         for snapshot in orjson.loads(before).values()
         for row in snapshot[snapshots.CONTACTS]
     }
+    holders = keys_by_email(reader, [email for _, email in known if email])
+    taken = {email for email, key in holders.items() if key not in keys}
+    found = {(id, None if email in taken else email) for id, email in known}
     ids = reader.execute("SELECT id FROM crm_redirects WHERE contact IN (SELECT value FROM json_each(?))", (many,))
-    return [*known, *((id, None) for id in {id for (id,) in ids} - {id for id, _ in known})]
+    return [*found, *((id, None) for id in {id for (id,) in ids} - {id for id, _ in known})]
 
 
 def gone_contact(before: str) -> ContactRow:

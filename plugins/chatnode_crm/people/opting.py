@@ -14,6 +14,9 @@ from chatnode_crm.contacts.writing import update_many
 
 _ALL = 0
 """Of an account, in place of a list's key: everything."""
+THERE = f"(o.list = {_ALL} OR l.key IS NOT NULL)"
+"""SQL: whether the opt-out `o` of an account is of everything, or of a list `l` that is there. Those of lists that were
+deleted stay, as broadcasts under way may reach users through one."""
 _ACCOUNTS = "SELECT person FROM crm_identities WHERE contact = :contact AND verified_at IS NOT NULL"
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
-from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, record, rfc3339
+from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, now_ms, record, rfc3339
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
+from chatnode_crm.contacts.earlier import earlier_names
 from chatnode_crm.contacts.finding import ContactRow, by_id
 from chatnode_crm.contacts.model import OfContact
-from chatnode_crm.contacts.values.emails import email_key
-from chatnode_crm.imports.rows import ImportRow, staged_imports
+from chatnode_crm.imports.known import KnownNames
 from chatnode_crm.people import merging
 from chatnode_crm.people.erasing import erase, finish
-from chatnode_crm.people.imported import Known, images_of, rows_about
+from chatnode_crm.people.imported import images_of, rows_about
+from chatnode_crm.people.opting import THERE
 from chatnode_crm.permissions import DELETE, EXPORT, VIEW
 from chatnode_crm.requester import actor_of
 
@@ -40,9 +39,10 @@ _PARTS = {
     "duplicates": "SELECT c.id AS contact, p.verdict, p.reason, p.score, p.at FROM crm_pairs p "
     "JOIN crm_contacts c ON c.key = CASE p.one WHEN :key THEN p.other ELSE p.one END "
     "WHERE p.one = :key OR p.other = :key ORDER BY p.at, c.key",
-    "accounts_opted_out": "SELECT i.external_id, l.id AS list, o.at FROM crm_account_opt_outs o "
+    "accounts_opted_out": "SELECT i.external_id, l.id AS list, o.at "  # noqa: S608 -- constants
+    "FROM crm_account_opt_outs o "
     "JOIN crm_identities i ON i.person = o.person AND i.verified_at IS NOT NULL "
-    "LEFT JOIN crm_lists l ON l.key = o.list WHERE i.contact = :key ORDER BY o.key",
+    f"LEFT JOIN crm_lists l ON l.key = o.list WHERE i.contact = :key AND {THERE} ORDER BY o.key",
 }
 _TIMES = frozenset({"at", "added_at", "verified_at", "answered_at", "stopped_at"})
 _MOST_CHANGES = 10_000
@@ -95,7 +95,7 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
     """Everything that is stored about a contact, for the person it is about. It is recorded in the audit log."""
     ctx.check(VIEW, reads=True)
 
-    def read(reader: Reader) -> tuple[ContactReport, Known, list[ImportRow]]:
+    def read(reader: Reader) -> tuple[ContactReport, KnownNames]:
         contact = by_id(reader, asked.contact)
         [fields] = shown.plain(reader, [contact])
         parts = {name: _rows(reader, sql, contact.key) for name, sql in _PARTS.items()}
@@ -103,11 +103,10 @@ async def report_contact(ctx: Context, asked: OfContact) -> ContactReport:
             contact=fields, changes=_changes(reader, contact.key), merges=_merges(reader, contact.key),
             replaced=images_of(reader, contact.key), imported=[], **parts,
         )  # fmt: skip
-        known = Known(_emails(reader, contact), contact.external_id)
-        return report, known, staged_imports(reader)
+        return report, _names(reader, contact)
 
-    report, known, imports = await ctx.query(read)
-    report.imported = await trio.to_thread.run_sync(rows_about, ctx.directory, imports, known)
+    report, known = await ctx.query(read)
+    report.imported = await rows_about(ctx, known)
     await ctx.write(lambda tx: ctx.audit(tx, "contacts.report", report.contact["id"]))
     return report
 
@@ -161,11 +160,13 @@ def _merges(reader: Reader, contact: int) -> list[dict[str, Any]]:
     return [{"at": rfc3339(at), "contact": row.id, **shown.all_fields(reader, row)} for row, at in merged]
 
 
-def _emails(reader: Reader, contact: ContactRow) -> set[str | None]:
-    """The normalized email addresses that a contact is known to have, or to have had."""
-    entries = changes.entries_of(reader, contact.key, 2**62, _MOST_CHANGES)
-    earlier = {email for _, email in merging.earlier_contacts(reader, [contact.key])}
-    return {contact.email_key, *earlier, *(email_key(email) for each in entries if (email := each.before.get("email")))}
+def _names(reader: Reader, contact: ContactRow) -> KnownNames:
+    """The names that a contact has or had."""
+    earlier, merged = earlier_names(reader, [contact.key]), merging.earlier_contacts(reader, [contact.key])
+    emails = {contact.email_key, *(email for _, email in earlier.emails), *(email for _, email in merged)}
+    external_ids = {contact.external_id, *(external_id for _, external_id in earlier.external_ids)}
+    now = now_ms()
+    return KnownNames({each: now for each in emails if each}, {each: now for each in external_ids if each})
 
 
 COMMANDS = (report_contact, erase_contact)

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from chatnode.api import Context, Refusal, Transaction, Work, WorkKind
+from chatnode.api import Context, Refusal, Transaction, Work, WorkKind, change_work_arguments
 from chatnode.config import Config
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
@@ -115,6 +115,23 @@ async def test_what_is_not_declared_or_no_json_is_refused(node: Node) -> None:
         await node.core.db.write(lambda tx: context.start_work(tx, "count", {"at": {1, 2}}))
     with pytest.raises(ValueError, match="the maximum is 1048576"):
         await node.core.db.write(lambda tx: context.start_work(tx, "count", {"text": "x" * (1 << 20)}))
+
+
+async def test_arguments_can_be_changed_until_a_work_has_ended(node: Node, ann: LiveUser) -> None:
+    await run_work(node, await begin(ann, upto=2))
+    work, seen = await begin(ann, upto=2), list[Any]()
+
+    def change(arguments: dict[str, Any]) -> dict[str, Any]:
+        seen.append(arguments)
+        return {"upto": 3}
+
+    await node.core.db.write(lambda tx: change_work_arguments(tx, "counting.count", change))
+    await node.core.db.write(lambda tx: change_work_arguments(tx, "counting.other", change))
+    assert seen == [{"upto": 2}]
+    assert (await run_work(node, work))["result"] == {"counted": 3}
+    await begin(ann)
+    with pytest.raises(ValueError, match="must be JSON"):
+        await node.core.db.write(lambda tx: change_work_arguments(tx, "counting.count", lambda _: {"at": {1}}))
 
 
 async def test_works_run_beside_each_other_up_to_the_setting(tmp_path: Path, counter: Counter) -> None:

@@ -19,7 +19,7 @@ def chatnode_plugin() -> Plugin:
     return Plugin(
         name="plugname",
         version=__version__,
-        api="2.0",
+        api="2.1",
         about="Items that users add to a conversation.",
         settings=Settings,
         steps=steps_in("chatnode_plugname"),

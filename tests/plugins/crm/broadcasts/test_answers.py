@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import chatnode_crm
 import pytest
 from chatnode_crm.contacts.writing import update_many
 
+from chatnode.api import Transaction, steps_in
 from chatnode.config import Config
-from chatnode.node import Node
+from chatnode.node import Node, open_node
 from chatnode.testing import User, configured, run_work
 from tests.plugins.crm.broadcasts.sending import create, on_list, send, talk_of
 from tests.plugins.crm.people.making import contact, count, events_since, head, key_of, of_account
+from tests.plugins.sql import rows
 
 
 async def answers(node: Node, who: User, text: str) -> None:
@@ -128,6 +134,20 @@ async def test_stop_counts_before_the_node_has_looked_at_it(
     assert await ann.reads(await talk_of(node, ann)) == said  # it was confirmed then, and is not again
 
 
+async def test_stop_counts_also_after_another_bot_sends_broadcasts(tmp_path: Path) -> None:
+    def of(bot: str) -> Config:
+        return configured(plugins={"crm": {"broadcasts_per_minute": 60_000, "broadcast_bot": bot}})
+
+    async with open_node(tmp_path, of("news"), only=[chatnode_crm]) as node:
+        mara, kim = await User.new(node, "mara", role="contacts_manager"), await User.new(node, "kim", role="admin")
+        ann = await User.new(node, "ann")
+        await of_account(node, ann, mara)
+        await send(node, kim, "one")
+        await ann.says(await talk_of(node, ann), "STOP")  # and no consumer has run
+    async with open_node(tmp_path, of("herald"), only=[chatnode_crm]) as node:
+        assert (await send(node, await User.of(node, "kim"), "two"))["figures"]["opted_out"] == 1
+
+
 class TestOfAccounts:
     """Opting out belongs to the account, whatever becomes of its contact."""
 
@@ -196,6 +216,47 @@ class TestOfAccounts:
         assert "opted_out_at" in found
         await mara.call("crm.contacts.update", contact=ada, opted_out=False)
         assert (await send(node, kim, "two"))["figures"]["sent"] == 1
+
+    async def test_stops_from_before_the_upgrade_are_the_accounts_too(
+        self, node: Node, mara: User, kim: User, ann: User, bob: User, eve: User
+    ) -> None:
+        """Of everything and of a list; not what staff have set, nor what was undone."""
+        await self.stopped(node, mara, kim, ann)
+        await on_list(node, kim, "News", await of_account(node, bob, mara))
+        other = await of_account(node, eve, mara)
+        await send(node, kim, "two", contacts={"filter": {"email": {"_neq": "ann@example.org"}}})
+        await send(node, kim, "three", contacts={"in_list": "News"})
+        await answers(node, bob, "STOP News")
+        await mara.call("crm.contacts.opt_out", contact=other)
+        before = await rows(node, "SELECT person, list, at FROM crm_account_opt_outs ORDER BY person")
+        assert [list != 0 for _, list, _ in before] == [False, True]
+        [step] = [step for step in steps_in("chatnode_crm") if step.name.endswith("stops")]
+
+        def as_then(tx: Transaction) -> None:
+            tx.execute("DELETE FROM crm_account_opt_outs")
+            tx.execute(step.sql)
+
+        await node.core.db.write(as_then)
+        assert await rows(node, "SELECT person, list, at FROM crm_account_opt_outs ORDER BY person") == before
+        await node.core.db.write(lambda tx: tx.execute(step.sql))  # what is there stays
+        assert await rows(node, "SELECT person, list, at FROM crm_account_opt_outs ORDER BY person") == before
+
+    async def test_a_list_that_is_gone_is_not_everything(self, node: Node, mara: User, kim: User, ann: User) -> None:
+        ada = await of_account(node, ann, mara)
+        await on_list(node, kim, "News", ada)
+        await send(node, kim, "one", contacts={"in_list": "News"})
+        await answers(node, ann, "STOP News")
+
+        async def shown() -> list[dict[str, Any]]:
+            """To staff, and to the user."""
+            report = await mara.call("crm.contacts.report", contact=ada)
+            page = await ann.call("people.export", after="crm_account_opt_outs:0")
+            own = [each["data"] for each in page["entries"] if each["kind"] == "crm_account_opt_outs"]
+            return [*report["accounts_opted_out"], *own]
+
+        assert len(await shown()) == 2
+        await kim.call("crm.lists.delete", list="News")
+        assert await shown() == []
 
     async def test_an_import_does_not_undo_it(self, node: Node, mara: User, kim: User, ann: User) -> None:
         ada = await self.stopped(node, mara, kim, ann)

@@ -54,6 +54,26 @@ async def test_nobody_gets_it_whom_it_is_not_for(
     assert await count(node, "SELECT count(*) FROM messages") == 1
 
 
+async def test_who_may_no_longer_use_the_chat_is_not_reached(
+    node: Node, mara: User, kim: User, ann: User, bob: User, eve: User
+) -> None:
+    """Also in a conversation with the bot that exists. Of two accounts of a contact it is the other one."""
+    for who in (ann, bob):
+        await of_account(node, who, mara)
+    both = await of_account(node, eve, mara)
+    await User.new(node, "eva")
+    await mara.call("crm.identities.add", contact=both, kind="chat", external_id="eva", verified=True)
+    await send(node, kim, "one")
+    await node.call("roles.set", role="guest", permissions=["groups.create"])
+    for handle in ("ann", "eve"):
+        await node.call("people.role", person=handle, role="guest")
+    await node.call("people.deactivate", person="bob")
+    figures = (await send(node, kim, "two"))["figures"]
+    assert (figures["sent"], figures["unreachable"]) == (1, {"forbidden": 2})
+    eva = await User.of(node, "eva")
+    assert await eva.reads(await talk_of(node, eva)) == ["two"]
+
+
 _LISTS = {"lists": {"_has_any": ["News"]}}
 
 

@@ -15,7 +15,8 @@ STOP, START = CrmSettings().stop_words, CrmSettings().start_words
         "STOP", " stop.\n", "“STOP”", "«СТОП»", "«\u00a0STOP\u00a0»", "`STOP`", "**stop**", "STOP…", "Stop 🙏",
         "🙏\nstop", "/stop", "#STOP", "ＳＴＯＰ", "STOP\u200b", "¡Baja!", "STOP\n\nSent from my iPhone",
         "停止。", "退订！", "стоп!", "Désabonner", "Se désabonner", "Arrêter", "ABMELDEN!", "Opt-out", "unsubscribe",
-        "Stop all", "@news STOP", "CANCEL", "Quit.", "end", "wypisz", "Отписаться", "afmelden",
+        "Stop all", "@news STOP", "@news\nSTOP", "@news, @ann: STOP",
+        "@news,STOP", "> Any news?\nSTOP", ">STOP<", "CANCEL", "Quit.", "end", "wypisz", "Отписаться", "afmelden",
     ],
 )  # fmt: skip
 def test_as_people_write_it(text: str) -> None:
@@ -35,6 +36,9 @@ def test_as_people_write_it(text: str) -> None:
         ("stopped", None),
         ("do not stop", None),
         ("thank you\nSTOP", None),
+        ("> Reply STOP to unsubscribe.\nI like it", None),
+        ("@stop", Wish("stop", "")),
+        ("@news", None),
         ("", None),
         ("...", None),
     ],

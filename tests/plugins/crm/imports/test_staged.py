@@ -38,3 +38,9 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_there_may_be_none(tmp_path: Path) -> None:
     with written(tmp_path, []) as staged:
         assert (len(staged), staged.read(1, 5)) == (0, [])
+
+
+def test_a_letter_of_an_earlier_version_is_a_duplicate(tmp_path: Path) -> None:
+    with written(tmp_path, [row_of(1), row_of(2, "h")]) as staged:
+        assert staged.letters == READY + DUPLICATE
+        assert [row.letter for row in (*staged.read(1, 2), *staged.pick([2]))] == [READY, DUPLICATE, DUPLICATE]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import chatnode_crm
 import pytest
-from chatnode_crm.people import journal
+import trio
+from chatnode_crm.people import imported, journal
 from chatnode_crm.people.suppression import is_suppressed_many
 
 from chatnode.config import Config
@@ -20,6 +23,7 @@ from chatnode.storage.upkeep import backups
 from chatnode.storage.upkeep.restoring import restore
 from chatnode.testing import User, configured, refused, run_work
 from tests.plugins.crm.imports.importing import begun, finished
+from tests.plugins.crm.making import set_back
 from tests.plugins.crm.people.making import contact, count, key_of, of_account
 from tests.plugins.sql import rows
 
@@ -106,6 +110,18 @@ async def test_every_e_mail_of_merges_is_suppressed(node: Node, mara: User) -> N
     assert await count(node, "SELECT count(*) FROM crm_merges") == 0
 
 
+async def test_the_e_mail_of_a_merged_contact_that_another_has_now_is_left_alone(node: Node, mara: User) -> None:
+    ada, other = await contact(node, "ada@example.org"), await contact(node, "office@example.org")
+    await mara.call("crm.contacts.merge", contact=ada, other=other)
+    await contact(node, "office@example.org")
+    filter = {"email": {"_eq": "office@example.org"}}
+    made = (await mara.call("crm.segments.create", name="List", filter=filter))["list"]["id"]
+    await erase(mara, ada)
+    assert (await mara.call("crm.segments.get", list=made))["list"]["filter"] == filter
+    asked = ["ada@example.org", "office@example.org"]
+    assert await node.core.db.read(lambda reader: is_suppressed_many(reader, asked)) == {"ada@example.org"}
+
+
 async def test_who_may_and_what_is_typed(node: Node, mara: User, vic: User) -> None:
     ada = await contact(node, "ada@example.org")
     with refused("forbidden"):
@@ -155,6 +171,43 @@ async def test_the_report_has_what_merges_and_imports_keep(node: Node, mara: Use
     assert [each["contact"] for each in report["duplicates"]] == [twin]
 
 
+async def test_the_report_has_the_rows_that_an_erasure_removes(node: Node, mara: User) -> None:
+    """Those with an address that the contact has or had, in any column; and no row about somebody else."""
+    zuleika = await contact(node, "office@example.org", external_id="z1")
+    await mara.call("crm.contacts.update", contact=zuleika, email="z@example.org", external_id="z2")
+    await mara.call("crm.contacts.update", contact=zuleika, email="zuleika@example.org")
+    await contact(node, "office@example.org")
+    rows = ["office@example.org,,1", "z@example.org,,2", "bob@example.org,,Zuleika <zuleika@example.org>", ",z1,4"]
+    id = await begun(mara, "\n".join(["email,external_id,remark", *rows]))
+    await finished(node, mara, "plan", id)
+    report = await mara.call("crm.contacts.report", contact=zuleika)
+    assert [row["line"] for row in report["imported"]] == [3, 4, 5]
+    await erase(mara, zuleika)
+    await node.call("jobs.run", job="crm.imports")
+    left = (await mara.call("crm.imports.rows", **{"import": id}))["rows"]
+    assert [row["verdict"] for row in left] == ["update", "suppressed", "suppressed", "suppressed"]
+
+
+async def test_the_report_is_complete_while_files_lose_another_contact(
+    node: Node, mara: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zuleika, other = await contact(node, "zuleika@example.org"), await contact(node, "bob@example.org")
+    id = await begun(mara, "email\nzuleika@example.org\nbob@example.org\n")
+    await finished(node, mara, "plan", id)
+    find_rows, calls = imported._find_rows, list[int]()
+
+    def erase_and_find(*given: Any) -> None:
+        calls.append(len(given[1]))
+        if len(calls) == 1:
+            trio.from_thread.run(erase, mara, other)
+            trio.from_thread.run(partial(node.call, "jobs.run", job="crm.imports"))
+        find_rows(*given)
+
+    monkeypatch.setattr(imported, "_find_rows", erase_and_find)
+    report = await mara.call("crm.contacts.report", contact=zuleika)
+    assert ([row["line"] for row in report["imported"]], calls) == ([2], [1, 1])
+
+
 async def test_after_a_restore_it_is_erased_again(tmp_path: Path) -> None:
     """The backup is older than the erasure: the contact is back for no moment in which the node serves."""
     data, copy = tmp_path / "data", tmp_path / "backup"
@@ -197,6 +250,28 @@ async def test_a_torn_line_of_the_journal_harms_nothing(tmp_path: Path, torn: by
         assert [each.contact for each in journal.read_all(path.parent)] == ids
 
 
+async def test_after_a_restore_filters_forget_every_address_again(tmp_path: Path) -> None:
+    data, copy = tmp_path / "data", tmp_path / "backup"
+    async with open_node(data, Config(), only=[chatnode_crm]) as node:
+        mara = await User.new(node, "mara", role="contacts_manager")
+        zuleika, other = await contact(node, "zuleika@example.org"), await contact(node, "zuleika@merged.example")
+        await mara.call("crm.contacts.update", contact=zuleika, email="z@example.org")
+        await mara.call("crm.contacts.merge", contact=zuleika, other=other)
+        emails = ["zuleika@example.org", "z@example.org", "zuleika@merged.example"]
+        filter = {"email": {"_in": emails}}
+        made = (await mara.call("crm.segments.create", name="List", filter=filter))["list"]["id"]
+        backups.create(DataDirectory(data), copy, None, declared(), find)
+        await set_back(node, "crm_changes", "at", 10_000)  # so that the journal does not know the earlier address later
+        await node.call("jobs.run", job="crm.contacts_upkeep")
+        await erase(mara, zuleika)
+    put_back(data, copy)
+    async with open_node(data, Config(), only=[chatnode_crm]) as node:
+        mara = await User.of(node, "mara")
+        shown = (await mara.call("crm.segments.get", list=made))["list"]
+        assert shown["filter"] == {"email": {"_in": ["erased"] * 3}}
+        assert await node.core.db.read(lambda reader: is_suppressed_many(reader, emails)) == set(emails)
+
+
 @pytest.mark.parametrize("config", [configured(plugins={"crm": {"bulk_contacts": 1}})])
 async def test_nothing_that_was_chosen_by_an_e_mail_remembers_it(node: Node, mara: User) -> None:
     """Not only in the plugin's tables: works have arguments, too."""
@@ -213,3 +288,22 @@ async def test_nothing_that_was_chosen_by_an_e_mail_remembers_it(node: Node, mar
     await erase(mara, ada)
     tables = await rows(node, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%words%'")
     assert [table for (table,) in tables if "zuleika" in str(await rows(node, f"SELECT * FROM {table}")).lower()] == []
+
+
+async def test_what_is_still_to_be_done_forgets_the_e_mail_and_is_done(node: Node, mara: User) -> None:
+    """A broadcast, an export and a change of many contacts were chosen by the address, and wait."""
+    zuleika = await contact(node, "zuleika@example.org")
+    await contact(node, "bob@example.org")
+    chosen = {"filter": {"email": {"_in": ["zuleika@example.org", "bob@example.org"]}}}
+    await mara.call("crm.lists.create", name="List")
+    works = [
+        (await mara.call("crm.lists.add", list="List", select=chosen))["work"],
+        (await mara.call("crm.exports.create", format="csv", contacts=chosen))["export"]["work"],
+        (await mara.call("crm.broadcasts.create", title="News", text="hello", contacts=chosen))["broadcast"]["work"],
+    ]
+    await erase(mara, zuleika)
+    tables = await rows(node, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%words%'")
+    assert [table for (table,) in tables if "zuleika" in str(await rows(node, f"SELECT * FROM {table}")).lower()] == []
+    done = [await run_work(node, work) for work in works]
+    assert [work["status"] for work in done] == ["done"] * 3
+    assert (done[0]["result"]["changed"], done[1]["result"]["rows"], done[2]["result"]["unreachable"]) == (1, 1, 1)

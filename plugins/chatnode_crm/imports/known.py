@@ -1,0 +1,34 @@
+"""By which names rows of files are about contacts: for their reports, and to remove the rows when they are erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from chatnode.api import record
+from chatnode_crm.contacts.values import email_key
+from chatnode_crm.files.mapping import addresses_in
+from chatnode_crm.imports.staged import StagedRow
+
+
+@record(frozen=True)
+class KnownNames:
+    """Normalized email addresses and external ids that contacts have or had. The time of each is until when it was
+    theirs, in milliseconds: in an import that began later it is somebody else's."""
+
+    emails: Mapping[str, int]
+    external_ids: Mapping[str, int]
+
+    def has(self, row: StagedRow, since: int) -> bool:
+        """Whether a row of an import that began at `since` is about one of the contacts, or has an address of one in
+        any cell."""
+        email, external_id = row.values.get("email_key") or "", row.values.get("external_id") or ""
+        return self.has_name(email, external_id, since) or self.are_in(row.raw, since)
+
+    def has_name(self, email: str, external_id: str, since: int) -> bool:
+        """Whether one of them is a name of one of the contacts; an empty text is nobody's."""
+        return max(self.emails.get(email, -1), self.external_ids.get(external_id, -1)) >= since
+
+    def are_in(self, cells: Iterable[str], since: int) -> bool:
+        """Whether an address is in some cell."""
+        found = addresses_in("\n".join(cells))
+        return any(self.emails.get(email_key(address), -1) >= since for address in found)

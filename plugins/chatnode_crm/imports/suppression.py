@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from chatnode.api import Querying, json_array
-
-Suppressor = Callable[[Querying, Sequence[str]], Iterable[str]]
-"""Gets normalized addresses; returns those that must not become contacts again."""
+from chatnode_crm.contacts.consenting import suppressed_emails
 
 ERASED = "this contact was erased, or is not to be contacted"
-
-_suppressors: tuple[Suppressor, ...] = ()
-
-
-def suppress_by(functions: Sequence[Suppressor]) -> None:
-    """Ask these functions. Part of the declaration: called once, on import."""
-    global _suppressors
-    _suppressors = tuple(functions)
 
 
 def suppressed_among(reader: Querying, email_keys: Sequence[str], since: int) -> set[str]:
@@ -31,7 +21,4 @@ def suppressed_among(reader: Querying, email_keys: Sequence[str], since: int) ->
         "SELECT email_key FROM crm_import_names WHERE at >= ? AND email_key IN (SELECT value FROM json_each(?))",
         (since, json_array(email_keys)),
     )
-    found = {email for (email,) in rows.fetchall()}
-    for suppressor in _suppressors:
-        found.update(suppressor(reader, email_keys))
-    return found
+    return {email for (email,) in rows.fetchall()}.union(suppressed_emails(reader, email_keys))

@@ -102,11 +102,15 @@ class FoundConsent:
     notes: list[str]
 
 
-def find_consent(columns: Sequence[str], cells: Sequence[Sequence[str]], free: Sequence[bool]) -> FoundConsent:
-    """`cells` are the values of each column that are not empty; `free` says which columns are no field of contacts."""
+def find_consent(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], free: Sequence[bool], chosen: int | None = None
+) -> FoundConsent:
+    """`cells` are the values of each column that are not empty; `free` says which columns are no field of contacts;
+    `chosen` is the column that a person said it is."""
     places = [at for at, is_free in enumerate(free) if is_free]
     sure = [at for at in places if _is_sure(columns[at], cells[at])]
-    best = min(sure, key=lambda at: (is_status(columns[at]), not cells[at], at), default=None)
+    found = min(sure, key=lambda at: (is_status(columns[at]), not cells[at], at), default=None)
+    best = found if chosen is None else chosen
     notes = [
         note
         for at in places

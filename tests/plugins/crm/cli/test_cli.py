@@ -117,6 +117,8 @@ def test_lists_tags_fields_and_figures_are_shown(data: Path) -> None:
     assert stats.startswith("3 contacts\n")
     assert stats.splitlines()[4].split()[1:] == ["3", "0", "3"]  # new, deleted and all; no node has counted them yet
     assert "Countries" in stats
+    today = ok(crm(data, "stats", "--days", "1"))
+    assert ("The last 1 day\n" in today, "IN 1 DAY\n" in today) == (True, True)
 
 
 def imported(data: Path, path: Path, *arguments: str) -> Done:

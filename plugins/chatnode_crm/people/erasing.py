@@ -42,7 +42,7 @@ def _erase(tx: Transaction, keys: Sequence[int], actor: int | None) -> tuple[int
     hashes = {email: hash for hash, email in hashes_of(tx, emails).items()}
     add_suppressed(tx, hashes.values(), tx.now)
     forget_addresses(tx, emails)
-    forget_names(tx, [(keys[0], email, None) for email in emails])
+    forget_names(tx, [(keys[0], email, None, None) for email in emails])
     erased = erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=actor)
     return erased, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known]
 

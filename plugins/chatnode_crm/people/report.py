@@ -165,8 +165,9 @@ def _names(reader: Reader, contact: ContactRow) -> KnownNames:
     earlier, merged = earlier_names(reader, [contact.key]), merging.earlier_contacts(reader, [contact.key])
     emails = {contact.email_key, *(email for _, email in earlier.emails), *(email for _, email in merged)}
     external_ids = {contact.external_id, *(external_id for _, external_id in earlier.external_ids)}
+    phones = {contact.phone_key, *(phone for _, phone in earlier.phones)}
     now = now_ms()
-    return KnownNames({each: now for each in emails if each}, {each: now for each in external_ids if each})
+    return KnownNames(*({each: now for each in names if each} for names in (emails, external_ids, phones)))
 
 
 COMMANDS = (report_contact, erase_contact)

@@ -107,6 +107,20 @@ class TestErasing:
             ("suppressed", False), ("create", True), ("create", True),
         ]  # fmt: skip
 
+    async def test_rows_of_a_contact_that_was_merged_into_it(self, node: Node, mara: User, mum: str) -> None:
+        """Also those with the external id that it had."""
+        await mara.does("crm.contacts.update", contact=mum, external_id="x1")
+        kept = (await mara.does("crm.contacts.create", email="mum@example.com", external_id="x2"))["contact"]["id"]
+        await mara.call("crm.contacts.merge", contact=kept, other=mum)
+        await mara.does("crm.contacts.update", contact=kept, phone="")
+        id = await begun(mara, self.ROWS + ",x1,Xenia,\n")
+        await finished(node, mara, "plan", id)
+        assert [row["line"] for row in (await mara.call("crm.contacts.report", contact=kept))["imported"]] == [2, 5]
+        await mara.call("crm.contacts.erase", contact=kept, confirm=kept)
+        await node.call("jobs.run", job="crm.imports")
+        rows = (await mara.does("crm.imports.rows", **{"import": id}))["rows"]
+        assert [row["verdict"] for row in rows] == ["suppressed", "create", "create", "suppressed"]
+
     async def test_a_file_that_was_not_read(self, node: Node, mara: User, mum: str) -> None:
         await mara.does("crm.imports.create", text="Phone,City\n+33 612 345 678,Lyon\n")
         await mara.does("crm.imports.create", text="E-mail,Phone\nann@example.com,+33 612 345 678\n")

@@ -28,7 +28,6 @@ from chatnode_crm.contacts.forgetting import also_forget
 from chatnode_crm.contacts.identified import identified_by
 from chatnode_crm.contacts.timeline import also_in_timeline
 from chatnode_crm.exports.upkeep import delete_files
-from chatnode_crm.imports.suppression import suppress_by
 from chatnode_crm.lists import membership
 from chatnode_crm.lists import timeline as lists_timeline
 from chatnode_crm.people import erasing
@@ -60,7 +59,6 @@ also_forget(
 also_in_timeline((lists_timeline.entries, tags_timeline.entries, removals.entries))
 identified_by(has_identity)
 consent_by(opt_in_accounts_of, is_suppressed_many)
-suppress_by((is_suppressed_many,))
 
 
 @asynccontextmanager

@@ -54,7 +54,7 @@ class BroadcastFigures:
 @record
 class Broadcast:
     """A message of a bot to many contacts, each in their direct conversation with it. `work` is its durable work.
-    `error` says why it is not sent any further: what is wrong, until it is resumed."""
+    `error` says why sending stopped; it is absent again once the broadcast is resumed."""
 
     broadcast: str
     title: str

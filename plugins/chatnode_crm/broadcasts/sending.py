@@ -251,7 +251,7 @@ def _ended(tx: Transaction, work: EndedWork) -> None:
     if work.status == "cancelled":
         end_broadcast(tx, broadcast, "cancelled")
     if work.status == "failed" and broadcast.error is None:
-        set_error(tx, broadcast, "something is wrong with the plugin; the log of the node says what")
+        set_error(tx, broadcast, "internal error; see the node's log")
 
 
 KIND = WorkKind("broadcast", run_broadcast, "Broadcast", at_once=8, ended=_ended)

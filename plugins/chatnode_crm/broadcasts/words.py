@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 from unicodedata import category
 
@@ -64,7 +65,13 @@ def _first_words(lines: Iterable[str]) -> str:
 
 def _after(said: str, words: Sequence[str]) -> str | None:
     """What follows the longest of the words with which it begins; None if there is none."""
-    for each in sorted(map(as_word, words), key=len, reverse=True):
-        if each and f"{said} ".startswith(f"{each} "):
+    for each in _longest_first(tuple(words)):
+        if f"{said} ".startswith(f"{each} "):
             return said.removeprefix(each).strip()
     return None
+
+
+@lru_cache(16)
+def _longest_first(words: tuple[str, ...]) -> list[str]:
+    """The words of a setting, made comparable: every answer is compared with them all."""
+    return sorted(filter(None, map(as_word, words)), key=len, reverse=True)

@@ -97,7 +97,7 @@ def import_file(
     mapping = {"date_form": date_form, "decimal": decimal, "opted_out": opted_out}
     mapping = {name: value for name, value in mapping.items() if value is not None}
     if saved is not None and mapping:
-        raise click.UsageError("the saved mapping says how dates, numbers and opt-outs are read")
+        raise click.UsageError("--dates, --decimal and --opted-out cannot be used with --mapping")
     made = call("crm.imports.create", name=file.name, path=str(file.resolve()))["import"]
     id = made["id"]
     chosen: dict[str, Any] = {"saved": saved, "list": in_list, "tags": list(tags), "policies": policies}
@@ -107,7 +107,7 @@ def import_file(
     try:
         call("crm.imports.map", **{"import": id}, **{name: value for name, value in chosen.items() if value})
         if saved is None:
-            _print_notes(call("crm.imports.detect", **{"import": id}), opted_out)
+            _print_notes(call("crm.imports.detect", **{"import": id}))
         kept = not dry_run
         failed = _run(call, file, id, dry_run)
         if failed and errors is not None:
@@ -120,17 +120,16 @@ def import_file(
     sys.exit(1 if failed else 0)
 
 
-def _print_notes(detected: Mapping[str, Any], opted_out: str | None) -> None:
+def _print_notes(detected: Mapping[str, Any]) -> None:
     """What to know of how the file is read, and columns with values that nobody expects to be left out."""
     for note in detected.get("notes", ()):
         click.echo(f"note: {plain(note)}", err=True)
-    read = {detected.get("opted_out"), opted_out}
     unread = [
         each["name"]
         for each in detected["columns"]
         if each["target"] == "ignore"
         and each["samples"]
-        and each["name"] not in read
+        and each["name"] != detected.get("opted_out")
         and field_of(each["name"]) is None
     ]
     if unread:

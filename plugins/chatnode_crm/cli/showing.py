@@ -62,7 +62,7 @@ def stats(call: NodeCall, days: int, top: int) -> None:
     places = call("crm.statistics.geography", limit=top)
     growth = call("crm.statistics.growth", days=days)["days"]
     click.echo(f"{counted(places['total'], 'contact', form=',')}")
-    _heading(f"The last {days} days")
+    _heading(f"The last {counted(days, 'day')}")
     print_table(
         ("DATE", "NEW", "DELETED", "TOTAL"),
         [(each["date"], each["new_contacts"], each["deleted_contacts"], each["total_contacts"]) for each in growth],
@@ -72,7 +72,7 @@ def stats(call: NodeCall, days: int, top: int) -> None:
         _heading(title)
         found = call(command, days=days, limit=top)[name]
         print_table(
-            ("NAME", "CONTACTS", f"IN {days} DAYS"),
+            ("NAME", "CONTACTS", f"IN {counted(days, 'day').upper()}"),
             [(each["name"], each["contact_count"], f"{each['change']:+,}") for each in found],
             right=(1, 2),
         )

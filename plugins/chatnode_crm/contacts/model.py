@@ -44,7 +44,7 @@ class CrmContact(_Stored, total=False):
     """A contact. Fields without a value are absent. `custom` has values of custom fields by name.
 
     `source` says how it came here: manual, import, api, chat or form. `version` is a number that grows with every
-    change. `opted_out_at` is since when it gets no broadcasts.
+    change. `opted_out_at` is when it opted out of all broadcasts.
     """
 
     email: str

@@ -28,19 +28,21 @@ def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     many = json_array(keys)
     tx.execute("DELETE FROM crm_import_images WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     rows = tx.execute(
-        "SELECT key, email_key, external_id FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))", (many,)
+        "SELECT key, email_key, external_id, phone_key FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))",
+        (many,),
     ).fetchall()
     earlier = earlier_names(tx, keys)
-    emails, external_ids = [(key, email, None) for key, email in earlier.emails], earlier.external_ids
-    forget_names(tx, [*rows, *emails, *((key, None, external_id) for key, external_id in external_ids)])
+    emails = [(key, email, None, None) for key, email in earlier.emails]
+    external_ids = [(key, None, external_id, None) for key, external_id in earlier.external_ids]
+    forget_names(tx, [*rows, *emails, *external_ids, *((key, None, None, phone) for key, phone in earlier.phones)])
 
 
-def forget_names(tx: Transaction, names: Iterable[tuple[int, str | None, str | None]]) -> None:
+def forget_names(tx: Transaction, names: Iterable[tuple[int, str | None, str | None, str | None]]) -> None:
     """Rows about contacts are removed from the files of imports soon: each is given with its key, and a normalized
-    address or an external id or both."""
+    address, an external id, and a phone number in E.164 form, or some of them."""
     if tx.execute("SELECT 1 FROM crm_imports WHERE state <> 'deleted' LIMIT 1").fetchone() is not None:
         tx.executemany(
-            "INSERT INTO crm_import_names (contact, email_key, external_id, at) VALUES (?, ?, ?, ?)",
+            "INSERT INTO crm_import_names (contact, email_key, external_id, phone_key, at) VALUES (?, ?, ?, ?, ?)",
             [(*each, tx.now) for each in names],
         )
 
@@ -91,10 +93,11 @@ class _Forgotten:
 
 
 def _read_forgotten(reader: Querying) -> _Forgotten:
-    rows = reader.execute("SELECT contact, email_key, external_id, at FROM crm_import_names ORDER BY at").fetchall()
-    emails = {email: at for _, email, _, at in rows if email is not None}
-    external_ids = {external_id: at for _, _, external_id, at in rows if external_id is not None}
-    return _Forgotten(list({contact for contact, _, _, _ in rows}), KnownNames(emails, external_ids))
+    rows = reader.execute(
+        "SELECT contact, email_key, external_id, phone_key, at FROM crm_import_names ORDER BY at"
+    ).fetchall()
+    emails, external_ids, phones = ({row[at]: row[4] for row in rows if row[at] is not None} for at in (1, 2, 3))
+    return _Forgotten(list({row[0] for row in rows}), KnownNames(emails, external_ids, phones))
 
 
 async def _remove_from(ctx: Context, id: str, names: KnownNames) -> int:

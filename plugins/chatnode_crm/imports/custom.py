@@ -47,8 +47,8 @@ class CustomReader:
         found = read_date(text, self._form)
         if found is None:
             several = self._form == "iso" and any(read_date(text, form) for form in ("dmy", "mdy", "ymd"))
-            why = "is a date that can be read in several ways" if several else "is no date"
-            message = f"{text[:40]!r} {why}; date_form says how: it is {self._form}"
+            why = "could be several dates" if several else "is not a date"
+            message = f"{text[:40]!r} {why}; set date_form (now {self._form})"
             faults.append(FieldFault(PREFIX + name, "invalid_date", message))
         return found or text
 
@@ -56,11 +56,11 @@ class CustomReader:
         found = read_number(text, self._decimal)
         may_be_two = self._decimal is None and is_ambiguous(text)
         if found is None and may_be_two:
-            message = f"{text[:40]!r} may be two numbers; decimal says which sign is before decimals"
+            message = f"{text[:40]!r} could be read as two different numbers; set decimal to the decimal separator"
             faults.append(FieldFault(PREFIX + name, "ambiguous_number", message))
         elif found is None:
             faults.append(FieldFault(PREFIX + name, "invalid_value", "must be a number, such as 12 or 12.5"))
         elif may_be_two and self._warns:
-            message = f"{text[:40]!r} is read with a decimal point; choose the decimal comma if it is thousands"
+            message = f"{text[:40]!r} is read with a decimal point; set decimal to ',' if the point separates thousands"
             faults.append(FieldFault(PREFIX + name, "ambiguous_number", message, warning=True))
         return found or 0

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import attrs
 
-from chatnode.api import record
+from chatnode.api import folded, record
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.options import ImportPolicies
 
@@ -19,6 +19,8 @@ DERIVED = {"email": "email_key", "phone": "phone_key"}
 KEPT = frozenset(("email", "first_name", "last_name"))
 """Fields that no empty cell erases."""
 NOTHING: Values = {}
+PHONE = "phone_key"
+"""By what rows are found that have neither an email address nor an external id."""
 OPTED_OUT, OPTED_OUT_AT = "opted_out", "opted_out_at"
 """In the values of a row: whether the contact opted out, and when, if that is known. The table has the time."""
 
@@ -41,11 +43,14 @@ class Decision:
 @record
 class Claims:
     """What rows before have claimed. Of the unique field that is not matched by: who has its values, and what those
-    rows have made of that."""
+    rows have made of that. Of phone numbers: `reached` are those that they gave to contacts, alone and with the name;
+    `moved` are contacts that have another number or name than the tables say."""
 
     holders: Mapping[str, int]
     taken: set[str] = attrs.field(factory=set[str])
     released: set[str] = attrs.field(factory=set[str])
+    reached: set[str] = attrs.field(factory=set[str])
+    moved: set[int] = attrs.field(factory=set[int])
 
     def is_free(self, value: str, contact: int | None) -> bool:
         if value in self.taken:
@@ -60,6 +65,11 @@ class Claims:
         if value is not None:
             self.taken.add(value)
 
+    def reach(self, values: Values) -> None:
+        """A contact has these values now."""
+        if number := values.get(PHONE):
+            self.reached.update((number, named_number(values)))
+
 
 def unique_fields(policies: ImportPolicies) -> tuple[str, str]:
     """The column that rows are matched by, and the other one that is unique."""
@@ -67,8 +77,18 @@ def unique_fields(policies: ImportPolicies) -> tuple[str, str]:
 
 
 def key_of(values: Values, policies: ImportPolicies) -> tuple[str, str] | None:
-    """By which column and value the contact of a row is found: by what rows are matched by, else by the other one."""
-    return next(((column, values[column]) for column in unique_fields(policies) if values.get(column)), None)
+    """By which column and value the contact of a row is found: by what rows are matched by, else by the other one, else
+    by its phone number with the name, as several people may have one number."""
+    for column in unique_fields(policies):
+        if value := values.get(column):
+            return column, value
+    return (PHONE, named_number(values)) if values.get(PHONE) else None
+
+
+def named_number(values: Values) -> str:
+    """The phone number in E.164 form, with the name after a space if there is one."""
+    name = folded(f"{values.get('first_name') or ''} {values.get('last_name') or ''}")
+    return " ".join((values[PHONE], *name.split()))
 
 
 def decide(
@@ -101,6 +121,9 @@ def decide(
         claims.take(value, contact[other])
     columns = (OPTED_OUT_AT if field == OPTED_OUT else field for field in changes)
     before = {column: contact[column] for column in columns}
+    if not _NAMED_NUMBER.isdisjoint(changes):
+        claims.moved.add(contact["key"])
+        claims.reach({**contact, **changes})
     if "custom" in changes:
         before["custom"] = {key: contact["custom"].get(key) for key in changes["custom"]}
     return Decision("update" if changes else "unchanged", contact["key"], changes, before=before)
@@ -112,6 +135,7 @@ def _create(given: Values, claims: Claims, other: str) -> Decision:
         if not claims.is_free(value, None):
             return _taken(other)
         claims.take(value, None)
+    claims.reach(given)
     return Decision("create", None, given)
 
 
@@ -137,6 +161,7 @@ def _changes(values: Values, contact: Mapping[str, Any], policies: ImportPolicie
     return changes
 
 
+_NAMED_NUMBER = frozenset((PHONE, "first_name", "last_name"))
 _NOT_TEXT = frozenset((OPTED_OUT, OPTED_OUT_AT, "custom", *DERIVED.values()))
 
 

@@ -11,10 +11,10 @@ import attrs
 from chatnode.api import Querying, json_array, record
 from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.values import FIELDS, FieldFault
-from chatnode_crm.imports.deciding import Claims, Decision, decide, key_of, unique_fields
+from chatnode_crm.imports.deciding import PHONE, Claims, Decision, decide, key_of, named_number, unique_fields
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.staged import DUPLICATE, READY, REMOVED, StagedRow
-from chatnode_crm.imports.suppression import ERASED, suppressed_among
+from chatnode_crm.imports.suppression import ERASED, Suppressed, find_suppressed
 from chatnode_crm.lists.finding import OPEN
 from chatnode_crm.naming import name_key
 
@@ -48,21 +48,26 @@ def judge(
     claimed; its holders are replaced."""
     ready = [row for row in rows if row.letter == READY]
     other = unique_fields(policies)[1]
-    contacts = _contacts_of(reader, [key for row in ready if (key := key_of(row.values, policies))])
+    keys = [key for row in ready if (key := key_of(row.values, policies))]
+    contacts = _Contacts(_contacts_of(reader, keys), _contacts_at(reader, [key for by, key in keys if by == PHONE]))
     claims.holders = _holders_of(reader, other, [value for row in ready if (value := row.values.get(other))])
-    suppressed = suppressed_among(reader, [key for row in ready if (key := row.values.get("email_key"))], since)
+    suppressed = find_suppressed(reader, [row.values for row in ready], since)
     return [Judged(row, _decide(row, contacts, claims, policies, suppressed)) for row in rows]
 
 
+@record
+class _Contacts:
+    """Those that rows may be about, by column and value; and by phone number, alone and with the name."""
+
+    found: Mapping[_Key, Mapping[str, Any]]
+    by_number: Mapping[str, Sequence[Mapping[str, Any]]]
+
+
 def _decide(
-    row: StagedRow,
-    contacts: Mapping[_Key, Mapping[str, Any]],
-    claims: Claims,
-    policies: ImportPolicies,
-    suppressed: Collection[str],
+    row: StagedRow, contacts: _Contacts, claims: Claims, policies: ImportPolicies, suppressed: Suppressed
 ) -> Decision:
     if row.letter == READY:
-        reason = ERASED if row.values.get("email_key") in suppressed else None
+        reason = ERASED if suppressed.has(row.values) else None
         contact = _contact_of(row, contacts, claims, policies)
         if isinstance(contact, Decision):
             return contact
@@ -74,14 +79,16 @@ def _decide(
 
 
 def _contact_of(
-    row: StagedRow, contacts: Mapping[_Key, Mapping[str, Any]], claims: Claims, policies: ImportPolicies
+    row: StagedRow, contacts: _Contacts, claims: Claims, policies: ImportPolicies
 ) -> Mapping[str, Any] | Decision | None:
     """The contact that a row is about. One without an address is found by its external id, but not if the contact has
     an address: another row may be about it. The same holds the other way round."""
     match, other = unique_fields(policies)
     key = key_of(row.values, policies)
     assert key is not None
-    contact = contacts.get(key)
+    if key[0] == PHONE:
+        return _contact_at(key[1], contacts.by_number.get(key[1], ()), claims)
+    contact = contacts.found.get(key)
     if contact is None or key[0] == match or contact[match] is None:
         return contact
     if key[1] in claims.released:
@@ -89,6 +96,22 @@ def _contact_of(
     field, by = other.removesuffix("_key"), policies.match
     message = f"a contact with this {field} exists; the row needs its {by}, or must be matched by {field}"
     return Decision("invalid", contact["key"], fault=FieldFault(field, "exists", message))
+
+
+def _contact_at(
+    number: str, contacts: Sequence[Mapping[str, Any]], claims: Claims
+) -> Mapping[str, Any] | Decision | None:
+    """The contact that a row with nothing but a phone number is about: one that has nothing else either, and the same
+    name. If another contact may be meant, nothing is written: a row of the file may be about that one, too."""
+    there = [each for each in contacts if each["key"] not in claims.moved]
+    for each in there:
+        if each["email_key"] is None and each["external_id"] is None and named_number(each) == number:
+            return each
+    if not there and number not in claims.reached:
+        return None
+    needs = "its email address or external id" if " " in number else "its name, email address or external id"
+    message = f"a contact with this phone number exists; the row needs {needs}"
+    return Decision("invalid", there[0]["key"] if there else None, fault=FieldFault("phone", "exists", message))
 
 
 def _contacts_of(reader: Querying, keys: Collection[_Key]) -> dict[_Key, dict[str, Any]]:
@@ -101,16 +124,31 @@ def _contacts_of(reader: Querying, keys: Collection[_Key]) -> dict[_Key, dict[st
 
 
 def _contacts_by(reader: Querying, column: str, values: Sequence[str]) -> dict[str, dict[str, Any]]:
+    return {contact[column]: contact for contact in _contacts_with(reader, column, values)}
+
+
+def _contacts_at(reader: Querying, numbers: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The contacts with phone numbers, the oldest first: by the number with the name, and by the number alone."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    plain = {number.partition(" ")[0] for number in numbers}
+    for contact in _contacts_with(reader, PHONE, sorted(plain)):
+        for number in {contact[PHONE], named_number(contact)}:
+            found.setdefault(number, []).append(contact)
+    return found
+
+
+def _contacts_with(reader: Querying, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
     if not values:
-        return {}
+        return []
     rows = reader.execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM crm_contacts WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608
+        f"SELECT {', '.join(_COLUMNS)} FROM crm_contacts "  # noqa: S608 -- constants
+        f"WHERE {column} IN (SELECT value FROM json_each(?)) ORDER BY key",
         (json_array(values),),
     )
     contacts = [dict(zip(_COLUMNS, row, strict=True)) for row in rows.fetchall()]
     for contact in contacts:
         contact["custom"] = read_custom(contact["custom"])
-    return {contact[column]: contact for contact in contacts}
+    return contacts
 
 
 def _holders_of(reader: Querying, column: str, values: Sequence[str]) -> dict[str, int]:

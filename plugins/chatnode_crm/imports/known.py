@@ -12,20 +12,24 @@ from chatnode_crm.imports.staged import StagedRow
 
 @record(frozen=True)
 class KnownNames:
-    """Normalized email addresses and external ids that contacts have or had. The time of each is until when it was
-    theirs, in milliseconds: in an import that began later it is somebody else's."""
+    """Normalized email addresses, external ids, and phone numbers in E.164 form, that contacts have or had. The time of
+    each is until when it was theirs, in milliseconds: in an import that began later it is somebody else's."""
 
     emails: Mapping[str, int]
     external_ids: Mapping[str, int]
+    phones: Mapping[str, int]
 
     def has(self, row: StagedRow, since: int) -> bool:
         """Whether a row of an import that began at `since` is about one of the contacts, or has an address of one in
         any cell."""
-        email, external_id = row.values.get("email_key") or "", row.values.get("external_id") or ""
-        return self.has_name(email, external_id, since) or self.are_in(row.raw, since)
+        email, external_id, phone = (row.values.get(each) or "" for each in ("email_key", "external_id", "phone_key"))
+        return self.has_name(email, external_id, phone, since) or self.are_in(row.raw, since)
 
-    def has_name(self, email: str, external_id: str, since: int) -> bool:
-        """Whether one of them is a name of one of the contacts; an empty text is nobody's."""
+    def has_name(self, email: str, external_id: str, phone: str, since: int) -> bool:
+        """Whether one of them is a name of one of the contacts; an empty text is nobody's. A phone number is one only
+        for a row that has nothing else: people may share a number."""
+        if not (email or external_id):
+            return self.phones.get(phone, -1) >= since
         return max(self.emails.get(email, -1), self.external_ids.get(external_id, -1)) >= since
 
     def are_in(self, cells: Iterable[str], since: int) -> bool:

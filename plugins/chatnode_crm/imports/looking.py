@@ -11,7 +11,15 @@ import trio
 from chatnode.api import Context, Querying, Refusal, command, record
 from chatnode_crm.contacts.fields import FieldRow, by_name, listed
 from chatnode_crm.files.headers import ERROR_COLUMNS, IGNORE
-from chatnode_crm.files.mapping import BadMapping, DecimalSign, Suggestion, decimal_sign, find_consent, suggest
+from chatnode_crm.files.mapping import (
+    BadMapping,
+    DecimalSign,
+    FoundConsent,
+    Suggestion,
+    decimal_sign,
+    find_consent,
+    suggest,
+)
 from chatnode_crm.files.reading import FileTable, RawRow, UnreadableFile
 from chatnode_crm.imports.custom import PREFIX
 from chatnode_crm.imports.deciding import Claims
@@ -80,16 +88,17 @@ class Look:
 
 
 async def look(ctx: Context, row: ImportRow, reading: FileReading) -> Look:
-    """Raises `Refusal`: `invalid` for a file that cannot be read, `gone` without it."""
+    """The column of opt-outs is the one that was chosen for the import, if the file has it. Raises `Refusal`: `invalid`
+    for a file that cannot be read, `gone` without it."""
     check_source(row, "import")
     options = ImportOptions(reading=reading)
-    custom = await ctx.read(listed)
+    custom, opted_out = await ctx.read(listed), options_so_far(row).mapping.opted_out
     path, settings = ImportFiles.of(ctx.directory, row.id).source, ctx.settings(CrmSettings)
 
     def read() -> Look:
         with open_file(path, options, settings) as table:
             rows = list(islice(table.rows(), SAMPLE_ROWS))
-            return _looked(table, rows, custom)
+            return _looked(table, rows, custom, opted_out)
 
     try:
         return await trio.to_thread.run_sync(read)
@@ -97,11 +106,10 @@ async def look(ctx: Context, row: ImportRow, reading: FileReading) -> Look:
         raise Refusal("invalid", str(error), path="file") from None
 
 
-def _looked(table: FileTable, rows: list[RawRow], custom: Sequence[FieldRow]) -> Look:
+def _looked(table: FileTable, rows: list[RawRow], custom: Sequence[FieldRow], opted_out: str | None) -> Look:
     targets = {header.casefold(): PREFIX + each.name for each in custom for header in (each.name, PREFIX + each.name)}
     suggestions = suggest(table.columns, [row.values for row in rows], targets)
-    consent = find_consent(table.columns, [_cells(rows, at) for at in range(len(table.columns))],
-        [each.target == IGNORE and each.name not in ERROR_COLUMNS for each in suggestions])  # fmt: skip
+    consent = _find_consent(table, rows, suggestions, opted_out)
     mapping = FileMapping(
         columns=[each.sure for each in suggestions],
         opted_out=None if consent.column is None else table.columns[consent.column],
@@ -119,10 +127,21 @@ def _looked(table: FileTable, rows: list[RawRow], custom: Sequence[FieldRow]) ->
     return Look(file, rows, mapping, numbers)
 
 
+def _find_consent(
+    table: FileTable, rows: list[RawRow], suggestions: Sequence[Suggestion], opted_out: str | None
+) -> FoundConsent:
+    """`opted_out` was chosen: a column, or none for an empty text."""
+    if opted_out == "":
+        return FoundConsent(None, [])
+    cells = [_cells(rows, at) for at in range(len(table.columns))]
+    free = [each.target == IGNORE and each.name not in ERROR_COLUMNS for each in suggestions]
+    return find_consent(table.columns, cells, free, column_named(opted_out or "", table.columns))
+
+
 def _unsure(suggestions: Sequence[Suggestion]) -> Iterator[str]:
     for each in suggestions:
         if each.sure != each.target:
-            yield f"{each.name[:80]!r} may be {each.target}, but it is not read unless you map it"
+            yield f"{each.name[:80]!r} may be {each.target}; it is ignored unless you map it"
 
 
 def _decimal_sign(rows: Sequence[RawRow], columns: Sequence[str], numbers: Collection[str]) -> DecimalSign | None:

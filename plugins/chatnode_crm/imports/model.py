@@ -135,9 +135,9 @@ class DetectedColumn:
 
 @record
 class DetectedFile:
-    """`kind` is `csv`, `xlsx` or `vcard`. `opted_out` is the column that says which contacts opted out, `decimal` the
-    sign before decimals, where the first rows say that. `notes` are what you should know of how the file is read, such
-    as columns that may be about opting out."""
+    """`kind` is `csv`, `xlsx` or `vcard`. `opted_out` is the column of opt-outs: the one that was set with
+    `crm.imports.map`, else the one that was found. `decimal` is the decimal separator, where the first rows show it.
+    `notes` are what you should know of how the file is read, such as other columns that may contain opt-outs."""
 
     kind: str
     header: bool

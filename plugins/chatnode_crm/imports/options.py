@@ -25,7 +25,8 @@ ImportTags = Annotated[list[Annotated[str, Text(255, 1)]], Items(MOST_TAGS)]
 
 @record(frozen=True, kw_only=True)
 class ImportPolicies:
-    """What happens to contacts that exist. `match`: by what a row is the same as a contact.
+    """What happens to contacts that exist. `match`: by what a row is the same as a contact. A row without it is found
+    by the other one, or else by its phone number and name.
 
     `fields`: `skip` leaves their fields alone, `fill_empty` writes only those without a value, `overwrite` and
     `overwrite_non_empty` replace them, `error` refuses the row. An empty cell changes nothing, except with `overwrite`

@@ -72,7 +72,7 @@ class FileRowReader:
         faults += _faults_of_names("tags", mapped.tags) + _faults_of_names("lists", mapped.lists)
         is_wrong = any(not fault.warning for fault in faults)
         if not is_wrong and key_of(values, self._policies) is None:
-            message = "a row needs an email address or an external id, by which its contact is found"
+            message = "a row needs an email address, an external id or a valid phone number to find its contact by"
             faults.append(FieldFault(self._policies.match, "required", message))
             is_wrong = True
         return StagedRow(

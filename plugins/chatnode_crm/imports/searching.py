@@ -3,12 +3,13 @@ file of an archive, is imported. It all blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
-from chatnode_crm.files.mapping import suggest
+from chatnode_crm.contacts.values import email_key, phone_key
+from chatnode_crm.files.mapping import ColumnMapping, RowMapper, suggest
 from chatnode_crm.files.reading import FileTable, ReadLimits, UnreadableFile
 from chatnode_crm.files.reading.archives import open_archive
 from chatnode_crm.files.reading.kinds import archive_kind, choose_member, is_archive
@@ -29,7 +30,7 @@ def file_has(path: Path, import_: ImportRow, known: KnownNames, settings: CrmSet
     try:
         for reading in _tables(path, options, settings, without_imported=import_.generation is not None):
             with open_file(path, attrs.evolve(options, reading=reading), settings) as table:
-                if _is_in(table, options.mapping.columns, known, import_.created_at):
+                if _is_in(table, options, settings.phone_region or None, known, import_.created_at):
                     return True
     except FileNotFoundError:
         return False
@@ -80,13 +81,20 @@ def _can_be_chosen(names: list[str], name: str) -> bool:
     return True
 
 
-def _is_in(table: FileTable, mapped: Sequence[str], known: KnownNames, since: int) -> bool:
-    """`mapped` are the targets of the columns of the table that is imported, which may be another one."""
-    targets = [mapped, [each.target for each in suggest(table.columns)]]
-    width = len(table.columns)
-    at = {place for each in targets if len(each) == width for place in range(width) if each[place] == "external_id"}
+def _is_in(table: FileTable, options: ImportOptions, region: str | None, known: KnownNames, since: int) -> bool:
+    """The mapping is that of the table that is imported, which may be another one."""
+    targets = {tuple(options.mapping.columns), tuple(each.target for each in suggest(table.columns))}
+    width, region = len(table.columns), options.mapping.default_region or region
+    mappers = [RowMapper(ColumnMapping(columns=each), table.columns) for each in targets if len(each) == width]
     return known.are_in(table.columns, since) or any(
-        any(known.has_name("", row.values[place].strip(), since) for place in at)
+        any(_has_name(mapper.map(row).values, region, known, since) for mapper in mappers)
         or known.are_in((*row.values, *row.surplus), since)
         for row in table.rows()
     )
+
+
+def _has_name(values: Mapping[str, str], region: str | None, known: KnownNames, since: int) -> bool:
+    """By a cell that is mapped; addresses are looked for in all cells."""
+    email, external_id, phone = (values.get(field, "").strip() for field in ("email", "external_id", "phone"))
+    number = phone_key(phone, region) if known.phones and phone and not (email or external_id) else None
+    return known.has_name(email and email_key(email), external_id, number or "", since)

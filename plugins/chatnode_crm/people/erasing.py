@@ -16,7 +16,7 @@ from chatnode_crm.contacts.writing import erase_many
 from chatnode_crm.imports.cleanup import forget_names
 from chatnode_crm.people import journal
 from chatnode_crm.people.journal import Erasure
-from chatnode_crm.people.merging import earlier_contacts, merged_into
+from chatnode_crm.people.merging import earlier_contacts, merged_into, merged_names
 from chatnode_crm.people.suppression import add_suppressed, hashes_of
 from chatnode_crm.segments.forgetting import forget_addresses
 from chatnode_crm.settings import CrmSettings
@@ -42,7 +42,8 @@ def _erase(tx: Transaction, keys: Sequence[int], actor: int | None) -> tuple[int
     hashes = {email: hash for hash, email in hashes_of(tx, emails).items()}
     add_suppressed(tx, hashes.values(), tx.now)
     forget_addresses(tx, emails)
-    forget_names(tx, [(keys[0], email, None) for email in emails])
+    forget_names(tx, [(keys[0], email, None, None) for email in emails])
+    forget_names(tx, [(keys[0], None, external_id, phone) for external_id, phone in merged_names(tx, keys)])
     erased = erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=actor)
     return erased, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known]
 

@@ -18,7 +18,7 @@ from chatnode_crm.contacts import index
 from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.events import CrmContactCreated
 from chatnode_crm.contacts.fields import by_key
-from chatnode_crm.contacts.finding import ContactRow, keys_by_email, rows
+from chatnode_crm.contacts.finding import ContactRow, keys_by_email, keys_by_external, rows
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.deliveries import merge_deliveries, unmerge_deliveries
 from chatnode_crm.lists import membership
@@ -321,18 +321,32 @@ def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, s
     """Ids of contacts that were merged into these, and the normalized emails that they and these had, without those
     that other contacts have now, as long as the merge can be undone. An id with several emails is given with each."""
     many = json_array(keys)
-    merges = reader.execute("SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (many,))
-    known = {
-        (row["id"], row["email_key"])
-        for (before,) in merges
-        for snapshot in orjson.loads(before).values()
-        for row in snapshot[snapshots.CONTACTS]
-    }
+    known = {(row["id"], row["email_key"]) for row in _merged_rows(reader, many)}
     holders = keys_by_email(reader, [email for _, email in known if email])
     taken = {email for email, key in holders.items() if key not in keys}
     found = {(id, None if email in taken else email) for id, email in known}
     ids = reader.execute("SELECT id FROM crm_redirects WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     return [*found, *((id, None) for id in {id for (id,) in ids} - {id for id, _ in known})]
+
+
+def merged_names(reader: Querying, keys: Sequence[int]) -> list[tuple[str | None, str | None]]:
+    """External ids and phone numbers that contacts, and those that were merged into them, had before, as long as the
+    merge can be undone; without external ids that other contacts have now."""
+    found = {(row["external_id"], row["phone_key"]) for row in _merged_rows(reader, json_array(keys))}
+    holders = keys_by_external(reader, [external_id for external_id, _ in found if external_id])
+    taken = {external_id for external_id, key in holders.items() if key not in keys}
+    return [(None if external_id in taken else external_id, phone) for external_id, phone in found]
+
+
+def _merged_rows(reader: Querying, keys: str) -> list[dict[str, Any]]:
+    """Both contacts of each merge into one of these, as they were before."""
+    merges = reader.execute("SELECT before FROM crm_merges WHERE contact IN (SELECT value FROM json_each(?))", (keys,))
+    return [
+        row
+        for (before,) in merges.fetchall()
+        for snapshot in orjson.loads(before).values()
+        for row in snapshot[snapshots.CONTACTS]
+    ]
 
 
 def gone_contact(before: str) -> ContactRow:

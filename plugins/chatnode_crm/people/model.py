@@ -17,8 +17,8 @@ _Kind = Annotated[str, Text(40, 1, r"[a-z0-9][a-z0-9_.-]*", hint="expected a-z 0
 @record
 class Identity:
     """Where a contact is reached. `kind` is `chat` for an account of this node, whose id is `external_id`; otherwise
-    the name of another service. Without `verified_at` it is only claimed. `opted_out_at` is since when the user gets no
-    broadcasts, because they answered STOP, or their contact had opted out and was deleted."""
+    the name of another service. Without `verified_at` it is only claimed. `opted_out_at` is when the user opted out
+    of all broadcasts: they answered STOP, or their contact had opted out and was deleted."""
 
     identity: str
     kind: str

@@ -164,9 +164,15 @@ def _names(reader: Reader, contact: ContactRow) -> KnownNames:
     """The names that a contact has or had."""
     earlier, merged = earlier_names(reader, [contact.key]), merging.earlier_contacts(reader, [contact.key])
     emails = {contact.email_key, *(email for _, email in earlier.emails), *(email for _, email in merged)}
-    external_ids = {contact.external_id, *(external_id for _, external_id in earlier.external_ids)}
+    before = merging.merged_names(reader, [contact.key])
+    external_ids = {
+        contact.external_id,
+        *(external_id for _, external_id in earlier.external_ids),
+        *(external_id for external_id, _ in before),
+    }
+    phones = {contact.phone_key, *(phone for _, phone in earlier.phones), *(phone for _, phone in before)}
     now = now_ms()
-    return KnownNames({each: now for each in emails if each}, {each: now for each in external_ids if each})
+    return KnownNames(*({each: now for each in names if each} for names in (emails, external_ids, phones)))
 
 
 COMMANDS = (report_contact, erase_contact)

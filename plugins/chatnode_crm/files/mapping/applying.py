@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from chatnode_crm.contacts.values.checking import FieldFault
 from chatnode_crm.contacts.values.emails import NotAnEmail, normalize_email
@@ -19,6 +20,10 @@ _SEPARATORS = (":::", ";", "|", ",")
 _SEVERAL_VALUES = " ::: "
 """Between the values of one cell, as Google writes them."""
 _ADDRESS = re.compile(r'[^\s,;:<>|"()@]{1,64}@[^\s,;:<>|"()@?]{1,255}')
+_AROUND_AT = re.compile(r'([^\s,;:<>|"()@\[\]\\]{1,64})@([\w.-]{1,255})')
+_MAY_BEGIN = re.compile(r"[^\w.+'-]|(?<![^\W_])'")
+"""What an address may stand behind, though a mailbox could have it in its name: `to=ann@…`, but not `o'brien@…`."""
+_ASCII_END, _ASCII_START = re.compile(r"[!-~]*\Z"), re.compile(r"[!-~]*")
 _LONGEST = 2_000
 """Longer cells are no addresses."""
 _MAY_BE_SEVERAL = ("phone", "city", "country")
@@ -110,8 +115,31 @@ def preview(mapping: ColumnMapping, columns: Sequence[str], rows: Iterable[RawRo
 
 
 def addresses_in(text: str) -> list[str]:
-    """What may be email addresses in a text."""
-    return [found.rstrip(".'") for found in _ADDRESS.findall(text)]
+    """What may be email addresses in a text, each in all the ways in which it may be delimited: quoted, in brackets, in
+    a link, or between letters of another script."""
+    if "%40" in text:
+        text = f"{text}\n{unquote(text)}"
+    found = (
+        f"{mailbox}@{domain}"
+        for before, after in _AROUND_AT.findall(text)
+        for domain in _domains(after)
+        for mailbox in _mailboxes(before)
+    )
+    return list(dict.fromkeys(found))
+
+
+def _mailboxes(before: str) -> Iterator[str]:
+    ways = [before, *(before[found.end() :] for found in _MAY_BEGIN.finditer(before))]
+    if not before.isascii():
+        ways += _ASCII_END.findall(before)
+    for way in ways:
+        yield from filter(None, (way, way.lstrip("._+-'")))
+
+
+def _domains(after: str) -> Iterator[str]:
+    yield after.rstrip("._-")
+    if not after.isascii() and (start := _ASCII_START.match(after)) and start[0]:
+        yield start[0].rstrip("._-")
 
 
 def first_address(text: str) -> str:

@@ -102,22 +102,26 @@ class FoundConsent:
     notes: list[str]
 
 
-def find_consent(columns: Sequence[str], cells: Sequence[Sequence[str]], free: Sequence[bool]) -> FoundConsent:
-    """`cells` are the values of each column that are not empty; `free` says which columns are no field of contacts."""
+def find_consent(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], free: Sequence[bool], chosen: int | None = None
+) -> FoundConsent:
+    """`cells` are the values of each column that are not empty; `free` says which columns are no field of contacts;
+    `chosen` is the column that a person said it is."""
     places = [at for at, is_free in enumerate(free) if is_free]
     sure = [at for at in places if _is_sure(columns[at], cells[at])]
-    best = min(sure, key=lambda at: (is_status(columns[at]), not cells[at], at), default=None)
+    found = min(sure, key=lambda at: (is_status(columns[at]), not cells[at], at), default=None)
+    best = found if chosen is None else chosen
     notes = [
-        f"{columns[at][:80]!r} may say who does not want messages, but it is not read. Name it as opted_out if it does"
+        note
         for at in places
-        if at != best and (at in sure or _is_likely(columns[at], cells[at], other=best is not None))
+        if at != best and (note := _note(columns[at], cells[at], sure=at in sure, other=best is not None)) is not None
     ]
     return FoundConsent(best, notes)
 
 
 def names_opt_out(header: str) -> bool:
     """Whether a header says by itself that the column is about opting out."""
-    return _is_among(header, _NAMES)
+    return _is_among(_word(header), _NAMES)
 
 
 def hints_at_opt_out(header: str) -> bool:
@@ -127,7 +131,7 @@ def hints_at_opt_out(header: str) -> bool:
 
 def is_status(header: str) -> bool:
     """Whether a column has a state, such as `subscribed`, rather than yes and no."""
-    return _is_among(header, _STATUS)
+    return _is_among(_word(header), _STATUS)
 
 
 def read_opt_out(text: str, form: DateForm = "iso", *, status: bool = False) -> bool | int | None:
@@ -139,14 +143,14 @@ def read_opt_out(text: str, form: DateForm = "iso", *, status: bool = False) -> 
     flag = read_flag(text)
     if flag is not None and not status:
         return flag
-    word = fold(text)
+    word = _word(text)
     if word == "disabled" or word == "enabled":  # the state of a contact, or of its wish to opt out
         return (word == "disabled") == status
-    if _is_among(text, _OUT) or _is_among(text, _NAMES):
+    if _is_among(word, _OUT) or _is_among(word, _NAMES):
         return True
-    if _is_among(text, _IN):
+    if _is_among(word, _IN):
         return False
-    if not word or _is_among(text, _NEITHER):
+    if not word or _is_among(word, _NEITHER):
         return None
     when = _time(text, form)
     if when is None:
@@ -172,13 +176,31 @@ def _is_readable(cell: str) -> bool:
         return False
 
 
-def _is_likely(header: str, cells: Sequence[str], *, other: bool) -> bool:
-    """Whether it may be about opting out: by its name, by what people say in it, or by those who said no. `other`:
-    another column surely is, so a name counts only if the cells can be read."""
-    if _HINTS.search(fold(header[:_LONGEST])):
+def _note(header: str, cells: Sequence[str], *, sure: bool, other: bool) -> str | None:
+    """What a person should know of a column that is not read. `other`: another column surely has the opt-outs."""
+    name = header[:80]
+    if sure or _may_have_opt_outs(header, cells, other=other):
+        return f"column {name!r} may contain opt-outs but is not read; set opted_out to {name!r} if it does"
+    if _may_have_consent(header, cells):
+        return (
+            f"column {name!r} may contain consent but is not read; opted_out needs a column where yes means opted out"
+        )
+    return None
+
+
+def _may_have_opt_outs(header: str, cells: Sequence[str], *, other: bool) -> bool:
+    """By its name, or by what people say in it. If another column surely has them, a name counts only if the cells can
+    be read."""
+    hint = fold(header[:_LONGEST])
+    if _HINTS.search(hint):
         return any(map(_is_readable, cells)) if other else bool(cells)
-    if any(_is_among(cell, _NAMES) or _is_among(cell, _SAID) for cell in cells):
-        return True
+    if _CONSENT_HINTS.search(hint) and any(read_flag(cell) is not None for cell in cells):
+        return False  # here yes means the opposite
+    return any(_is_among(word, _NAMES) or _is_among(word, _SAID) for word in map(_word, cells))
+
+
+def _may_have_consent(header: str, cells: Sequence[str]) -> bool:
+    """By its name, if some said no."""
     return _CONSENT_HINTS.search(fold(header[:_LONGEST])) is not None and any(
         read_flag(cell) is False for cell in cells
     )
@@ -191,7 +213,7 @@ def _time(text: str, form: DateForm) -> bool | int | None:
     if stamp := _STAMP.fullmatch(text):
         return int(stamp[1]) * 1_000 + int(stamp[2] or 0)
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             found = parse(text)
             return (found.replace(tzinfo=found.tzinfo or UTC) - _EPOCH) // timedelta(milliseconds=1)
     if day := read_date(text, form):
@@ -199,11 +221,13 @@ def _time(text: str, form: DateForm) -> bool | int | None:
     return True if any(read_date(text, each) for each in ("dmy", "mdy", "ymd")) else None
 
 
-def _is_among(text: str, names: str) -> bool:
-    if len(text) > _LONGEST:
-        return False
-    folded = fold(text)
-    return bool(folded) and (folded in _folded(names) or folded.replace(" ", "") in _folded(names))
+def _word(text: str) -> str:
+    """What is looked up among the names and words. No longer text is one."""
+    return fold(text) if len(text) <= _LONGEST else text
+
+
+def _is_among(word: str, names: str) -> bool:
+    return bool(word) and (word in _folded(names) or word.replace(" ", "") in _folded(names))
 
 
 @cache

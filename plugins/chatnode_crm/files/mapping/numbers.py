@@ -12,7 +12,10 @@ DecimalSign = Literal[".", ","]
 _LONGEST = 400
 _MARK = r"(?:[A-Z]{0,3}[$€£¥₩₽₹₺₴₪₫₱₦¢฿₡₲₵₸₼₾]|[A-Z]{3}|kr\.?|zł|Kč|Ft|Fr\.?|lei|лв\.?|руб\.?|р\.|元|円|원)"
 """What stands for a currency."""
-_AROUND = re.compile(rf"{_MARK}?\s*([+-]?)\s*{_MARK}?\s*([\d.,'’ ]*\d[.,]?)(?:[eE]([+-]?\d{{1,3}}))?\s*{_MARK}?(-?)")
+# Each part has one way only to be tried: a cell of spaces would take seconds.
+_SIGN = r"([+-])"
+_DIGITS = r"([.,]?\d(?:[.,'’ ]?\d)*[.,]?)"
+_AROUND = re.compile(rf"(?:{_MARK}\s*)?(?:{_SIGN}\s*)?(?:{_MARK}\s*)?{_DIGITS}(?:[eE]([+-]?\d{{1,3}}))?\s*{_MARK}?(-?)")
 _GROUPS = re.compile(r"\d{1,3}(?:[ '’]\d{3})+(?![\d '’])")
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _MOST_EXPONENT = 400
@@ -37,7 +40,7 @@ def read_number(text: str, decimal: DecimalSign | None = None) -> int | float | 
     if found is None:
         return None
     sign, digits, exponent, after = found.groups()
-    plain = _plain(digits.strip(), decimal)
+    plain = _plain(digits, decimal)
     if plain is None:
         return None
     power = int(exponent or 0) - (2 if part else 0)

@@ -229,7 +229,7 @@ class TestOfAccounts:
         await answers(node, bob, "STOP News")
         await mara.call("crm.contacts.opt_out", contact=other)
         before = await rows(node, "SELECT person, list, at FROM crm_account_opt_outs ORDER BY person")
-        assert [list != 0 for _, list, _ in before] == [False, True]
+        assert {list != 0 for _, list, _ in before} == {False, True}
         [step] = [step for step in steps_in("chatnode_crm") if step.name.endswith("stops")]
 
         def as_then(tx: Transaction) -> None:

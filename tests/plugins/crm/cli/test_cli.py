@@ -117,6 +117,8 @@ def test_lists_tags_fields_and_figures_are_shown(data: Path) -> None:
     assert stats.startswith("3 contacts\n")
     assert stats.splitlines()[4].split()[1:] == ["3", "0", "3"]  # new, deleted and all; no node has counted them yet
     assert "Countries" in stats
+    today = ok(crm(data, "stats", "--days", "1"))
+    assert ("The last 1 day\n" in today, "IN 1 DAY\n" in today) == (True, True)
 
 
 def imported(data: Path, path: Path, *arguments: str) -> Done:
@@ -147,11 +149,20 @@ def test_an_import_tells_what_it_does_not_read_and_can_be_told(data: Path, tmp_p
     assert "'SMS opt-out'" in tried.err
     assert tried.err.endswith("note: not imported: Wants no mail, SMS opt-out, Turnover\n")
     done = imported(data, path, "--opted-out", "wants no mail", "--dates", "dmy", "--decimal", ",")
-    assert done.status == 0
+    assert (done.status, done.err.count("note: ")) == (0, 2)
+    assert done.err.endswith("note: not imported: SMS opt-out, Turnover\n")
     out = tmp_path / "all.csv"
     ok(crm(data, "export", "--all", "--full", "-o", str(out)))
     assert [row["Opted Out At"] != "" for row in rows(out) if row["Email"] == "dan@example.com"] == [True]
     assert imported(data, path, "--mapping", "Shop", "--decimal", ",").status == 2
+
+
+@pytest.mark.parametrize(("column", "unread"), [("sms opt out", "Turnover"), ("", "SMS opt-out, Turnover")])
+def test_an_import_that_was_told_of_opt_outs_does_not_ask(data: Path, tmp_path: Path, column: str, unread: str) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("Email,SMS opt-out,Turnover\ndan@example.com,1,12\n")
+    done = imported(data, path, "--opted-out", column, "--dry-run")
+    assert (done.status, done.err) == (0, f"note: not imported: {unread}\n")
 
 
 def test_an_import_whose_list_does_not_exist_leaves_nothing(data: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from chatnode_crm.files.mapping import (
     BadMapping,
     ColumnMapping,
     MappedRow,
+    addresses_in,
     apply,
     preview,
     suggest,
@@ -266,3 +267,25 @@ def test_a_mapping_is_saved_by_the_names_of_columns() -> None:
     assert saved == {"E-Mail": "email", "Name": "full_name", "Size": "custom.size"}
     again = ColumnMapping.by_names(["size", "NEW", "e_mail", "e-mail"], saved, separator=";")
     assert again == ColumnMapping(columns=("custom.size", "ignore", "email", "ignore"), separator=";")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'ann@example.org'", "[ann@example.org]", "{ann@example.org}", "`ann@example.org`", "*ann@example.org*",
+        "_ann@example.org_", "“ann@example.org”", "Ann<ann@example.org>", "mailto:ann@example.org?subject=Hello",
+        "https://example.com/?to=ann@example.org&from=me", "https://example.com/?to=ann%40example.org",
+        "- ann@example.org.",
+        "邮箱：ann@example.org。", "邮箱ann@example.org是", "bob@example.org,ann@example.org", "ann@example.org!",
+        "['ann@example.org']", "see ann@example.org/bob@example.org",
+    ],
+)  # fmt: skip
+def test_an_address_is_found_whatever_is_around_it(text: str) -> None:
+    assert "ann@example.org" in addresses_in(text)
+
+
+@pytest.mark.parametrize(
+    "address", ["o'ann@example.org", "jo.ann@example.org", "jo+ann@example.org", "jo-ann@example.org"]
+)
+def test_the_end_of_an_address_is_not_another_one(address: str) -> None:
+    assert addresses_in(f"'{address}'") == [f"'{address}", address]

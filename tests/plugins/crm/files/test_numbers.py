@@ -37,6 +37,13 @@ def test_what_is_no_number_or_may_be_two(text: str) -> None:
     assert read_number(text) is None
 
 
+@pytest.mark.parametrize("filler", [" ", "\t", ".", "1 ", "'", "1.", "$ ", "e"])
+def test_a_column_of_long_cells_that_are_no_numbers(filler: str) -> None:
+    """Each is refused at once: one that could be taken apart in many ways would hold up the node for seconds."""
+    columns = (f"{before}{filler * 400}"[:397] + "x" for before in ("", "$", "-", "$-$", "1 ", "(") for _ in range(10))
+    assert {read_number(cell) for cell in columns} == {None}
+
+
 def test_the_sign_before_decimals_can_be_said() -> None:
     assert (read_number("1,234", ","), read_number("1,234", ".")) == (1.234, 1234)
     assert (read_number("1.234", ","), read_number("1.234", ".")) == (1234, 1.234)

@@ -66,7 +66,11 @@ def contact(number: int) -> st.SearchStrategy[dict[str, Any]]:
     )  # fmt: skip
 
 
-CONTACTS = st.integers(1, 4).flatmap(lambda count: st.tuples(*[contact(number) for number in range(count)]))
+CONTACTS = st.builds(
+    lambda contacts, phones: (*contacts, *({"phone": phone} for phone in phones)),
+    st.integers(1, 4).flatmap(lambda count: st.tuples(*[contact(number) for number in range(count)])),
+    st.lists(st.sampled_from(["+44 20 7946 0958", "+1 (202) 555-0143"]), unique=True),
+)
 NAMES = st.lists(LINE.map(str.strip), max_size=3, unique_by=lambda name: name.casefold())
 
 

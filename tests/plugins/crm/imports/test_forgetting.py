@@ -62,10 +62,11 @@ async def erase(who: Any, contact: str) -> None:
         FILE,
         "Kontakt;Ort\nZuleika <Zuleika@example.com>;Lyon\n",
         "E-mail 1 - Value,Name\nbob@example.com ::: zuleika@example.com,B\n",
+        "Name,Notes\nBob,Knows 'zuleika@example.com' [Zuleika]\n",
         "External ID,Name\nz1,Zuleika\n",
         "email,city\nbob@example.com,Nice,zuleika@example.com\n",
     ],
-    ids=["columns", "other words", "several", "external id", "too many cells"],
+    ids=["columns", "other words", "several", "quoted", "external id", "too many cells"],
 )
 @pytest.mark.parametrize("stage", ["created", "mapped"])
 async def test_a_file_that_was_not_planned(node: Node, mara: User, text: str, stage: str) -> None:

@@ -10,6 +10,7 @@ import attrs
 import chatnode_crm
 import pytest
 import trio
+from chatnode_crm.contacts.identified import is_identified
 from chatnode_crm.contacts.writing import create_many
 from chatnode_crm.imports import options
 from chatnode_crm.imports.applying import ApplySetup, apply_rows
@@ -34,7 +35,8 @@ from tests.plugins.crm.making import tag_called
 from tests.quick import examples
 
 EMAILS = [f"{name}@example.com" for name in "abcdef"]
-EXTERNAL = ["x1", "x2", "x3", None]
+EXTERNAL = ["x1", "x2", "x3", None, None, None]
+PHONES = ["+33612345678", "+33698765432", None]
 TAGS = ["vip", "new", "Été"]
 
 
@@ -49,8 +51,10 @@ def policies() -> st.SearchStrategy[ImportPolicies]:
 @st.composite
 def values(draw: st.DrawFn) -> dict[str, Any]:
     """Of a row: all fields, or only some."""
-    email = draw(st.sampled_from([*EMAILS, None]))
+    email = draw(st.sampled_from([*EMAILS, *[None] * 6]))
     found: dict[str, Any] = {"email": email, "email_key": email, "external_id": draw(st.sampled_from(EXTERNAL))}
+    if draw(st.booleans()):
+        found["phone"] = found["phone_key"] = draw(st.sampled_from(PHONES))
     for field in ("first_name", "last_name", "city"):
         if draw(st.integers(0, 4)):
             found[field] = draw(st.sampled_from(["A", "B", "A", "B", None]))
@@ -90,6 +94,7 @@ def staged(case: Case) -> list[StagedRow]:
         letter = "i" if key is None else DUPLICATE if key in seen else READY
         if letter == READY:
             seen |= {(name, value) for name in ("email_key", "external_id") if (value := given_values[name])}
+            seen |= {key} if key is not None else set()
         rows.append(StagedRow(number + 1, [], given_values, tags, [], letter, number, lists))
     return rows
 
@@ -102,7 +107,7 @@ def prepare(tx: Transaction, case: Case) -> ApplySetup:
         new = {**contact, **names, "opted_out_at": 5 if contact.get("opted_out") else None}
         new.pop("opted_out", None)
         keys: list[int] = []
-        if contact["email"] is not None or contact["external_id"] is not None:
+        if is_identified(contact):
             tx.attempt(lambda new=new, keys=keys: keys.extend(create_many(tx, [new], source="manual", actor=None)))
         add_many(tx, listed.key, keys if on_list else [], actor=None)
         for tag in tags:
@@ -132,8 +137,8 @@ def parts(rows: list[StagedRow], sizes: list[int]) -> Iterator[list[StagedRow]]:
 def state(tx: Transaction) -> list[list[tuple[Any, ...]]]:
     """Contacts, members and tags, without keys and times."""
     queries = (
-        "SELECT email, email_key, external_id, first_name, last_name, city, opted_out_at IS NULL, words "
-        "FROM crm_contacts ORDER BY email_key, external_id",
+        "SELECT email, email_key, external_id, phone_key, first_name, last_name, city, opted_out_at IS NULL, words "
+        "FROM crm_contacts ORDER BY email_key, external_id, phone_key, first_name, last_name, key",
         "SELECT c.email_key, l.name FROM crm_members m JOIN crm_contacts c ON c.key = m.contact "
         "JOIN crm_lists l ON l.key = m.list ORDER BY 1, 2",
         "SELECT c.email_key, t.name_key FROM crm_taggings g JOIN crm_contacts c ON c.key = g.contact "

@@ -167,7 +167,7 @@ class Located:
         self._pieces: list[tuple[int, int]] = []  # begin and end of each piece that was folded alone
         self._folded_at: list[int] = []  # where what it became begins
         folded = ""
-        apart = set() if text.isascii() else {place.start() for place in _beside_number().finditer(text)}
+        apart = set[int]() if text.isascii() else {place.start() for place in _beside_number().finditer(text)}
         for begin, end in _pieces(text):
             if begin in apart:
                 folded += " "

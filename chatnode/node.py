@@ -205,6 +205,8 @@ class Node:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._serve_until, serving, stopping, ports)
                 self.core.base_url = public_url or url
+                # The certificate is for the name that users know.
+                self.core.own_url = public_url or url if config.speaks_tls else url
                 if ports is not None:
                     ports.warn(config)
                 serving.set()

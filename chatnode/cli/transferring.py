@@ -35,7 +35,6 @@ def _at_a_node(command: _F) -> _F:
         click.option("--token", envvar="CHATNODE_TOKEN", help="Sign in with this token, without saving it."),
         click.option("--as", "handle", metavar="HANDLE", help="Handle to sign in as (default: the last one used)."),
         url_option,
-        click.pass_obj,
     ):
         command = option(command)
     return command
@@ -48,6 +47,7 @@ def _at_a_node(command: _F) -> _F:
 @click.option("--original", is_flag=True, help="Upload pictures unchanged, with metadata such as location.")
 @click.option("--name", help="Name of the file, instead of its own; needed for standard input.")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@click.pass_obj
 def upload(
     data: Path,
     url: str | None,
@@ -76,6 +76,7 @@ def upload(
 @click.option("--variant", help="A variant of the file, such as thumb320.")
 @click.argument("file")
 @click.argument("target", type=click.Path(path_type=Path), default=Path())
+@click.pass_obj
 def download(
     data: Path, url: str | None, handle: str | None, token: str | None, file: str, target: Path, variant: str | None
 ) -> None:

@@ -6,8 +6,7 @@ nurseries of their own, nor functions that run in threads of the database, which
 
 from __future__ import annotations
 
-import types
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from time import perf_counter
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from chatnode.dispatch.table import Command
 from chatnode.hooks.plugin import Consumer, Metric, Page, Plugin, Task
 from chatnode.hooks.routes import Route
 from chatnode.hooks.slash import Slash
+from chatnode.hooks.steps import in_steps
 from chatnode.hooks.work import WorkKind
 
 Function = TypeVar("Function", bound=Callable[..., Any] | None)
@@ -41,29 +41,19 @@ class HeldThread:
 
         @wraps(function)
         async def run(*arguments: Any, **named: Any) -> Any:
-            return await self._in_steps(function(*arguments, **named), plugin, hook)
+            return await in_steps(function(*arguments, **named), partial(self._take_step, plugin, hook))
 
         return run
 
-    @types.coroutine
-    def _in_steps(self, awaited: Awaitable[Any], plugin: str, hook: str) -> Generator[Any, Any, Any]:
-        steps = awaited.__await__()
-        go_on = partial(steps.send, None)
-        while True:
-            reported, began = self._reported, self._clock()
-            try:
-                waits_for = go_on()
-            except StopIteration as end:
-                return end.value
-            finally:
-                held = self._clock() - began - (self._reported - reported)
-                if held > self._most:
-                    self._reported += held
-                    self._report(plugin, hook, held)
-            try:
-                go_on = partial(steps.send, (yield waits_for))
-            except BaseException as error:  # for the function to handle, as if it waited itself
-                go_on = partial(steps.throw, error)
+    def _take_step(self, plugin: str, hook: str, go_on: Callable[[], Any], throw: object) -> Any:
+        reported, began = self._reported, self._clock()
+        try:
+            return go_on()
+        finally:
+            held = self._clock() - began - (self._reported - reported)
+            if held > self._most:
+                self._reported += held
+                self._report(plugin, hook, held)
 
     def all_measured(self, plugin: Plugin) -> Plugin:
         """The plugin, with measured functions."""

@@ -59,9 +59,9 @@ class CountedTurns(Turns):
         self.taken: list[object] = []
 
     @asynccontextmanager
-    async def take(self, key: object) -> AsyncGenerator[None]:
+    async def turn(self, key: object) -> AsyncGenerator[None]:
         self.taken.append(key)
-        async with super().take(key):
+        async with super().turn(key):
             yield
 
 

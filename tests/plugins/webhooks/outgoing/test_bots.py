@@ -12,7 +12,7 @@ import chatnode_webhooks
 import pytest
 import trio
 from chatnode_webhooks.outgoing.attempts import Attempt
-from chatnode_webhooks.outgoing.settling import Done, Unsettled, settle
+from chatnode_webhooks.outgoing.settling import Done, Unsettled, store_outcomes
 
 from chatnode.api import HOUR_MS, now_ms
 from chatnode.node import Node
@@ -234,7 +234,7 @@ async def test_they_are_notified_although_the_node_stopped_meanwhile(
     running.cancel()
     [(key, cursor)] = await rows(node, "SELECT key, cursor FROM webhooks_endpoints")
     gone = Done(cursor + 1, "message.posted", Attempt("gone", now_ms(), 5, 410), None)
-    await node.core.db.write(lambda tx: settle(tx, key, Unsettled([gone], cursor, None, trim=False)))
+    await node.core.db.write(lambda tx: store_outcomes(tx, key, Unsettled([gone], cursor, None, trim=False)))
     assert (await node.call("webhooks.endpoints.get", endpoint=id))["endpoint"]["state"] == "disabled"
     await sending(node, nursery)
     assert (await notification(maker))["title"] == "A webhook was disabled"
@@ -267,7 +267,7 @@ async def test_the_log_is_read_in_turn(node: Node, receiver: Receiver, maker: Us
     await endpoint(maker, receiver, bot="ci")
     async with AsyncExitStack() as turns:
         for number in range(max(1, node.core.config.storage.readers - 1)):
-            await turns.enter_async_context(node.core.queries.take(f"other {number}"))
+            await turns.enter_async_context(node.core.queries.turn(f"other {number}"))
         await maker.says(room, "hello")
         assert await maker.reads(room) == ["hello"]
         await trio.sleep(0.1)

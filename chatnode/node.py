@@ -233,6 +233,7 @@ class Node:
                 sockets = ClientSockets(self.core, self.table, self.sessions, background)
                 background.start_soon(sockets.watch)
                 background.start_soon(self.jobs.run_forever)
+                background.start_soon(self.plugins.jobs_stop.wait)
                 background.start_soon(self.presence.run)
                 background.start_soon(self.core.part(Mailer).run)
                 background.start_soon(self.core.part(Invocations).run)

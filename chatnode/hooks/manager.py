@@ -37,6 +37,7 @@ from chatnode.hooks.guarded import Guarded
 from chatnode.hooks.held_thread import HeldThread
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.hooks.requiring import circle_of, in_order
+from chatnode.hooks.unwilling import Stop, run_cancellable
 from chatnode.logs import describe, get_logger
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.model.records import record
@@ -106,6 +107,8 @@ class Manager:
         self._calls = HookCalls(config.plugins, self.report, self._held_thread)
         self.installed: dict[str, Installed] = {}
         self._directory: DataDirectory
+        self.jobs_stop = Stop()
+        """Waits beside the node's jobs, among which are the periodic tasks of plugins."""
 
     # ---- loading
 
@@ -332,7 +335,7 @@ class Manager:
                 core.collections.add(self._guarded(name).collection(collection))
             for task in plugin.tasks:
                 if task.every is not None:
-                    jobs.add(_job(name, task, each, partial(self.report, name)))
+                    jobs.add(_job(name, task, each, partial(self.report, name), self.jobs_stop))
 
     def statuses(self) -> list[PluginStatus]:
         """Every installed plugin, in the order of names."""
@@ -424,9 +427,10 @@ def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
     jobs.wake(f"{plugin.name}.{task}")
 
 
-def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure) -> Job:
+def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure, stop: Stop) -> Job:
     async def run(core: Core) -> str | None:
-        return await task.run(loaded.context)
+        start = partial(task.run, loaded.context)
+        return await run_cancellable(start, stop.was_called, partial(report, f"task {task.name}"))
 
     def period(config: Config) -> float:
         try:

@@ -625,24 +625,32 @@ async def test_tasks_and_consumers_that_go_on_are_ended_with_the_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery, caplog: Any
 ) -> None:
     monkeypatch.setattr(unwilling, "END_SECONDS", 0.05)
-    task, consumer = trio.Event(), trio.Event()
+    task, periodic, consumer = trio.Event(), trio.Event(), trio.Event()
 
     async def run(ctx: Context) -> None:
         task.set()
         await catching_everything()
 
+    async def tidy(ctx: Context) -> str | None:
+        periodic.set()
+        await catching_cancelled()
+        return None
+
     async def consume(ctx: Context, rows: Sequence[Row]) -> None:
         consumer.set()
         await catching_cancelled()
 
-    plugin = made(tasks=[Task("run", run)], consumers=[Consumer("follow", consume, from_start=True)])
+    plugin = made(
+        tasks=[Task("run", run), Task("tidy", tidy, every=0.01)],
+        consumers=[Consumer("follow", consume, from_start=True)],
+    )
     async with open_node(tmp_path / "data", only=[plugin]) as node:
         ann = await LiveUser.new(node, "ann")
         await ann.says(await ann.group(), "hello")
         async with trio.open_nursery() as serving:
             await serving.start(node.serve, "127.0.0.1:0")
-            await task.wait()
-            await consumer.wait()
+            for each in (task, periodic, consumer):
+                await each.wait()
             serving.cancel_scope.cancel()
-    for hook in ("task run", "consumer follow"):
+    for hook in ("task run", "task tidy", "consumer follow"):
         assert f"the plugin demo: {hook} went on for 0.05 s after it was cancelled" in caplog.text

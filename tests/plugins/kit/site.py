@@ -68,17 +68,17 @@ class Site:
 
     def add(self, name: str, source: str = HELLO, version: str = "1.5") -> Path:
         """Install a plugin of one module; gives the module's file."""
+        self._record(name, version)
         module = self.path / f"installed_{name}.py"
         module.write_text(dedent(source).replace("NAME", name), encoding="utf-8")
-        self._record(name, version)
         return module
 
     def add_package(self, name: str, source: str, version: str = "1.5") -> Path:
         """Install a plugin that is a package; gives its folder."""
+        self._record(name, version)
         folder = self.path / f"installed_{name}"
         folder.mkdir()
         (folder / "__init__.py").write_text(dedent(source), encoding="utf-8")
-        self._record(name, version)
         return folder
 
     def _record(self, name: str, version: str) -> None:

@@ -117,7 +117,7 @@ from chatnode.storage.filters import kinds
 from chatnode.storage.filters.collection import Asker, Collection, DerivedKey, Field
 from chatnode.storage.filters.query import FilterSql, ItemsPage, Plan, filter_sql, plan_query, run_query
 from chatnode.storage.log.consumers import RowBatch
-from chatnode.storage.log.plugin_log import log_rows, log_rows_for, without_recipient
+from chatnode.storage.log.plugin_log import event_names, log_rows, log_rows_for, without_recipient
 from chatnode.storage.messages.changes import access_to_delete as access_to_delete_message
 from chatnode.storage.messages.changes import change_files
 from chatnode.storage.messages.messages import access as access_message
@@ -296,6 +296,7 @@ __all__ = [
     "content_disposition",
     "counted",
     "direct_id",
+    "event_names",
     "file_response",
     "filter_sql",
     "find_mentions",

@@ -399,6 +399,12 @@ class Plugins:
         0.05, "Maximum seconds a plugin may take in one transaction; all other writes wait meanwhile.", minimum=0.001
     )
     start_seconds: float = setting(10.0, "Maximum seconds a plugin may take to start or to stop.", minimum=0.001)
+    thread_seconds: float = setting(
+        0.1,
+        "Seconds a plugin may hold the thread that serves all clients without an await; if it holds it longer, that is "
+        "counted and logged.",
+        minimum=0.001,
+    )
     consumer_tries: int = setting(
         5, "Number of attempts before an event on which a plugin's consumer fails is set aside.", minimum=1
     )

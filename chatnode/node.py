@@ -206,6 +206,8 @@ class Node:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._serve_until, serving, stopping, ports)
                 self.core.base_url = public_url or url
+                # The certificate is for the name that users know.
+                self.core.own_url = public_url or url if config.speaks_tls else url
                 if ports is not None:
                     ports.warn(config)
                 serving.set()
@@ -232,6 +234,7 @@ class Node:
                 sockets = ClientSockets(self.core, self.table, self.sessions, background)
                 background.start_soon(sockets.watch)
                 background.start_soon(self.jobs.run_forever)
+                background.start_soon(self.plugins.jobs_stop.wait)
                 background.start_soon(self.presence.run)
                 background.start_soon(self.core.part(Mailer).run)
                 background.start_soon(self.core.part(Invocations).run)

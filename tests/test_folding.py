@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unicodedata import normalize
+import re
+from unicodedata import category, normalize
 
 import pytest
 from hypothesis import given
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 
 from chatnode.model import words
 from chatnode.model.folding import APOSTROPHES, DASHES, QUOTES, caseless, folded, is_blank
+from chatnode.model.search_query import parse
 
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text(
     st.sampled_from(
-        "aÅéŁøßẞıİĐÞæﬁＡ\u0301\u0323\u0345\u3099\u200b\u200d\u00adㅎㅏᄒ\u1161\u11ab각ｶﾞأئ\u0654ى٣´ \u02bc“–🎉"
+        "aÅéŁøßẞıİĐÞæﬁＡ\u0301\u0323\u0345\u3099\u200b\u200d\u00adㅎㅏᄒ\u1161\u11ab각ｶﾞأئ\u0654ى٣´5²½ \u02bc“–🎉"
     ),
     max_size=8,
 )
@@ -53,7 +55,9 @@ def test_without_case_accents_stay() -> None:
 @given(texts)
 def test_the_form_of_a_form_is_itself(text: str) -> None:
     assert folded(folded(text)) == folded(text)
-    assert words.fold(folded(text)) == words.fold(words.fold(text)) == words.fold(text)
+    assert words.fold(words.fold(text)) == words.fold(text)
+    apart = words.numbers_apart(text)  # whose plain form would be one number
+    assert words.fold(folded(apart)) == words.fold(apart) == words.fold(text)
 
 
 @given(texts)
@@ -74,10 +78,43 @@ def test_every_character_has_a_form_of_its_own_that_stays() -> None:
 
 @given(texts, texts, texts)
 def test_a_text_is_found_by_its_form(before: str, text: str, after: str) -> None:
-    named = words.words(folded(text))
+    named = words.words(folded(words.numbers_apart(text)))
     assert named == words.words(text)
     if named:
         assert words.needle(named) in words.comparable(f"{before} {text} {after}")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("3½ cups", ["3", "1", "2", "cups"]),
+        ("½kg 2¼½", ["1", "2", "kg", "2", "1", "4", "1", "2"]),
+        ("10⁶ 10⁻¹² 2³₄", ["10", "6", "10", "12", "2", "3", "4"]),
+        ("m² 5㎡ x²5", ["m2", "5m2", "x2", "5"]),
+        ("H₂O CO₂ x₁₀", ["h2o", "co2", "x10"]),
+        ("①② 1② ③rd", ["1", "2", "1", "2", "3rd"]),
+        ("5㋀ ㏠㏡", ["5", "1", "月", "1", "日", "2", "日"]),
+        ("٣½", ["3", "1", "2"]),
+    ],
+)
+def test_numbers_beside_each_other_are_words_of_their_own(text: str, found: list[str]) -> None:
+    assert words.words(text) == found
+
+
+def test_all_characters_that_become_digits_are_known_as_numbers() -> None:
+    known = re.compile(f"[{words.NUMBERS}]")
+    becoming = {
+        char for char in map(chr, range(0x110000))
+        if category(char) not in ("Cs", "Nd") and any(category(normalize("NFKD", char)[at]) == "Nd" for at in (0, -1))
+    }  # fmt: skip
+    assert {char for char in map(chr, range(0x110000)) if known.match(char)} == becoming
+
+
+@given(st.text(st.sampled_from("ab01９٣²³⁴₁₂½¼⅟①⒈㊿㋀㎡月\u0301. "), max_size=10))
+def test_a_text_is_found_by_each_of_its_parts_as_they_are_typed(text: str) -> None:
+    for part in text.split():
+        if words.words(part):
+            assert parse(part).matches(text), part
 
 
 @pytest.mark.parametrize(("kinds", "plain"), [(APOSTROPHES, "'"), (QUOTES, '"'), (DASHES, "-")])

@@ -153,7 +153,7 @@ class Work:
         self.let_go: dict[str, trio.Event] = defaultdict(trio.Event)
 
     async def do(self, who: str, piece: str) -> None:
-        async with self.turns.take(who):
+        async with self.turns.turn(who):
             self.running.append(piece)
             await self.let_go[piece].wait()
             self.running.remove(piece)

@@ -129,6 +129,7 @@ FIELDS: dict[str, Fields] = {
     "invites.list": lambda at: {},
     "invites.revoke": lambda at: {"invite": 1},
     "setup.create": lambda at: {},
+    "node.address": lambda at: {},
     "node.check": lambda at: {},
     "node.statistics": lambda at: {},
     "node.repair": lambda at: {},

@@ -32,8 +32,8 @@ IN_TURN = {
 }  # fmt: skip
 #: An index gives just the page, or there are never more than a few; or they are the operator's.
 AT_ONCE = {
-    "node.info", "node.check", "node.statistics", "certificate.status", "people.me", "people.get", "people.list",
-    "people.sessions",
+    "node.info", "node.address", "node.check", "node.statistics", "certificate.status",
+    "people.me", "people.get", "people.list", "people.sessions",
     "conversations.get", "messages.list", "messages.get", "messages.history", "messages.pinned", "messages.thread",
     "presence.history", "typing.list", "sessions.list", "retention.list", "jobs.list", "contacts.get",
     "contacts.requests", "reactions.mine", "plugins.list", "plugins.consumers", "plugins.set_aside", "plugins.export",
@@ -59,9 +59,9 @@ class CountedTurns(Turns):
         self.taken: list[object] = []
 
     @asynccontextmanager
-    async def take(self, key: object) -> AsyncGenerator[None]:
+    async def turn(self, key: object) -> AsyncGenerator[None]:
         self.taken.append(key)
-        async with super().take(key):
+        async with super().turn(key):
             yield
 
 

@@ -77,7 +77,7 @@ def _take_data(context: click.Context, parameter: click.Parameter, value: Path |
         root.params["data"] = root.obj = value
 
 
-_WITHOUT_DATA = ("chat", "download", "systemd", "upload")
+_WITHOUT_DATA = ("systemd",)
 _COMMANDS = {
     "acme": ("certificates.acme", "Manage the certificate that the node obtains itself."),
     "audit": ("auditing.audit", "Print the audit log, newest first."),

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from chatnode import control_socket
+from chatnode.cli.addressing import url_of_node, url_option
 from chatnode.cli.operator import run_operator_command
 from chatnode.errors import ConnectionLost
 
@@ -17,15 +18,9 @@ from chatnode.errors import ConnectionLost
 @click.argument("command", required=False)
 @click.argument("fields", nargs=-1)
 @click.option("--token", envvar="CHATNODE_TOKEN", help="Act as the token's owner, not as the operator.")
-@click.option(
-    "--url",
-    envvar="CHATNODE_URL",
-    default="http://127.0.0.1:8008",
-    show_default=True,
-    help="URL of the node; used with --token.",
-)
+@url_option
 @click.pass_obj
-def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | None, url: str) -> None:
+def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | None, url: str | None) -> None:
     """Run a command, such as `chatnode call people.get person=ann`.
 
     A field is NAME=TEXT, or NAME:=JSON for other values. Without COMMAND, list all commands, including plugins'.
@@ -42,7 +37,7 @@ def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | 
     if token is None:
         result = run_operator_command(data, command, **values)
     else:
-        result = _call_with_token(url, token, command, values)
+        result = _call_with_token(url_of_node(url, data), token, command, values)
     click.echo(control_socket.shown(result))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
+from pathlib import Path
 
 import click
 import trio
 
+from chatnode.cli.addressing import url_of_node, url_option
 from chatnode.client import SignedOut
 from chatnode.terminal.interactive import chat_at_terminal
 from chatnode.terminal.login import log_in, log_in_by_invite
@@ -16,15 +18,22 @@ from chatnode.terminal.piped import chat_by_lines
 
 
 @click.command()
-@click.option(
-    "--url", envvar="CHATNODE_URL", default="http://127.0.0.1:8008", show_default=True, help="URL of the node."
-)
+@url_option
 @click.option("--as", "handle", metavar="HANDLE", help="Handle to sign in as (default: the last one used).")
 @click.option("--token", envvar="CHATNODE_TOKEN", help="Sign in with this token, without saving it.")
 @click.option("--invite", metavar="LINK", help="Create your account with an invite or set-up link.")
 @click.option("--notify", is_flag=True, help="Show desktop notifications, with notify-send.")
 @click.argument("who", metavar="[WHO_OR_CONVERSATION]", required=False)
-def chat(url: str, handle: str | None, token: str | None, invite: str | None, notify: bool, who: str | None) -> None:
+@click.pass_obj
+def chat(
+    data: Path,
+    url: str | None,
+    handle: str | None,
+    token: str | None,
+    invite: str | None,
+    notify: bool,
+    who: str | None,
+) -> None:
     """Chat in this terminal.
 
     The first time, asks for handle and password, and saves a token. WHO_OR_CONVERSATION is the handle of a user or the
@@ -41,7 +50,7 @@ def chat(url: str, handle: str | None, token: str | None, invite: str | None, no
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")  # one message in a script that the terminal lacks must not end it
-    ticket = log_in_by_invite(invite) if invite is not None else log_in(url, handle, token)
+    ticket = log_in_by_invite(invite) if invite is not None else log_in(url_of_node(url, data), handle, token)
     try:
         if not by_lines:
             trio.run(partial(chat_at_terminal, ticket.url, ticket.token, who, notify=notify))

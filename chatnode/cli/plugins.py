@@ -48,6 +48,9 @@ def list_plugins(data: Path, as_json: bool) -> None:
             click.echo(f"{'':16} {each['at_next_start']} after the next restart")
         if each["failures"]:
             click.echo(f"{'':16} failed {counted(each['failures'], 'time')}, last: {each['last_failure']}")
+        if each.get("held_thread"):  # a node from before the update does not say
+            held = counted(each["held_thread"], "time")
+            click.echo(f"{'':16} held the node's thread {held}, last: {each['last_held']}")
 
 
 @plugin.command()

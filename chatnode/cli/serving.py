@@ -62,7 +62,7 @@ def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) 
 async def _serve(data: Path, config: Config, bind: str | None, reload: Path | None) -> bool:
     """Until it is told to stop; whether it shall start again. `reload` is the file of settings to watch, with the
     plugins."""
-    stamps = reloading.look(reload) if reload is not None else {}
+    stamps = await reloading.look_when_still(reload) if reload is not None else {}
     changed = False
 
     async def wait_changed(file: Path, scope: trio.CancelScope) -> None:

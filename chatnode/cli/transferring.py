@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 import trio
 
+from chatnode.cli.addressing import url_of_node, url_option
 from chatnode.cli.progress import Bars
 from chatnode.client import Client, SignedOut, UploadedFile, connect, new_cid
 from chatnode.terminal.login import Ticket, log_in
@@ -33,9 +34,7 @@ def _at_a_node(command: _F) -> _F:
     for option in (
         click.option("--token", envvar="CHATNODE_TOKEN", help="Sign in with this token, without saving it."),
         click.option("--as", "handle", metavar="HANDLE", help="Handle to sign in as (default: the last one used)."),
-        click.option(
-            "--url", envvar="CHATNODE_URL", default="http://127.0.0.1:8008", show_default=True, help="URL of the node."
-        ),
+        url_option,
     ):
         command = option(command)
     return command
@@ -48,8 +47,15 @@ def _at_a_node(command: _F) -> _F:
 @click.option("--original", is_flag=True, help="Upload pictures unchanged, with metadata such as location.")
 @click.option("--name", help="Name of the file, instead of its own; needed for standard input.")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@click.pass_obj
 def upload(
-    url: str, handle: str | None, token: str | None, files: tuple[str, ...], name: str | None, **options: Any
+    data: Path,
+    url: str | None,
+    handle: str | None,
+    token: str | None,
+    files: tuple[str, ...],
+    name: str | None,
+    **options: Any,
 ) -> None:
     """Upload files as a user, and print their ids.
 
@@ -62,7 +68,7 @@ def upload(
         raise click.UsageError("--name is for one file")
     if options["text"] and options["who"] is None:
         raise click.UsageError("--text needs --to")
-    _run(log_in(url, handle, token), partial(_upload, files=files, name=name, **options))
+    _run(log_in(url_of_node(url, data), handle, token), partial(_upload, files=files, name=name, **options))
 
 
 @click.command()
@@ -70,13 +76,16 @@ def upload(
 @click.option("--variant", help="A variant of the file, such as thumb320.")
 @click.argument("file")
 @click.argument("target", type=click.Path(path_type=Path), default=Path())
-def download(url: str, handle: str | None, token: str | None, file: str, target: Path, variant: str | None) -> None:
+@click.pass_obj
+def download(
+    data: Path, url: str | None, handle: str | None, token: str | None, file: str, target: Path, variant: str | None
+) -> None:
     """Download a file as a user, and print its path.
 
     FILE is its id. TARGET is a directory, or a path that does not exist yet; the current directory by default. Nothing
     is overwritten. If it is interrupted, run it again: it continues where it stopped.
     """
-    _run(log_in(url, handle, token), partial(_download, file=file, target=target, variant=variant))
+    _run(log_in(url_of_node(url, data), handle, token), partial(_download, file=file, target=target, variant=variant))
 
 
 def _run(ticket: Ticket, main: Callable[[Client, str], Any]) -> None:

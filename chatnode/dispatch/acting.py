@@ -54,7 +54,7 @@ async def _submit(request: BegunRequest) -> Any:
         raise
     delivery = _Delivery()
     request.submit(delivery.put)
-    return await delivery.take()
+    return await delivery.wait()
 
 
 class _Delivery:
@@ -71,7 +71,7 @@ class _Delivery:
         if task is not None:
             trio.lowlevel.reschedule(task, result)
 
-    async def take(self) -> Any:
+    async def wait(self) -> Any:
         if self._result is not None:  # an inline database is done already
             await trio.lowlevel.cancel_shielded_checkpoint()
             return self._result.unwrap()

@@ -197,7 +197,7 @@ class Caller:
             with deadline(reader, within, "request less"):
                 return function(reader)
 
-        async with self.core.queries.take(self.account.key if self.account is not None else None):
+        async with self.core.queries.turn(self.account.key if self.account is not None else None):
             # The thread outlives a cancelled request; the next one waits for it.
             return await shielded(lambda: self.read(run))
 

@@ -62,6 +62,8 @@ class Core:
     """The same for bots, which have some limits of their own."""
     hashers: trio.CapacityLimiter = attrs.field(init=False)
     slow_seconds: float = attrs.field(init=False)
+    own_url: str = attrs.field(init=False, default="")
+    """Where programs on this machine reach the port; empty while the node has none."""
     base_path: str = attrs.field(init=False)
     """The path below which users reach the node; a proxy may name another one."""
     own_origins: frozenset[str] = attrs.field(init=False)

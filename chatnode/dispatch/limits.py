@@ -71,7 +71,7 @@ class KeyedLocks:
         return len(self._locks)
 
     @asynccontextmanager
-    async def take(self, key: object) -> AsyncGenerator[None]:
+    async def hold(self, key: object) -> AsyncGenerator[None]:
         lock, users = self._locks.get(key, (trio.Lock(), 0))
         self._locks[key] = (lock, users + 1)
         try:
@@ -98,6 +98,6 @@ class Turns:
         return len(self._each)
 
     @asynccontextmanager
-    async def take(self, key: object) -> AsyncGenerator[None]:
-        async with self._each.take(key), self._all:
+    async def turn(self, key: object) -> AsyncGenerator[None]:
+        async with self._each.hold(key), self._all:
             yield

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         ReportPage,
         ReportReply,
     )
-    from chatnode.model.commands.operations import Checked, NodeInfo, NodeStatistics, Repaired
+    from chatnode.model.commands.operations import Checked, NodeAddress, NodeInfo, NodeStatistics, Repaired
     from chatnode.model.commands.plugins import (
         ConsumerList,
         ConsumerReplays,
@@ -1091,6 +1091,12 @@ class AsyncNode(AsyncGroup):
     async def info(self) -> NodeInfo:
         """The node's name and version, and whether it waits for its first administrator."""
         return await self._run("node.info", {})
+
+    async def address(self) -> NodeAddress:
+        """The URL at which programs on the node's own machine reach its port. Users may know it by another one, the
+        setting `server.public_url`.
+        """
+        return await self._run("node.address", {})
 
     async def check(self, *, deep: bool = False) -> Checked:
         """Check the database with SQLite's own checks and chatnode's, and whether the files of plugins are there.
@@ -2546,6 +2552,12 @@ class BlockingNode(BlockingGroup):
     def info(self) -> NodeInfo:
         """The node's name and version, and whether it waits for its first administrator."""
         return self._run("node.info", {})
+
+    def address(self) -> NodeAddress:
+        """The URL at which programs on the node's own machine reach its port. Users may know it by another one, the
+        setting `server.public_url`.
+        """
+        return self._run("node.address", {})
 
     def check(self, *, deep: bool = False) -> Checked:
         """Check the database with SQLite's own checks and chatnode's, and whether the files of plugins are there.

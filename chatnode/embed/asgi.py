@@ -173,7 +173,7 @@ class _Crossing:
 
     async def _give(self, send: Send) -> None:
         """Let the server send what the node answers."""
-        while (message := await self._outwards.take()) is not None:
+        while (message := await self._outwards.receive()) is not None:
             await send(message)
 
     async def _say_goodbye(self, send: Send) -> None:
@@ -197,7 +197,7 @@ class _Crossing:
 
     async def _receive(self) -> Message:
         self._heard = True
-        message = await self._inwards.take()
+        message = await self._inwards.receive()
         return {"type": f"{self._scope['type']}.disconnect", "code": 1006} if message is None else message
 
     async def _send(self, message: Message) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial, wraps
+from inspect import iscoroutinefunction
 from typing import Any, cast
 
 import attrs
@@ -17,6 +18,7 @@ from chatnode.errors import STATUS, Refusal, StartError, UnknownName, WrongKind
 from chatnode.hooks import prepared, specs
 from chatnode.hooks.context import Context, Scope
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard, is_json, kind_of_function
+from chatnode.hooks.held_thread import HeldThread
 from chatnode.hooks.only_for import Predicate, fault_of_wanted, wanted_by
 from chatnode.hooks.plugin import Plugin
 from chatnode.logs import get_logger
@@ -47,7 +49,7 @@ class Facade:
 class HookCalls:
     """The hooks of one node's plugins. `report` is called for each failure, with plugin, hook and reason."""
 
-    def __init__(self, settings: Settings, report: Callable[..., None]) -> None:
+    def __init__(self, settings: Settings, report: Callable[..., None], held_thread: HeldThread) -> None:
         self.scopes: dict[str, Scope] = {}
         """By plugin, once the node is open."""
         self.plugins: frozenset[str] = frozenset()
@@ -55,6 +57,7 @@ class HookCalls:
         self._offers: dict[str, str] = {}
         """The plugin that offers a hook, by the name of the hook."""
         self._report = report
+        self._held_thread = held_thread
         self._budgets: dict[specs.Budget, float] = {
             "hook_seconds": settings.hook_seconds,
             "transaction_seconds": settings.transaction_seconds,
@@ -85,6 +88,8 @@ class HookCalls:
                 continue
             if name == "audience":
                 function = _giving_keys(function)
+            if iscoroutinefunction(function):
+                function = self._held_thread.measured(function, plugin, name)
             terms = specs.TERMS.get(name)
             budget = self._budgets[terms.budget if terms else "hook_seconds"]
             guarded = guard(function, plugin, name, budget, self._reporting(plugin))

@@ -22,6 +22,7 @@ from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.plugin import Consumer
 from chatnode.hooks.transient_errors import is_transient
+from chatnode.hooks.unwilling import Stop, run_cancellable
 from chatnode.logs import get_logger
 from chatnode.model.plugins import SetAside
 from chatnode.storage.engine.database import Database
@@ -57,7 +58,7 @@ class NotSetAside(Exception):
 class RunningConsumer:
     """`cursor`: the last processed gid. `failing`: what it currently fails on, and why."""
 
-    def __init__(self, db: Database, plugins: Manager, loaded: Loaded, consumer: Consumer) -> None:
+    def __init__(self, db: Database, plugins: Manager, loaded: Loaded, consumer: Consumer, stop: Stop) -> None:
         self.name: Name = (loaded.plugin.name, consumer.name)
         self.consumer = consumer
         self.cursor = 0
@@ -72,6 +73,7 @@ class RunningConsumer:
         self._context = loaded.context
         self._settings: Settings = plugins.config.plugins
         self._one_at_a_time = trio.Lock()
+        self._stop = stop
         self._known = False
         self._stored = 0
         self._caught_up = False
@@ -225,7 +227,11 @@ class RunningConsumer:
         return self.consumer.repeatable and not self.set_aside and upto - self._stored < KEPT_IN_MEMORY
 
     async def _effect(self, rows: Sequence[Row]) -> Write[object] | None:
-        effect: Any = await self.consumer.consume(self._context, rows)
+        effect: Any = await run_cancellable(
+            partial(self.consumer.consume, self._context, rows),
+            self._stop.was_called,
+            partial(self._plugins.report, self.name[0], f"consumer {self.name[1]}"),
+        )
         if effect is not None and not callable(effect):
             raise WrongKind("a consumer returns a function of the transaction, or None")
         return cast("Write[object] | None", effect)

@@ -11,6 +11,7 @@ from chatnode.errors import Refusal
 from chatnode.hooks.consumer import ReadOutcome, RunningConsumer
 from chatnode.hooks.manager import Manager
 from chatnode.hooks.supervisor import Supervised
+from chatnode.hooks.unwilling import Stop
 from chatnode.logs import get_logger
 from chatnode.model.plugins import ConsumerStatus, SetAside
 from chatnode.storage.engine.connection import DatabaseError
@@ -29,10 +30,11 @@ class Consumers:
     def __init__(self, db: Database, plugins: Manager) -> None:
         self._db = db
         self._plugins = plugins
+        self._stop = Stop()
         self._all: dict[Name, RunningConsumer] = {}
         for loaded in plugins:
             for each in loaded.plugin.consumers:
-                self._all[loaded.plugin.name, each.name] = RunningConsumer(db, plugins, loaded, each)
+                self._all[loaded.plugin.name, each.name] = RunningConsumer(db, plugins, loaded, each, self._stop)
         self._of_all_kinds = [each for each in self if each.consumer.kinds is None]
         self._of_kind: dict[str, list[RunningConsumer]] = {}
         for each in self:
@@ -75,6 +77,7 @@ class Consumers:
                 report = partial(self._plugins.report, plugin, f"consumer {name}")
                 supervised = Supervised(plugin, name, each.run, report)
                 nursery.start_soon(supervised.keep_running)
+            await self._stop.wait()
 
     async def catch_up(self, plugin: str | None = None, consumer: str | None = None) -> list[ConsumerStatus]:
         """Let all consumers, those of a plugin, or one, process everything in the log; returns their positions.

@@ -90,7 +90,7 @@ def check(plugin: Plugin, taken: Taken) -> None:
     for consumer in plugin.consumers:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
     check_own_kinds(plugin, taken.events)
-    for what, function in _run_by_the_node(plugin):
+    for what, function in functions_of(plugin):
         if isfunction(function) and kind_of_function(function) == "def":
             raise StartError(f"{what} must be async def, not def")
     _check_words(plugin)
@@ -108,7 +108,8 @@ def _collection_names(collections: Iterable[Collection]) -> list[str]:
     return [name for each in collections for name in (each.name, *each.also)]
 
 
-def _run_by_the_node(plugin: Plugin) -> Iterator[tuple[str, Any]]:
+def functions_of(plugin: Plugin) -> Iterator[tuple[str, Any]]:
+    """The async functions that the node runs, each with what it is; None for those that the plugin leaves out."""
     yield from ((f"the command {each.name}", each.handler) for each in plugin.commands)
     yield from ((f"`earlier` of the command {each.name}", each.earlier) for each in plugin.commands)
     yield from ((f"the consumer {each.name}", each.consume) for each in plugin.consumers)

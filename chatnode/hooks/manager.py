@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial, wraps
+from math import inf
+from time import monotonic
 from typing import Any
 
 import attrs
@@ -32,8 +34,10 @@ from chatnode.hooks.discovery import Installed
 from chatnode.hooks.failure_counts import with_failures_counted
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
 from chatnode.hooks.guarded import Guarded
+from chatnode.hooks.held_thread import HeldThread
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.hooks.requiring import circle_of, in_order
+from chatnode.hooks.unwilling import Stop, run_cancellable
 from chatnode.logs import describe, get_logger
 from chatnode.model.plugins import PluginState, PluginStatus
 from chatnode.model.records import record
@@ -46,6 +50,8 @@ from chatnode.storage.node import plugins as storage
 from chatnode.storage.upkeep.upgrading import copy_before
 
 logger = get_logger("plugins")
+
+_HELD_LOG_SECONDS = 300.0
 
 Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
 
@@ -95,9 +101,14 @@ class Manager:
         self.additions.limits = config.limits
         self._statuses: dict[str, PluginStatus] = {}
         self._names: frozenset[str] = frozenset()
-        self._calls = HookCalls(config.plugins, self.report)
+        self._held_thread = HeldThread(config.plugins.thread_seconds, self._report_held)
+        self._held_logged: dict[tuple[str, str], float] = {}
+        """When the log last said so of a function."""
+        self._calls = HookCalls(config.plugins, self.report, self._held_thread)
         self.installed: dict[str, Installed] = {}
         self._directory: DataDirectory
+        self.jobs_stop = Stop()
+        """Waits beside the node's jobs, among which are the periodic tasks of plugins."""
 
     # ---- loading
 
@@ -149,6 +160,7 @@ class Manager:
                 raise StartError(f"it is installed as {found.name} but declares the name {plugin.name}")
             declared.check(plugin, taken)
             settings = settings_of(self.config, plugin.name, plugin.settings) if plugin.settings else None
+            plugin = self._held_thread.all_measured(plugin)
             plugin = with_failures_counted(plugin, partial(self.report, plugin.name))
             self.loaded[plugin.name] = Loaded(plugin, settings, self._calls.guarded(source, plugin.name))
         except FAILURES as error:
@@ -323,7 +335,7 @@ class Manager:
                 core.collections.add(self._guarded(name).collection(collection))
             for task in plugin.tasks:
                 if task.every is not None:
-                    jobs.add(_job(name, task, each, partial(self.report, name)))
+                    jobs.add(_job(name, task, each, partial(self.report, name), self.jobs_stop))
 
     def statuses(self) -> list[PluginStatus]:
         """Every installed plugin, in the order of names."""
@@ -378,6 +390,21 @@ class Manager:
         trace = f"\n{describe(error)}" if error is not None else ""
         logger.error("the plugin %s: %s %s%s", plugin, hook, what, trace)
 
+    def _report_held(self, plugin: str, hook: str, seconds: float) -> None:
+        """Count that a function held the thread for too long. The log says so once in a while for each function."""
+        status = self._statuses[plugin]
+        status.held_thread += 1
+        status.last_held = f"{hook} for {seconds:.3f} s"
+        now = monotonic()
+        if now - self._held_logged.get((plugin, hook), -inf) < _HELD_LOG_SECONDS:
+            return
+        self._held_logged[plugin, hook] = now
+        logger.warning(
+            "the plugin %s: %s held the node's thread for %.3f s, and nobody was served meanwhile; the most is "
+            "plugins.thread_seconds, %g. Let it run such code in a thread, with trio.to_thread.run_sync",
+            plugin, hook, seconds, self.config.plugins.thread_seconds,
+        )  # fmt: skip
+
 
 def _bound(loaded: Loaded, command: Command[Any, Any]) -> Command[Any, Any]:
     """The command, with functions that take the node's `Caller`."""
@@ -400,9 +427,10 @@ def _wake(jobs: JobRunner, plugin: Plugin, task: str) -> None:
     jobs.wake(f"{plugin.name}.{task}")
 
 
-def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure) -> Job:
+def _job(name: str, task: Task, loaded: Loaded, report: ReportFailure, stop: Stop) -> Job:
     async def run(core: Core) -> str | None:
-        return await task.run(loaded.context)
+        start = partial(task.run, loaded.context)
+        return await run_cancellable(start, stop.was_called, partial(report, f"task {task.name}"))
 
     def period(config: Config) -> float:
         try:

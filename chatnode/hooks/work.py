@@ -32,7 +32,8 @@ class WorkKind:
 
     `run` gets the plugin's context, without a requester, and the work item; what it returns is the result. It is called
     again after a failure or a crash of the node, and resumes from `work.state`. Without effect outside of `work.write`,
-    everything is done exactly once. Pausing, cancelling and stopping the node cancel it at its next `await`.
+    everything is done exactly once. Pausing, cancelling and stopping the node cancel it at its next `await`. If it goes
+    on for 3 seconds after that, because it catches `trio.Cancelled`, it is ended by force and reported.
 
     If it raises `Refusal`, the item fails, with the message as the reason; other exceptions are failures of an attempt.
     After `tries` of them the item has failed; before that it is retried, after a wait of up to five minutes. A full

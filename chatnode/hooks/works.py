@@ -27,6 +27,7 @@ from chatnode.errors import Refusal
 from chatnode.hooks.guard import describe_error
 from chatnode.hooks.manager import Loaded, Manager
 from chatnode.hooks.transient_errors import is_transient
+from chatnode.hooks.unwilling import Stop, run_cancellable
 from chatnode.hooks.work import Work, WorkKind
 from chatnode.logs import get_logger
 from chatnode.model.ephemeral import WorkProgress
@@ -86,6 +87,7 @@ class Works:
         self._runs: dict[str, _Run] = {}
         self._woken = trio.Event()
         self._running = False
+        self._stop = Stop()
         self._recovered = False
         self._seen_ms: int | None = None
         self._ahead_ms = 0
@@ -110,6 +112,7 @@ class Works:
         backoff = Backoff()
         with self._alone():
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._stop.wait)
                 while True:
                     self._woken = trio.Event()
                     wait = await self._start_or_wait(nursery, backoff)
@@ -223,8 +226,14 @@ class Works:
         work = Work(self._db, found, run.scope, partial(self._progressed, run, nursery))
         results: list[Any] = []
 
+        def is_cancelled() -> bool:
+            return run.scope.cancel_called or self._stop.was_called()
+
+        report = partial(self._plugins.report, each.loaded.plugin.name, f"work {each.kind.name}")
+
         async def call() -> None:
-            results.append(await each.kind.run(each.loaded.context, work))
+            start = partial(each.kind.run, each.loaded.context, work)
+            results.append(await run_cancellable(start, is_cancelled, report))
 
         error: BaseException | None = None
         try:

@@ -11,9 +11,10 @@ PluginState = Literal["running", "disabled", "broken"]
 
 @record
 class PluginStatus:
-    """An installed plugin. `reason`: why it is broken. `failures` counts hooks that failed or took too long.
-    `at_next_start`: its state after the next start, if it was enabled or disabled since this one. `bots`: handles of
-    the accounts it made for itself.
+    """An installed plugin. `reason`: why it is broken. `failures` counts hooks that failed or took too long,
+    `held_thread` how often it held the node's thread for longer than `plugins.thread_seconds`. `at_next_start`: its
+    state after the next start, if it was enabled or disabled since this one. `bots`: handles of the accounts it made
+    for itself.
     """
 
     name: str
@@ -26,6 +27,8 @@ class PluginStatus:
     last_failure: str | None = None
     at_next_start: Literal["enabled", "disabled"] | None = None
     bots: list[str] | None = None
+    held_thread: int = 0
+    last_held: str | None = None
 
 
 @record(frozen=True)

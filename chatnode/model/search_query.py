@@ -94,7 +94,7 @@ def parse(text: str, most_terms: int = 0) -> SearchQuery:
 
 def _plain(text: str) -> str:
     """Characters in their usual width, without invisible ones between them."""
-    text = normalize("NFKC", text).replace("\u200b", " ")
+    text = normalize("NFKC", words.numbers_apart(text)).replace("\u200b", " ")
     return text if text.isascii() else "".join(char for char in text if category(char) != "Cf")
 
 

@@ -2,6 +2,10 @@
 
 `fold` makes a text comparable (`model/folding.py`) and leaves its words: emoji and punctuation separate them.
 
+A number that is raised, lowered, in a circle or a fraction is a word of its own beside other digits: 10⁶ is the words
+10 and 6, and 3½ is 3, 1 and 2, as in 10^6 and 3 1/2; neither is 106 or 31. Beside letters it belongs to their word:
+m² is m2.
+
 A run of a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese; and Korean, which writes particles
 onto its words) is one word, in which any part is found. The index holds its pairs of neighbouring characters.
 """
@@ -30,6 +34,33 @@ _DENSE = (
 # Compiled with the first text that is not ASCII: with sets of characters so large that takes milliseconds.
 _dense = cache(partial(re.compile, f"[{_DENSE}]"))
 _parts = cache(partial(re.compile, f"[{_DENSE}]+|[^{_DENSE} ]+"))
+
+_RAISED = "\u2070\xb9\xb2\xb3\u2074-\u2079"
+_LOWERED = "\u2080-\u2089"
+_FRACTIONS = "\xbc-\xbe\u2150-\u215f\u2189"
+_ENCLOSED = (  # in circles, with a full stop or comma, hours, days and months
+    "\u2460-\u2473\u2488-\u249b\u24ea\u3251-\u325f\u32b1-\u32cb\u3358-\u3370\u33e0-\u33fe\U0001f100-\U0001f10a"
+)
+_SQUARED = "\u3378\u3379\u339f-\u33a6\u33a8\u33af"  # units such as ㎡, which end in a digit
+NUMBERS = f"{_RAISED}{_LOWERED}{_FRACTIONS}{_ENCLOSED}{_SQUARED}"
+"""Characters, as in a set of a regular expression, whose compatible form begins or ends with a digit."""
+_number = cache(partial(re.compile, f"[{NUMBERS}]"))
+_NOT_SCRIPTS = f"{_ENCLOSED}{_SQUARED}"
+_beside_number = cache(
+    partial(
+        re.compile,
+        "|".join((
+            rf"(?<=[\d{NUMBERS}])(?=[{_ENCLOSED}])",
+            rf"(?<=[{NUMBERS}])(?=\d)",
+            rf"(?<=[\d{_NOT_SCRIPTS}{_LOWERED}])(?=[{_RAISED}])",  # ¹² is 12
+            rf"(?<=[\d{_NOT_SCRIPTS}{_RAISED}])(?=[{_LOWERED}])",
+            rf"(?<=\w)(?=[{_FRACTIONS}])",
+            rf"(?<=[{_FRACTIONS}])(?=\w)",
+        )),
+    )
+)  # fmt: skip
+"""Places between a number and what is a word of its own beside it."""
+_FRACTION_SLASH = "\u2044"
 _ascii_runs = re.compile("[\0-\x7f]+|[^\0-\x7f]")
 _ascii_words = re.compile("[a-z0-9]+")
 
@@ -49,7 +80,16 @@ for _point in range(128):
 
 def fold(text: str) -> str:
     """The words of `text` in their comparable form, with spaces in between."""
-    return text.translate(_WORDS) if text.isascii() else normalize("NFC", normalize("NFKD", text).translate(_WORDS))
+    if text.isascii():
+        return text.translate(_WORDS)
+    return normalize("NFC", normalize("NFKD", numbers_apart(text)).translate(_WORDS))
+
+
+def numbers_apart(text: str) -> str:
+    """`text` with a slash, which separates words, between numbers that its compatible form would make one of."""
+    if text.isascii() or _number().search(text) is None:
+        return text
+    return _beside_number().sub(_FRACTION_SLASH, text)
 
 
 def is_dense(word: str) -> bool:
@@ -127,7 +167,10 @@ class Located:
         self._pieces: list[tuple[int, int]] = []  # begin and end of each piece that was folded alone
         self._folded_at: list[int] = []  # where what it became begins
         folded = ""
+        apart = set[int]() if text.isascii() else {place.start() for place in _beside_number().finditer(text)}
         for begin, end in _pieces(text):
+            if begin in apart:
+                folded += " "
             self._pieces.append((begin, end))
             self._folded_at.append(len(folded))
             folded += fold(text[begin:end])

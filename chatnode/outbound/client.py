@@ -141,7 +141,7 @@ class Outbound:
                 with time.spend():
                     addresses = await self._judged_addresses(target, purpose, own)
                 key = target.host if self._proxy is not None else str(addresses[0])
-                async with self._turns.take(purpose, key, target.origin):
+                async with self._turns.turn(purpose, key, target.origin):
                     self._breakers.check(purpose.name, target.origin)
                     with time.spend():
                         return await self._exchange(network, purpose, hop, addresses, follow)

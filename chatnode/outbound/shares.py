@@ -39,7 +39,7 @@ class SharedTurns:
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
-    async def take(self, origin: str) -> AsyncGenerator[None]:
+    async def turn(self, origin: str) -> AsyncGenerator[None]:
         """A turn, for as long as the block runs."""
         if self._free:  # then nobody waits
             self._begin(origin)

@@ -28,7 +28,7 @@ class RequestTurns:
         return int(self._all.borrowed_tokens)
 
     @asynccontextmanager
-    async def take(self, purpose: Purpose, address: str, origin: str) -> AsyncGenerator[None]:
+    async def turn(self, purpose: Purpose, address: str, origin: str) -> AsyncGenerator[None]:
         """A turn; raises `Paused` if none comes within the time that a request may take.
 
         The address comes first: requests to a slow one wait for each other, and leave the purpose's turns to others.
@@ -42,7 +42,7 @@ class RequestTurns:
         try:
             async with AsyncExitStack() as turns:
                 with trio.move_on_after(purpose.seconds) as waiting:
-                    await turns.enter_async_context(at_address.take(origin))
+                    await turns.enter_async_context(at_address.turn(origin))
                     for limiter in (of_purpose, self._all):
                         await turns.enter_async_context(limiter)
                 if waiting.cancelled_caught:

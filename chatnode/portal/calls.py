@@ -90,8 +90,8 @@ def _is_cancelled(error: BaseException) -> bool:
 class BlockingAnswer:
     """The result of a call, for the one thread that waits for it.
 
-    KeyboardInterrupt in the middle of waiting leaves nothing locked that `settle` needs, as it could with a future: its
-    lock is held while it is looked at, and who settles would wait for it forever.
+    KeyboardInterrupt in the middle of waiting leaves nothing locked that `set_outcome` needs, as it could with a
+    future: its lock is held while it is looked at, and who sets the outcome would wait for it forever.
     """
 
     __slots__ = ("_result", "_there")
@@ -101,7 +101,7 @@ class BlockingAnswer:
         self._there = threading.Lock()
         self._there.acquire()
 
-    def settle(self, result: Result) -> None:
+    def set_outcome(self, result: Result) -> None:
         """Once, in any thread."""
         self._result = result
         self._there.release()
@@ -136,7 +136,7 @@ class CallFuture(Future[Any]):
 
     call: Call | None = None
 
-    def settle(self, result: Result) -> None:
+    def set_outcome(self, result: Result) -> None:
         if self.set_running_or_notify_cancel():
             if isinstance(result, outcome.Error):
                 self.set_exception(result.error)

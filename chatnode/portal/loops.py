@@ -112,7 +112,7 @@ class LoopPortal:
         """Make a call (`Portal.hand_over`) and wait for its result. Cancelling ends the waiting at once."""
         queue = self.queue()
         future: asyncio.Future[Any] = queue.loop.create_future()
-        call = self.portal.hand_over(lambda result: queue.call_soon(_settle, future, result), start, *args)
+        call = self.portal.hand_over(lambda result: queue.call_soon(_set_outcome, future, result), start, *args)
         try:
             return await future
         except asyncio.CancelledError:
@@ -129,7 +129,7 @@ async def wait_for(future: Future[T]) -> T:
     return await asyncio.wrap_future(future)
 
 
-def _settle(future: asyncio.Future[Any], result: Result) -> None:
+def _set_outcome(future: asyncio.Future[Any], result: Result) -> None:
     if future.done():
         return  # cancelled: nobody waits any more
     if not isinstance(result, outcome.Error):

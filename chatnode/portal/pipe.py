@@ -63,7 +63,7 @@ class Pipe(Generic[T]):
             await room
         _call(wake)
 
-    async def take(self) -> T | None:
+    async def receive(self) -> T | None:
         """The next item; None at the end. If it is cancelled, nothing was taken."""
         while True:
             with self._lock:

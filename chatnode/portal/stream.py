@@ -55,7 +55,7 @@ class _Stream(Generic[T]):
 
     # ---- the reader's thread
 
-    def take(self) -> T:
+    def pop_item(self) -> T:
         """The next of `items`, of which there must be one."""
         item = self.items.popleft()
         self._taken += self._sizes.popleft()
@@ -149,7 +149,7 @@ class AsyncStream(Generic[T]):
                 news = Future[None]()
                 if stream.wants(partial(_tell, news)):
                     await asyncio.wrap_future(news)
-            return stream.take()
+            return stream.pop_item()
 
     async def aclose(self) -> None:
         """End it. Closing twice does nothing."""
@@ -199,9 +199,9 @@ class BlockingStream(Generic[T]):
                     raise StopIteration
                 self._check()
                 news = BlockingAnswer()
-                if stream.wants(partial(news.settle, outcome.Value(None))):
+                if stream.wants(partial(news.set_outcome, outcome.Value(None))):
                     news.wait()
-            return stream.take()
+            return stream.pop_item()
 
     def close(self) -> None:
         """End it; from any thread. Closing twice does nothing."""

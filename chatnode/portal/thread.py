@@ -143,7 +143,7 @@ class Portal:
     def wait(self, start: Start, *args: Any) -> Any:
         """`hand_over`, and block until there is a result. What interrupts that, such as Ctrl-C, cancels the call."""
         answer = BlockingAnswer()
-        call = self.hand_over(answer.settle, start, *args)
+        call = self.hand_over(answer.set_outcome, start, *args)
         try:
             return answer.wait()
         except BaseException:
@@ -153,7 +153,7 @@ class Portal:
     def ask(self, start: Start, *args: Any) -> Future[Any]:
         """`hand_over`, with the result in a future. Cancelling that cancels the call."""
         future = CallFuture()
-        future.call = self.hand_over(future.settle, start, *args)
+        future.call = self.hand_over(future.set_outcome, start, *args)
         return future
 
     def submit(self, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> Future[T]:

@@ -103,7 +103,7 @@ async def _prepare_and_post(ctx: Caller, draft: Draft, path_of_file: str) -> Pos
             posting.check_may_post(reader, sender, draft)
         return earlier
 
-    async with ctx.core.preparing.take((sender.key, draft.cid)):  # a repeat waits and is not prepared again
+    async with ctx.core.preparing.hold((sender.key, draft.cid)):  # a repeat waits and is not prepared again
         if (earlier := await ctx.read(look)) is not None:
             return earlier
         await _prepare(ctx, draft)

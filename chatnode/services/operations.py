@@ -10,7 +10,15 @@ from chatnode.dispatch.subject import Subject
 from chatnode.dispatch.table import command
 from chatnode.hooks import files as plugin_files
 from chatnode.model import permissions
-from chatnode.model.commands.operations import Checked, CheckNode, NodeInfo, NodeStatistics, Repair, Repaired
+from chatnode.model.commands.operations import (
+    Checked,
+    CheckNode,
+    NodeAddress,
+    NodeInfo,
+    NodeStatistics,
+    Repair,
+    Repaired,
+)
 from chatnode.model.commands.shared import Nothing
 from chatnode.routing.sessions import SessionRegistry
 from chatnode.services import checking, search
@@ -27,6 +35,13 @@ async def info(ctx: Caller, asked: Nothing) -> NodeInfo:
     """The node's name and version, and whether it waits for its first administrator."""
     has_admin = await ctx.read(people.has_admin)
     return NodeInfo("chatnode", __version__, not has_admin)
+
+
+@command("node.address", permission=permissions.OPERATE, reads=True)
+async def address(ctx: Caller, asked: Nothing) -> NodeAddress:
+    """The URL at which programs on the node's own machine reach its port. Users may know it by another one, the
+    setting `server.public_url`."""
+    return NodeAddress(ctx.core.own_url or None)
 
 
 @command("node.check", permission=permissions.OPERATE, reads=True)
@@ -67,7 +82,7 @@ async def statistics(ctx: Caller, asked: Nothing) -> NodeStatistics:
 
 
 SUBJECT = Subject(
-    commands=(info, check, repair, statistics),
+    commands=(info, address, check, repair, statistics),
     tables=(*upgrading.TABLES, *log.TABLES),
     checks=views.CHECKS,
     collections=of_operations.COLLECTIONS,

@@ -149,7 +149,7 @@ async def _run_in_plugin(
 ) -> SlashRan:
     me, settings = ctx.me, ctx.core.config.bots
     id = invocation_id(me.id, asked.cid)
-    async with ctx.core.part(Invocations).running.take(id):  # a repeat waits and is not carried out again
+    async with ctx.core.part(Invocations).running.hold(id):  # a repeat waits and is not carried out again
         if (earlier := await _ran_earlier(ctx, asked)) is not None:
             return earlier
         answer = await offer.run(ctx, SlashCall(id, asked.conversation, spoken.name, spoken.rest))

@@ -72,7 +72,7 @@ class Vouching:
         """A token of the user, whose account is created if need be. Raises `Refusal`, as `identities.admit`."""
         if (token := await self._good_token(identity)) is not None:
             return token
-        async with self._signing_in.take(identity):  # another request may have been quicker
+        async with self._signing_in.hold(identity):  # another request may have been quicker
             if (token := await self._good_token(identity)) is not None:
                 return token
             token, token_hash = sessions.new_secret()

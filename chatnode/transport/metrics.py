@@ -155,6 +155,9 @@ async def _plugins(page: MetricsPage, core: Core) -> None:
     page.metric("chatnode_plugin_running", "gauge", "Whether an installed plugin runs.", running)
     failures = {labels: each.failures for labels, each in installed.items()}
     page.metric("chatnode_plugin_failures_total", "counter", "Times that a plugin failed or took too long.", failures)
+    held = {labels: each.held_thread for labels, each in installed.items()}
+    help = "Times that a plugin held the node's thread for longer than plugins.thread_seconds."
+    page.metric("chatnode_plugin_held_thread_total", "counter", help, held)
     readers = core.part(Consumers).statuses()
     consumers = {(("plugin", each.plugin), ("consumer", each.consumer)): each for each in readers}
     for name, help, value in _OF_CONSUMERS:

@@ -165,6 +165,23 @@ def test_a_call_with_a_token_is_its_persons(serving: Serving) -> None:
     assert (away.status, "is the node running?; use --url" in away.err) == (1, True)
 
 
+def test_commands_of_users_go_to_the_node_on_the_data_directory(serving: Serving, tmp_path: Path) -> None:
+    ok(chatnode(serving.data, "user", "add", "wilma", "--no-password"))
+    ok(chatnode(serving.data, "user", "add", "wim", "--no-password"))
+    token = ok(chatnode(serving.data, "token", "create", "wilma")).strip()
+    me = json.loads(ok(chatnode(serving.data, "call", "--token", token, "people.me")))
+    assert me["person"]["handle"] == "wilma"
+    ok(run(serving.data, "chat", "--token", token, "wim", stdin="hello\n"))
+    found = json.loads(ok(chatnode(serving.data, "call", "search.messages", "query=hello", "--token", token)))
+    assert [each["message"]["text"] for each in found["results"]] == ["hello"]
+    (tmp_path / "notes.txt").write_text("notes")
+    file = ok(run(serving.data, "upload", "--token", token, str(tmp_path / "notes.txt"))).strip()
+    elsewhere = command_line(tmp_path / "none", "download", "--token", token, file, str(tmp_path / "copy.txt"))
+    at_end = [*elsewhere, "--data", str(serving.data)]
+    subprocess.run(at_end, env=environment(), timeout=PATIENCE, check=True, capture_output=True)
+    assert (tmp_path / "copy.txt").read_text() == "notes"
+
+
 # ---- check
 
 

@@ -75,7 +75,7 @@ def test_every_plugin_is_listed_also_a_broken_one(data: Path, site: Site, served
         assert {"contacts", "reactions"} < set(listed)
         assert listed["hello"] == {
             "name": "hello", "version": "1.5", "state": "running", "about": "Says hello.",
-            "distribution": "chatnode-hello", "failures": 0,
+            "distribution": "chatnode-hello", "failures": 0, "held_thread": 0,
         }  # fmt: skip
         assert listed["hasty"]["reason"] == "RuntimeError: it was written in a hurry"
     finally:

@@ -6,12 +6,17 @@ import json
 import os
 import re
 import selectors
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import trio
 
+from chatnode.cli import reloading
+from chatnode.storage.engine.directory import DataDirectory
 from tests.plugins.kit.site import HELLO, Site
 
 from .command import PATIENCE, command_line, environment, run
@@ -84,21 +89,69 @@ def test_it_starts_again_when_a_plugin_or_the_settings_change(data: Path, site: 
     assert (node.process.poll(), node.process.pid) == (None, number)
 
 
-def test_a_syntax_error_names_the_plugin_and_stops_nothing(data: Path, site: Site, node: Reloading) -> None:
+def test_what_does_not_compile_is_shown_and_the_node_goes_on_as_it_was(data: Path, site: Site, node: Reloading) -> None:
     node.says("listening on ")
-    site.add("hello", HELLO + "\n)\n")
-    assert "the plugin hello is not running: SyntaxError: unmatched ')'" in node.says("listening on ")
-    assert "broken" in run(data, "plugin", "list").out
-    site.add("hello")
-    node.says("listening on ")
+    module = site.add("hello", HELLO + "\n)\n")
+    node.says(rf"not restarting: {re.escape(str(module))}, line \d+: unmatched '\)'")
     assert greeting(data) == "hello"
+    site.add("hello", HELLO.replace('setting("hello"', 'setting("goodbye"'))
+    node.says("listening on ")
+    assert greeting(data) == "goodbye"
+
+
+STEPPING = """
+from chatnode.api import Plugin, hookimpl, steps_in
+
+@hookimpl
+def chatnode_plugin() -> Plugin:
+    return Plugin(name="polls", version="1.5", api="2.0", about="Polls.", steps=steps_in("installed_polls"))
+"""
+
+
+def test_a_step_that_is_half_written_is_not_applied(data: Path, site: Site, node: Reloading) -> None:
+    """As by an editor that empties a file before it writes it."""
+    node.says("listening on ")
+    schema = site.add_package("polls", STEPPING) / "schema"
+    schema.mkdir()
+    node.says("listening on ")
+    step = schema / "0001_polls.sql"
+    step.write_text("")
+    node.says(rf"not restarting: {re.escape(str(step))}: it has no statement yet")
+    step.write_text("CREATE TABLE polls_polls (key INTEGER PRIMARY KEY, ques")
+    node.says(rf"not restarting: {re.escape(str(step))}: the script's last statement does not end in a semicolon")
+    step.write_text("CREATE TABLE polls_polls (key INTEGER PRIMARY KEY, question TEXT) STRICT;\n")
+    node.says("listening on ")
+    state = {each["name"]: each["state"] for each in json.loads(run(data, "plugin", "list", "--json").out)}
+    assert state["polls"] == "running"
+    with closing(sqlite3.connect(DataDirectory(data).database)) as connection:
+        columns = connection.execute("SELECT name FROM pragma_table_info('polls_polls')").fetchall()
+    assert columns == [("key",), ("question",)]
+
+
+async def test_files_are_read_when_nothing_has_changed_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    """As when the node is started while an editor writes."""
+    monkeypatch.setattr(reloading, "STILL_SECONDS", 3.0)
+    config = tmp_path / "config.toml"
+    config.write_text("")
+
+    async def write() -> None:
+        for _ in range(10):
+            await trio.sleep(0.1)
+            with config.open("a") as file:
+                file.write("# more\n")
+
+    nursery.start_soon(write)
+    stamps = await reloading.look_when_still(config)
+    assert stamps[config][1] == config.stat().st_size == 10 * len("# more\n")
 
 
 def test_settings_that_are_wrong_are_named_and_change_nothing(data: Path, node: Reloading) -> None:
     node.says("listening on ")
     (data / "config.toml").write_text("[limits]\npage_items = 'many'\n")
-    node.says(r"not restarting with these settings: .*limits\.page_items is 'many'")
+    node.says(r"not restarting: .*limits\.page_items is 'many'")
     assert greeting(data) == "hello"
-    (data / "config.toml").unlink()
+    (data / "config.toml").write_text("[limits]\npage_items = 100\n")
     node.says("restarting: .*config.toml changed")
     node.says("listening on ")

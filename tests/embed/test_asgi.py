@@ -184,7 +184,7 @@ async def test_what_is_under_way_is_in_order_and_bounded() -> None:
         sent = 0
 
         async def echo() -> None:
-            while (item := await to_trio.take()) is not None:
+            while (item := await to_trio.receive()) is not None:
                 await to_loop.put(item, len(item))
             to_loop.end()
 
@@ -201,7 +201,7 @@ async def test_what_is_under_way_is_in_order_and_bounded() -> None:
         await asyncio.sleep(0.2)
         assert 5 < sent < 20  # nobody takes: two pipes of 1,000 bytes, and one item in hand
         got = []
-        while (item := await to_loop.take()) is not None:
+        while (item := await to_loop.receive()) is not None:
             got.append(int(item.partition(b"x")[0]))
         assert got == list(range(500))
         await sending
@@ -216,8 +216,8 @@ async def test_an_item_larger_than_a_pipe_goes_alone() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await to_trio.put(b"late", 1)
-        assert await asyncio.wrap_future(portal.submit(to_trio.take)) == b"large"
-        next_one = portal.submit(to_trio.take)
+        assert await asyncio.wrap_future(portal.submit(to_trio.receive)) == b"large"
+        next_one = portal.submit(to_trio.receive)
         await to_trio.put(b"next", 1)
         assert await asyncio.wrap_future(next_one) == b"next"
 

@@ -27,7 +27,7 @@ class Request:
 
     async def run(self, turns: SharedTurns) -> None:
         with self.scope:
-            async with turns.take(self.origin):
+            async with turns.turn(self.origin):
                 self.running = True
                 await self._ended.wait()
         self.running = False

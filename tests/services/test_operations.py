@@ -112,12 +112,19 @@ def test_every_check_has_a_damage_that_it_finds() -> None:
 
 async def test_only_who_runs_the_node_looks_into_it(node: Node, ann: User) -> None:
     root = await User.new(node, "root", admin=True)
-    for command in ("node.check", "node.statistics", "node.repair"):
+    for command in ("node.address", "node.check", "node.statistics", "node.repair"):
         with refused("forbidden"):
             await ann.call(command)
         with refused("unauthenticated"):
             await Visitor(node).call(command)
         await root.call(command)
+
+
+async def test_only_a_node_with_a_port_has_an_address(node: Node, nursery: trio.Nursery) -> None:
+    assert "url" not in await node.call("node.address")
+    url = await nursery.start(node.serve, "127.0.0.1:0")
+    assert (await node.call("node.address"))["url"] == url
+    nursery.cancel_scope.cancel()
 
 
 async def test_statistics_count(node: Node, ann: User, bob: User, lively: None) -> None:

@@ -68,6 +68,13 @@ async def found(who: User, query: str, **fields: object) -> list[str]:
         ("mail ann@example.org", "ann@example.org", "mail [ann@example.org]"),
         ("👩‍👩‍👧 family", "family", "👩‍👩‍👧 [family]"),
         ("한국어를 공부해요", "국어", "한[국어]를 공부해요"),
+        ("add 3½ cups", "3½", "add [3½] cups"),
+        ("add 3½ cups", '"3 1/2"', "add [3½] cups"),
+        ("add 3½ cups", "½", "add 3[½] cups"),
+        ("10⁶ of 106", "10⁶", "[10⁶] of 106"),
+        ("10⁶ of 106", "10^6", "[10⁶] of 106"),
+        ("10⁶ of 106", "106", "10⁶ of [106]"),
+        ("50 m² of H₂O", "m2 h2o", "50 [m²] of [H₂O]"),
         ("ภาษาไทยง่าย", "ไทย", "ภาษา[ไทย]ง่าย"),
     ],
 )
@@ -257,9 +264,12 @@ async def test_the_index_is_kept_in_the_background(ann: User, bob: User, node: N
     await assert_sound(node)
 
 
-async def test_what_was_indexed_by_an_earlier_folding_is_indexed_anew(room: str, bob: User, node: Node) -> None:
+@pytest.mark.parametrize("name", ["0018_folding", "0033_numbers"])
+async def test_what_was_indexed_by_an_earlier_folding_is_indexed_anew(
+    room: str, bob: User, node: Node, name: str
+) -> None:
     await node.core.db.write(whole_index.rebuild)
-    (step,) = [each for each in core_migrations() if each.name == "0018_folding"]
+    (step,) = [each for each in core_migrations() if each.name == name]
     for statement in statements(step.sql):
         await node.core.db.write(lambda tx, statement=statement: tx.execute(statement))
     assert len(await found(bob, "roses")) == 3

@@ -279,7 +279,7 @@ def test_a_file_of_before_is_the_only_one_of_its_message(connection: sqlite3.Con
         [(1, "image", media), (2, "file", media), (3, "location", place), (4, "text", None), (5, "file", None)],
     )
     connection.execute("UPDATE search_state SET gid = 5, key = 5")
-    migrate(connection, steps)
+    migrate(connection, steps[: number + 1])
     kinds = connection.execute("SELECT kind, content FROM messages ORDER BY key").fetchall()
     assert [read_content(*each) for each in kinds] == [
         [Media("f", 'plan "a".png', "image/png", 9, height=3)], [Media("f", 'plan "a".png', "image/png", 9, height=3)],

@@ -33,7 +33,7 @@ from tests.storage.harness import Store
 SMALL = Search(batch_messages=3, shard_messages=5)
 """So that a few messages fill several shards."""
 
-alphabet = st.sampled_from("aàAbcß ŁøñΑά.-_'1٣ 東京都カが가서 ก็あ🎉\u0301\u200b\ue000\u00ad\n\"*:")
+alphabet = st.sampled_from("aàAbcß ŁøñΑά.-_'1٣²½ 東京都カが가서 ก็あ🎉\u0301\u200b\ue000\u00ad\n\"*:")
 texts = st.text(alphabet, min_size=1, max_size=12) | st.text(min_size=1, max_size=8).filter(
     lambda text: "\0" not in text
 )

@@ -832,6 +832,7 @@ async def test_the_document_describes_what_is_really_asked_and_answered(
         ("work.get", root, {"work": work}),
         ("node.check", root, {}),
         ("node.repair", root, {}),
+        ("node.address", root, {}),
         ("node.statistics", root, {}),
         ("bots.create", root, {"handle": "helper"}),
         ("bots.list", root, {}),

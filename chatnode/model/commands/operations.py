@@ -53,6 +53,13 @@ class NodeInfo:
 
 
 @record
+class NodeAddress:
+    """`url` is absent if the node has no port, as in a program that mounts it."""
+
+    url: str | None = None
+
+
+@record
 class NodeStatistics:
     people: int
     conversations: int

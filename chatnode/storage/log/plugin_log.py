@@ -7,11 +7,17 @@ from typing import Any
 
 from chatnode.model.events import Event
 from chatnode.protocol import codec
+from chatnode.storage.engine.additions import additions
 from chatnode.storage.engine.connection import Querying, Reader
 from chatnode.storage.engine.row import Row
 from chatnode.storage.log import consumers, following, log
 from chatnode.storage.log.consumers import RowBatch
 from chatnode.storage.people import people
+
+
+def event_names(reader: Querying) -> frozenset[str]:
+    """The names of the events that the log may have: those of the core, and of the plugins that run now."""
+    return frozenset(additions(reader).events)
 
 
 def log_rows(reader: Querying, after_gid: int, kinds: Collection[str] | None, most: int = 500) -> RowBatch:

@@ -46,7 +46,7 @@ async def pass_on(ctx: Context, endpoint: Endpoint, heard: Heard, attempt: Attem
         given = await ctx.state(Converting).run(_answer_in, attempt.body)
         if given is not None:
             conversation, invocation = heard.event["conversation"], heard.event["invocation"]
-            await give(ctx, bot, conversation, invocation, given, webhook_id(ctx.epoch, heard.gid))
+            await post_answer(ctx, bot, conversation, invocation, given, webhook_id(ctx.epoch, heard.gid))
     except PayloadFault as fault:
         return attrs.evolve(attempt, error=f"its answer was refused: {fault}")
     except Refusal as refusal:
@@ -80,7 +80,7 @@ def _answer(found: dict[str, Any]) -> GivenAnswer:
     return GivenAnswer(payload_of({name: found[name] for name in _READ if name in found}), _VISIBLE[kind])
 
 
-async def give(
+async def post_answer(
     ctx: Context, bot: int, conversation: str, invocation: str, given: GivenAnswer, cid: str | None
 ) -> str | None:
     """Answer as the bot with this key; returns the id of the message, if it is visible to all. Raises `Refusal`."""

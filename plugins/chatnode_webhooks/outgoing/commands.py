@@ -1,5 +1,5 @@
 """Commands on endpoints: for a bot on its own, for users on those of their bots, and for users with the permission
-`webhooks.manage` on all of them."""
+`webhooks.manage` on all of them. Owners without `bots.make` may look at endpoints and remove them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from chatnode_webhooks.outgoing.model import (
     ResumeEndpoint,
     UpdateEndpoint,
 )
-from chatnode_webhooks.outgoing.rights import check_address, check_kinds, check_room, find_bot, find_managed
+from chatnode_webhooks.outgoing.rights import check_address, check_kinds, check_room, find_bot, find_managed, find_own
 from chatnode_webhooks.outgoing.sending import send
 from chatnode_webhooks.outgoing.showing import info, record_changed, summary
 from chatnode_webhooks.permissions import MANAGE
@@ -57,7 +57,7 @@ async def add(ctx: Context, asked: AddEndpoint) -> EndpointSecret:
     def write(tx: Transaction) -> EndpointInfo:
         bot = find_bot(ctx, tx, asked.bot)
         key = bot.key if bot is not None else None
-        check_kinds(ctx, key, asked.kinds)
+        check_kinds(ctx, tx, key, asked.kinds)
         _check_new(tx, key, url)
         check_room(ctx, tx, key)
         made = endpoints.insert(
@@ -89,9 +89,7 @@ async def list_endpoints(ctx: Context, asked: ListEndpoints) -> EndpointList:
 @command("webhooks.endpoints.get", permission=CHAT, or_permission=MANAGE, reads=True)
 async def get(ctx: Context, asked: OfEndpoint) -> EndpointReply:
     """One endpoint, with its status."""
-    return EndpointReply(
-        await ctx.read(lambda reader: info(reader, find_managed(ctx, reader, asked.endpoint, reads=True)))
-    )
+    return EndpointReply(await ctx.read(lambda reader: info(reader, find_own(ctx, reader, asked.endpoint, reads=True))))
 
 
 @command("webhooks.endpoints.update", permission=CHAT, or_permission=MANAGE, limit="changes", repeatable=True)
@@ -107,7 +105,7 @@ async def update(ctx: Context, asked: UpdateEndpoint) -> EndpointReply:
             values |= {"url": asked.url, "probe_at": endpoint.probe_at and tx.now}
             deliveries.all_due(tx, endpoint.key)
         if asked.kinds is not None:
-            check_kinds(ctx, endpoint.bot, asked.kinds)
+            check_kinds(ctx, tx, endpoint.bot, asked.kinds, endpoint.kinds)
             values["kinds"] = endpoints.as_json(asked.kinds)
         values["echo"] = int(asked.echo) if asked.echo is not None else None
         values = {name: value for name, value in values.items() if value is not None}
@@ -124,7 +122,7 @@ async def remove(ctx: Context, asked: OfEndpoint) -> Nothing:
     def change(tx: Transaction, endpoint: Endpoint) -> None:
         endpoints.remove(tx, endpoint.key)
 
-    await _change(ctx, "remove", asked.endpoint, change)
+    await _change(ctx, "remove", asked.endpoint, change, find=find_own)
     return Nothing()
 
 
@@ -182,11 +180,17 @@ async def test(ctx: Context, asked: OfEndpoint) -> EndpointTest:
     return EndpointTest(sent, attempt.ms, attempt.status, attempt.error, attempt.answer)
 
 
-async def _change(ctx: Context, verb: str, id: str, change: Callable[[Transaction, Endpoint], None]) -> EndpointReply:
+async def _change(
+    ctx: Context,
+    verb: str,
+    id: str,
+    change: Callable[[Transaction, Endpoint], None],
+    find: Callable[[Context, Transaction, str], Endpoint] = find_managed,
+) -> EndpointReply:
     """Find an endpoint, change it, and tell those in charge, unless it is as it was. Repeating it does no harm."""
 
     def write(tx: Transaction) -> EndpointInfo:
-        endpoint = find_managed(ctx, tx, id)
+        endpoint = find(ctx, tx, id)
         change(tx, endpoint)
         if _of(tx, endpoint.key) == endpoint:
             return info(tx, endpoint)

@@ -23,7 +23,7 @@ from chatnode_webhooks.outgoing.pace import SendingRate
 from chatnode_webhooks.outgoing.reading import read_one
 from chatnode_webhooks.outgoing.schedule import MOST_WAIT
 from chatnode_webhooks.outgoing.sending import send
-from chatnode_webhooks.outgoing.settling import Done, Settled, Unsettled, settle
+from chatnode_webhooks.outgoing.settling import Done, Settled, Unsettled, store_outcomes
 from chatnode_webhooks.outgoing.supply import QueuedEvent, Supply
 from chatnode_webhooks.settings import WebhooksSettings
 
@@ -186,7 +186,7 @@ class Courier:
 
     async def _store(self, found: Unsettled) -> Settled:
         with trio.CancelScope(shield=True):
-            return await self._ctx.write(lambda tx: settle(tx, self._endpoint.key, found), repeatable=True)
+            return await self._ctx.write(lambda tx: store_outcomes(tx, self._endpoint.key, found), repeatable=True)
         raise AssertionError("nobody cancels it")
 
     def _use(self, settled: Settled) -> None:

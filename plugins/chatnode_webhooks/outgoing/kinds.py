@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Annotated
 
 from chatnode.api import Text
@@ -36,3 +37,31 @@ class EventFilter:
         if pattern.endswith("*"):
             return pattern[:-1].startswith(self._beginnings)
         return pattern in self
+
+
+def fault_of_pattern(pattern: str, events: frozenset[str], announced: Iterable[str]) -> str | None:
+    """What is wrong with a pattern that no event could match; None if nothing is.
+
+    `events` are the names of all events of the node. `announced` are patterns that the operator has named in the
+    settings: what has the same first word is of a plugin that does not run now, if no event has it.
+    """
+    sent = events - {CHANGED}
+    wanted = EventFilter([pattern])
+    if any(name in wanted for name in sent):
+        return None
+    first = _first_word(pattern)
+    if first not in map(_first_word, events) and first in map(_first_word, announced):
+        return None
+    near = get_close_matches(pattern, sorted({*sent, *_beginnings(sent)}), 1)
+    hint = f"did you mean {near[0]}?" if near else f"events are {', '.join(sorted(sent))}"
+    return f"no event has the name {pattern}, or its plugin does not run; {hint}"
+
+
+def _beginnings(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        words = name.split(".")
+        yield from (f"{'.'.join(words[:count])}.*" for count in range(1, len(words)))
+
+
+def _first_word(pattern: str) -> str:
+    return pattern.partition(".")[0]

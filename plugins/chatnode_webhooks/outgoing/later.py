@@ -14,7 +14,7 @@ from chatnode_webhooks.incoming.converting import Converting
 from chatnode_webhooks.incoming.payload import PayloadFault
 from chatnode_webhooks.incoming.repeats import cid_of
 from chatnode_webhooks.outgoing import endpoints
-from chatnode_webhooks.outgoing.answering import INVOCATIONS, give, read_answer
+from chatnode_webhooks.outgoing.answering import INVOCATIONS, post_answer, read_answer
 from chatnode_webhooks.outgoing.endpoints import Endpoint
 from chatnode_webhooks.outgoing.reading import Heard
 
@@ -43,7 +43,7 @@ async def take_answer(ctx: Context, request: Request) -> Response:
         bot = await ctx.read(lambda reader: _bot(reader, endpoint))
         given = await ctx.state(Converting).run(read_answer, await request.body())
         cid = cid_of(invocation, request.headers)
-        return answers.accepted(await give(ctx, bot, conversation, invocation, given, cid))
+        return answers.accepted(await post_answer(ctx, bot, conversation, invocation, given, cid))
     except PayloadFault as fault:
         return answers.invalid(fault)
     except Refusal as refusal:

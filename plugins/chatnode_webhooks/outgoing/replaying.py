@@ -31,7 +31,7 @@ from chatnode_webhooks.outgoing.model import (
     Replaying,
 )
 from chatnode_webhooks.outgoing.reading import read_one
-from chatnode_webhooks.outgoing.rights import find_managed
+from chatnode_webhooks.outgoing.rights import find_managed, find_own
 from chatnode_webhooks.outgoing.showing import record_changed
 from chatnode_webhooks.outgoing.times import gid_before
 from chatnode_webhooks.permissions import MANAGE
@@ -45,7 +45,7 @@ async def list_deliveries(ctx: Context, asked: ListFailed) -> DeliveryPage:
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> list[FailedEvent]:
-        endpoint = find_managed(ctx, reader, asked.endpoint, reads=True)
+        endpoint = find_own(ctx, reader, asked.endpoint, reads=True)
         return deliveries.page(reader, endpoint.key, asked.state, asked.after or _NEWEST, limit)
 
     found = await ctx.read(read)
@@ -66,7 +66,7 @@ async def list_attempts(ctx: Context, asked: ListAttempts) -> Attempts:
     limit = ctx.page_size(asked.limit)
 
     def read(reader: Reader) -> list[deliveries.StoredAttempt]:
-        endpoint = find_managed(ctx, reader, asked.endpoint, reads=True)
+        endpoint = find_own(ctx, reader, asked.endpoint, reads=True)
         return deliveries.attempts_page(reader, endpoint.key, asked.after or _NEWEST, limit)
 
     found = await ctx.read(read)

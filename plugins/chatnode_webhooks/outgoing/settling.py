@@ -47,8 +47,8 @@ class Settled:
     next_due: int | None = None
 
 
-def settle(tx: Transaction, key: int, found: Unsettled) -> Settled:
-    """Store it. Commands may have changed the endpoint meanwhile: they win."""
+def store_outcomes(tx: Transaction, key: int, found: Unsettled) -> Settled:
+    """Store what was tried. Commands may have changed the endpoint meanwhile: they win."""
     endpoint = endpoints.by_key(tx, key)
     if endpoint is None or endpoint.state == "removed":
         return Settled(None)

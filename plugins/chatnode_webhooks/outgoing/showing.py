@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 
 from chatnode.api import (
-    MAKE_BOTS,
     Account,
     Event,
     EventKind,
@@ -29,7 +28,7 @@ from chatnode_webhooks.permissions import MANAGE
 
 @record
 class WebhookEndpointChanged(Event):
-    """An endpoint that the recipient may manage was added, changed or removed, or the node tells that it has been
+    """An endpoint that the recipient may look at was added, changed or removed, or the node tells that it has been
     failing for a day, or that it was disabled; this is its new state.
 
     As in lists, its `url` is only the origin: every session of the recipient gets events, also those whose tokens may
@@ -58,12 +57,12 @@ def summary(reader: Querying, endpoint: Endpoint) -> EndpointInfo:
 
 
 def people_in_charge(reader: Querying, endpoint: Endpoint) -> list[Account]:
-    """The users who may manage it, without bots: those with the permission, and the owner of its bot."""
-    owner = bot_owner(reader, endpoint.bot) if endpoint.bot is not None else None
-    may_manage = {each.key: each for each in holders_of(reader, MANAGE) if not each.bot}
-    if owner is not None and any(each.key == owner for each in holders_of(reader, MAKE_BOTS)):
-        may_manage[owner] = person_by_key(reader, owner)
-    return [*may_manage.values()]
+    """The users who may look at it and remove it, without bots: those with the permission, and the owner of its bot."""
+    in_charge = {each.key: each for each in holders_of(reader, MANAGE) if not each.bot}
+    key = bot_owner(reader, endpoint.bot) if endpoint.bot is not None else None
+    if key is not None and (owner := person_by_key(reader, key)).deactivated_at is None:
+        in_charge[key] = owner
+    return [*in_charge.values()]
 
 
 def _audience(reader: Querying, endpoint: Endpoint) -> list[int]:

@@ -122,15 +122,15 @@ class Supply:
 
     async def _new(self) -> QueuedEvent | None:
         if self.live.may_have_more and trio.current_time() >= self._rest_until:
-            if (item := await self._take(self.live)) is not None:
+            if (item := await self._next_of(self.live)) is not None:
                 self._rest = 0.0
                 return item
             self._rest = min(MOST_REST, max(REST_SECONDS, self._rest * 2))
             self._rest_until = trio.current_time() + self._rest
-        return await self._take(self.replay) if self.replay is not None else None
+        return await self._next_of(self.replay) if self.replay is not None else None
 
-    async def _take(self, track: Track) -> QueuedEvent | None:
-        heard = await track.take(self._ctx, self.endpoint)
+    async def _next_of(self, track: Track) -> QueuedEvent | None:
+        heard = await track.next_event(self._ctx, self.endpoint)
         return QueuedEvent(heard.gid, heard.kind, heard, track) if heard is not None else None
 
 

@@ -53,13 +53,13 @@ class Track:
 
     @property
     def may_have_more(self) -> bool:
-        """Whether `take` may give an event."""
+        """Whether `next_event` may give an event."""
         if self._stopped or len(self._taken) >= WINDOW:
             return False
         unread = not self.at_end and (self.upto is None or self.position < self.upto)
         return bool(self._ahead) or unread
 
-    async def take(self, ctx: Context, endpoint: Endpoint) -> Heard | None:
+    async def next_event(self, ctx: Context, endpoint: Endpoint) -> Heard | None:
         """The next event; None if there is none now. Raises what `read_page` raises."""
         if self._ahead and trio.current_time() - self._read_at > STALE_SECONDS:
             self.position = min(each.gid for each in self._ahead) - 1

@@ -403,6 +403,7 @@ async def test_what_plugins_count_and_what_of_them_is_counted(tmp_path: Path) ->
         "chatnode_made_size": 2.5,
         'chatnode_plugin_running{plugin="made"}': 1,
         'chatnode_plugin_failures_total{plugin="made"}': 2,
+        'chatnode_plugin_held_thread_total{plugin="made"}': 0,
         f"chatnode_consumer_behind{consumer}": 0,
         f"chatnode_consumer_set_aside{consumer}": 1,
         f"chatnode_consumer_failing{consumer}": 0,

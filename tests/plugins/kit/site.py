@@ -68,10 +68,21 @@ class Site:
 
     def add(self, name: str, source: str = HELLO, version: str = "1.5") -> Path:
         """Install a plugin of one module; gives the module's file."""
+        self._record(name, version)
         module = self.path / f"installed_{name}.py"
+        module.write_text(dedent(source).replace("NAME", name), encoding="utf-8")
+        return module
+
+    def add_package(self, name: str, source: str, version: str = "1.5") -> Path:
+        """Install a plugin that is a package; gives its folder."""
+        self._record(name, version)
+        folder = self.path / f"installed_{name}"
+        folder.mkdir()
+        (folder / "__init__.py").write_text(dedent(source), encoding="utf-8")
+        return folder
+
+    def _record(self, name: str, version: str) -> None:
         info = self.path / f"chatnode_{name}-{version}.dist-info"
         info.mkdir(parents=True, exist_ok=True)
-        module.write_text(dedent(source).replace("NAME", name), encoding="utf-8")
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: chatnode-{name}\nVersion: {version}\n")
         (info / "entry_points.txt").write_text(f"[chatnode]\n{name} = installed_{name}\n")
-        return module

@@ -19,6 +19,7 @@ from chatnode.api import (
     Refusal,
     Transaction,
     access_conversation,
+    event_names,
     log_rows,
     log_rows_for,
 )
@@ -122,6 +123,12 @@ async def test_only_some_kinds_and_only_those_who_can_act(node: Node, ctx: Conte
     await node.call("people.deactivate", person="bob")
     with refused("forbidden"):
         await ctx.read(lambda reader: log_rows_for(reader, bob.key, 0))
+
+
+async def test_the_names_of_all_events(node: Node, ctx: Context) -> None:
+    names = await ctx.read(event_names)
+    assert names >= {"message.posted", "person.updated"}
+    assert "typing" not in names  # is not in the log
 
 
 async def test_waiting_for_the_log(node: Node, ctx: Context, nursery: trio.Nursery) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,14 @@ import pytest
 import trio
 import trio.testing
 
-from chatnode.api import Context, Refusal, Transaction, Work, WorkKind, change_work_arguments
+from chatnode.api import Consumer, Context, Refusal, Row, Task, Transaction, Work, WorkKind, change_work_arguments
 from chatnode.config import Config
+from chatnode.hooks import unwilling
 from chatnode.model.times import DAY_MS, now_ms
 from chatnode.node import Node, open_node
 from chatnode.testing import LiveUser, configured, refused, run_work
 from tests.plugins.surface.making import made, states
-from tests.plugins.surface.working import Counter, counted, counting, disk_is_full, failing
+from tests.plugins.surface.working import Counter, counted, counting, disk_is_full, failing, start
 
 
 @pytest.fixture
@@ -547,3 +550,124 @@ async def test_a_declaration_that_is_wrong_is_refused(tmp_path: Path, wrong: dic
     kind = WorkKind(**{"name": "count", "run": run, "title": "Count"} | wrong)
     async with open_node(tmp_path / "data", Config(), only=[made("demo", works=(kind,))]) as node:
         assert states(node) == {"demo": reason}
+
+
+# ---- what is not ended by being cancelled
+
+
+async def catching_cancelled() -> None:
+    while True:
+        with suppress(trio.Cancelled):
+            await trio.sleep(0.01)
+
+
+async def catching_everything() -> None:
+    while True:
+        with suppress(BaseException):
+            await trio.sleep(0.01)
+
+
+async def cleaning_up_for_ever() -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        with trio.CancelScope(shield=True):
+            while True:  # noqa: ASYNC110 - it is not meant to end
+                await trio.sleep(0.01)
+
+
+async def in_a_nursery() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)
+        await catching_cancelled()
+
+
+UNWILLING = [catching_cancelled, catching_everything, cleaning_up_for_ever, in_a_nursery]
+
+
+@pytest.mark.parametrize("run", UNWILLING)
+async def test_a_work_that_goes_on_when_it_is_paused_is_ended_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[], Awaitable[None]]
+) -> None:
+    monkeypatch.setattr(unwilling, "END_SECONDS", 0.05)
+    started = trio.Event()
+
+    async def go_on(ctx: Context, work: Work) -> None:
+        started.set()
+        await run()
+
+    works = (WorkKind("count", go_on, "Going on"),)
+    plugin = made("counting", works=works, commands=(start,))
+    async with open_node(tmp_path / "data", only=[plugin]) as node:
+        ann = await LiveUser.new(node, "ann")
+        first = await begin(ann)
+        async with running(node):
+            await started.wait()
+            await ann.call("work.pause", work=first)
+            started = trio.Event()
+            await begin(ann)  # for which there is room again, of one at a time
+            await started.wait()
+            (status,) = node.plugins.statuses()
+            assert (status.last_failure or "").startswith("work count went on for 0.05 s after it was cancelled")
+            assert (await look(ann, first))["status"] == "paused"
+        assert node.plugins.statuses()[0].failures == 2  # the node, or here the block, has stopped
+
+
+ABANDONING = """
+from contextlib import suppress
+import trio
+from chatnode.hooks import unwilling
+
+async def go_on():
+    while True:
+        with suppress(BaseException):
+            await trio.sleep(0.01)
+
+async def main():
+    with trio.move_on_after(0.05) as scope:
+        await unwilling.run_cancellable(go_on, lambda: scope.cancel_called, print)
+
+unwilling.END_SECONDS = 0.05
+trio.run(main)
+"""
+
+
+def test_a_process_ends_although_a_function_was_abandoned() -> None:
+    """Freed with everything else at its end, the function would go on once more, for ever."""
+    ended = subprocess.run([sys.executable, "-c", ABANDONING], capture_output=True, text=True, timeout=30, check=True)
+    assert "went on for 0.05 s after it was cancelled" in ended.stdout
+
+
+async def test_tasks_and_consumers_that_go_on_are_ended_with_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery, caplog: Any
+) -> None:
+    monkeypatch.setattr(unwilling, "END_SECONDS", 0.05)
+    task, periodic, consumer = trio.Event(), trio.Event(), trio.Event()
+
+    async def run(ctx: Context) -> None:
+        task.set()
+        await catching_everything()
+
+    async def tidy(ctx: Context) -> str | None:
+        periodic.set()
+        await catching_cancelled()
+        return None
+
+    async def consume(ctx: Context, rows: Sequence[Row]) -> None:
+        consumer.set()
+        await catching_cancelled()
+
+    plugin = made(
+        tasks=[Task("run", run), Task("tidy", tidy, every=0.01)],
+        consumers=[Consumer("follow", consume, from_start=True)],
+    )
+    async with open_node(tmp_path / "data", only=[plugin]) as node:
+        ann = await LiveUser.new(node, "ann")
+        await ann.says(await ann.group(), "hello")
+        async with trio.open_nursery() as serving:
+            await serving.start(node.serve, "127.0.0.1:0")
+            for each in (task, periodic, consumer):
+                await each.wait()
+            serving.cancel_scope.cancel()
+    for hook in ("task run", "task tidy", "consumer follow"):
+        assert f"the plugin demo: {hook} went on for 0.05 s after it was cancelled" in caplog.text

@@ -7,6 +7,7 @@ from typing import Any
 import chatnode_webhooks
 import pytest
 import trio
+from chatnode_webhooks.outgoing import endpoints
 
 from chatnode.api import HOUR_MS
 from chatnode.node import Node
@@ -78,6 +79,36 @@ async def test_what_cannot_be_an_endpoint(node: Node, receiver: Receiver, mia: U
     assert id in caught.value.message
     await robo.call("webhooks.endpoints.remove", endpoint=id)
     await endpoint(robo, receiver)
+
+
+async def test_events_that_nothing_has_are_refused_with_the_nearest_name(
+    node: Node, receiver: Receiver, robo: User, mia: User
+) -> None:
+    for kind, meant in (
+        ("mesage.posted", "message.posted"), ("message.poster", "message.posted"), ("mesage.*", "message.*"),
+        ("message.postd.*", "message.posted"), ("zzz", "events are action.invoked"), ("webhooks.endpoint.changed", ""),
+        ("crn.*", ""), ("typing", ""),
+    ):  # fmt: skip
+        with refused("invalid", "kinds.1") as caught:
+            await endpoint(robo, receiver, ["message.*", kind])
+        assert meant in caught.value.message, kind
+    id = id_of(await endpoint(robo, receiver))
+    with refused("invalid", "kinds.0"):
+        await robo.call("webhooks.endpoints.update", endpoint=id, kinds=["message.editted"])
+
+
+async def test_events_of_a_plugin_that_does_not_run(
+    node: Node, receiver: Receiver, other: Receiver, robo: User, mia: User
+) -> None:
+    """The setting node_kinds says that there may be some: crm.* by default."""
+    for who in (mia, robo):
+        await endpoint(who, receiver, ["crm.contact.created"])
+    id = id_of(await endpoint(robo, other))
+    of_a_plugin_that_was_removed = endpoints.as_json(["polls.closed"])
+    await node.core.db.write(
+        lambda tx: endpoints.change(tx, endpoints.find(tx, id).key, kinds=of_a_plugin_that_was_removed)
+    )
+    await robo.call("webhooks.endpoints.update", endpoint=id, kinds=["polls.closed", "message.*"])
 
 
 class TestFew:

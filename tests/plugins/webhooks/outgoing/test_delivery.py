@@ -181,7 +181,7 @@ async def test_the_endpoint_of_the_node_gets_no_messages_unless_allowed(
     node: Node, receiver: Receiver, ann: User, mia: User, running: trio.CancelScope
 ) -> None:
     for kind in ("message.posted", "message.*", "*", "person.updated", "work.*"):
-        with refused("invalid", "kinds[0]"):
+        with refused("invalid", "kinds.0"):
             await endpoint(mia, receiver, [kind])
     added = await endpoint(mia, receiver, ["crm.*"])
     assert "bot" not in added["endpoint"]

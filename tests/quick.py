@@ -4,7 +4,8 @@
   plugins that come with chatnode among them. `migrations.migrate` itself is not touched, nor is a process that a test
   starts; tests/test_quick.py compares the copies with what the migrations make.
 - Installed plugins are looked up once.
-- What a served node makes of its routes and their types is made once for each of them.
+- What a served node makes of its routes and their types is made once for each of them; so is what a plugin's commands
+  take looked at once.
 - A password is hashed in this process at the least cost; a test that asks for `real_passwords` pays the whole.
 - The directories of the tests are in memory where the system has room for it. Of a run with the slow tests they are on
   disk, but for those that tests make for themselves, most often one for each example of a property.
@@ -37,6 +38,7 @@ from chatnode.garbage import not_collected
 from chatnode.hooks import discovery
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.manager import Manager
+from chatnode.protocol import codec
 from chatnode.services import SUBJECTS, passwords
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
@@ -99,6 +101,7 @@ def quick() -> Iterator[None]:
         patch.setattr(Manager, "_prepare", prepare)
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         patch.setattr(openapi, "get_type_hints", cache(openapi.get_type_hints))
+        patch.setattr(codec, "unreadable", cache(codec.unreadable))
         patch.setattr(Rule, "_compile_builder", _compile_builder)
         yield
 

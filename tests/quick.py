@@ -128,7 +128,7 @@ def new_database(path: Path) -> None:
     _of_the_core().write(path)
 
 
-def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory) -> None:
+def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory) -> Reader:
     """As `Manager.load`; a new database becomes a copy of one that went through the steps of those plugins of ours that
     are among them."""
     found = list(found)
@@ -137,7 +137,7 @@ def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory)
     if new and ours and (image := _with_plugins(ours)) is not None:
         image.write(directory.database)
         _copied[manager] = ours.keys()
-    _really_load(manager, found, directory)
+    return _really_load(manager, found, directory)
 
 
 def _is_ours(plugin: Installed) -> bool:
@@ -207,7 +207,7 @@ def _with_plugins(found: Mapping[str, Installed]) -> Image | None:
             directory = DataDirectory(Path(folder))
             new_database(directory.database)
             manager = Manager(Config(), SUBJECTS)
-            _really_load(manager, found.values(), directory)
+            _really_load(manager, found.values(), directory).close()
             _images[names] = Image(directory.database) if manager.loaded.keys() == names else None
     return _images[names]
 

@@ -68,7 +68,7 @@ async def test_what_was_written_before_the_plugins_are_loaded_stays(tmp_path: Pa
     upgrading.upgrade(directory, Config())
     with closing(connect_writer(directory.database, Storage())) as connection:
         connection.execute("INSERT INTO node (key, value) VALUES ('mine', 'kept')")
-        Manager(Config(), SUBJECTS).load(choose((), None), directory)
+        Manager(Config(), SUBJECTS).load(choose((), None), directory).close()
         assert connection.execute("SELECT value FROM node WHERE key = 'mine'").fetchone() == ("kept",)
     directory.release()
 

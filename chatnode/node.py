@@ -339,11 +339,11 @@ async def open_node(
         upgrade(directory, config)
         PluginSite(data).use()
         manager = Manager(config, SUBJECTS)
-        manager.load(choose(plugins, only), directory)
+        writer = manager.load(choose(plugins, only), directory)
         db = Database(directory.database, config.storage, inline=inline, additions=manager.additions)
         if config.search.enabled:
             db.background = Indexer(config.search)
-        db.open()
+        db.open(writer)
         try:
             node = await build(directory, config, db, manager, SUBJECTS)
             states = States(node.core, manager)

@@ -4,7 +4,8 @@
   plugins that come with chatnode among them. `migrations.migrate` itself is not touched, nor is a process that a test
   starts; tests/test_quick.py compares the copies with what the migrations make.
 - Installed plugins are looked up once.
-- What a served node makes of its routes and their types is made once for each of them.
+- What a served node makes of its routes and their types is made once for each of them; so is a plugin's declaration
+  checked once, as long as it and the names that are taken are the same, and what its commands take.
 - A password is hashed in this process at the least cost; a test that asks for `real_passwords` pays the whole.
 - The directories of the tests are in memory where the system has room for it. Of a run with the slow tests they are on
   disk, but for those that tests make for themselves, most often one for each example of a property.
@@ -28,15 +29,18 @@ from tempfile import TemporaryDirectory
 from weakref import WeakKeyDictionary
 
 import argon2
+import attrs
 import outcome
 import pytest
 from werkzeug.routing import Rule
 
 from chatnode.config import Config, Storage
 from chatnode.garbage import not_collected
-from chatnode.hooks import discovery
+from chatnode.hooks import declared, discovery
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.manager import Manager
+from chatnode.hooks.plugin import Plugin
+from chatnode.protocol import codec
 from chatnode.services import SUBJECTS, passwords
 from chatnode.storage.engine.connection import Reader, connect_writer
 from chatnode.storage.engine.directory import DataDirectory
@@ -97,8 +101,10 @@ def quick() -> Iterator[None]:
         patch.setattr(discovery, "installed", installed_here)
         patch.setattr(Manager, "load", load)
         patch.setattr(Manager, "_prepare", prepare)
+        patch.setattr(declared, "check", check)
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         patch.setattr(openapi, "get_type_hints", cache(openapi.get_type_hints))
+        patch.setattr(codec, "unreadable", cache(codec.unreadable))
         patch.setattr(Rule, "_compile_builder", _compile_builder)
         yield
 
@@ -125,7 +131,7 @@ def new_database(path: Path) -> None:
     _of_the_core().write(path)
 
 
-def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory) -> None:
+def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory) -> Reader:
     """As `Manager.load`; a new database becomes a copy of one that went through the steps of those plugins of ours that
     are among them."""
     found = list(found)
@@ -134,7 +140,7 @@ def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory)
     if new and ours and (image := _with_plugins(ours)) is not None:
         image.write(directory.database)
         _copied[manager] = ours.keys()
-    _really_load(manager, found, directory)
+    return _really_load(manager, found, directory)
 
 
 def _is_ours(plugin: Installed) -> bool:
@@ -143,6 +149,16 @@ def _is_ours(plugin: Installed) -> bool:
         return any(plugin[:3] == each[:3] for each in _installed())
     module = sys.modules.get(f"chatnode_{plugin.name}")
     return module is not None and outcome.capture(plugin.load) == outcome.Value(module)
+
+
+def check(plugin: Plugin, taken: declared.Taken) -> None:
+    """As `declared.check`."""
+    before = tuple(frozenset(each) for each in attrs.astuple(taken, recurse=False))
+    if _checked.get(plugin.name) == (plugin, before):
+        taken.add(plugin)
+    else:
+        _really_check(plugin, taken)
+        _checked[plugin.name] = plugin, before
 
 
 def prepare(manager: Manager, name: str, connection: Reader, directory: DataDirectory) -> None:
@@ -204,7 +220,7 @@ def _with_plugins(found: Mapping[str, Installed]) -> Image | None:
             directory = DataDirectory(Path(folder))
             new_database(directory.database)
             manager = Manager(Config(), SUBJECTS)
-            _really_load(manager, found.values(), directory)
+            _really_load(manager, found.values(), directory).close()
             _images[names] = Image(directory.database) if manager.loaded.keys() == names else None
     return _images[names]
 
@@ -214,6 +230,8 @@ _new: dict[Path, tuple[int, int, bool]] = {}
 _really_upgrade = upgrading._upgrade
 _copied: WeakKeyDictionary[Manager, Collection[str]] = WeakKeyDictionary()
 _really_load = Manager.load
+_checked: dict[str, tuple[Plugin, tuple[frozenset[object], ...]]] = {}
+_really_check = declared.check
 _really_prepare = Manager._prepare
 _builders: dict[object, Callable[..., tuple[str, str]]] = {}
 _really_compile_builder = Rule._compile_builder

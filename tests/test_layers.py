@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import chatnode
+from tests.sources import parsed
 
 ROOT = Path(chatnode.__file__).parent
 ABOVE_STORAGE = sorted(
@@ -26,7 +27,7 @@ STATEMENT = re.compile(
 
 def reaches_for_sql(source: str) -> Iterator[str]:
     """What is SQL, or of a connection that could run it, with its line."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Attribute) and node.attr in OF_CONNECTIONS:
             yield f"{node.lineno}: .{node.attr}"
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and STATEMENT.match(node.value):

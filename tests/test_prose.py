@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.sources import parsed
+
 ROOT = Path(__file__).parent.parent
 STUMBLERS = (
     "anew", "whoever", "whomever", "somebody", "anybody", "elsewhen", "fares", "so many", "so long", "so often",
@@ -40,7 +42,7 @@ def test_help_settings_and_errors_are_plain() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{string.lineno}: {words}"
         for path in CODE
-        for string in strings(ast.parse(path.read_text(encoding="utf-8")))
+        for string in strings(parsed(path.read_text(encoding="utf-8")))
         if (words := stumblers(str(string.value)))
     ]
     assert found == []

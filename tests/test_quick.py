@@ -8,9 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import attrs
+import chatnode_contacts
 import pytest
 
 from chatnode.config import Config, Storage
+from chatnode.errors import StartError
+from chatnode.hooks import declared
 from chatnode.hooks.discovery import choose, installed
 from chatnode.hooks.manager import Manager
 from chatnode.node import open_node
@@ -68,7 +72,7 @@ async def test_what_was_written_before_the_plugins_are_loaded_stays(tmp_path: Pa
     upgrading.upgrade(directory, Config())
     with closing(connect_writer(directory.database, Storage())) as connection:
         connection.execute("INSERT INTO node (key, value) VALUES ('mine', 'kept')")
-        Manager(Config(), SUBJECTS).load(choose((), None), directory)
+        Manager(Config(), SUBJECTS).load(choose((), None), directory).close()
         assert connection.execute("SELECT value FROM node WHERE key = 'mine'").fetchone() == ("kept",)
     directory.release()
 
@@ -103,6 +107,17 @@ async def test_a_copied_node_is_what_its_plugins_make(
         found.append(sorted(content(connection)))  # indexes come in the order in which they were made
         connection.close()
     assert found[0] == found[1]
+
+
+def test_a_declaration_is_checked_again_when_it_or_what_is_taken_has_changed() -> None:
+    contacts = chatnode_contacts.chatnode_plugin()
+    for _ in range(2):
+        taken = declared.Taken.by(SUBJECTS)
+        declared.check(contacts, taken)
+    with pytest.raises(StartError, match="already exists"):
+        declared.check(contacts, taken)
+    with pytest.raises(StartError, match="has the limit"):
+        declared.check(attrs.evolve(contacts, limits=()), declared.Taken.by(SUBJECTS))
 
 
 def test_the_plugins_are_those_that_are_installed() -> None:

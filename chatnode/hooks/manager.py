@@ -8,7 +8,6 @@ runs without it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from functools import partial, wraps
 from math import inf
 from time import monotonic
@@ -112,8 +111,9 @@ class Manager:
 
     # ---- loading
 
-    def load(self, found: Iterable[Installed], directory: DataDirectory) -> None:
-        """Load what is installed and not disabled.
+    def load(self, found: Iterable[Installed], directory: DataDirectory) -> Reader:
+        """Load what is installed and not disabled. Returns the writing connection that the plugins' tables were
+        prepared with, which knows all tables; the caller closes it.
 
         The caller holds the directory's lock, and the core's tables are up to date.
         """
@@ -121,34 +121,44 @@ class Manager:
         self.installed = {each.name: each for each in found}
         self._directory = directory
         plugin_directories.finish_drops(directory.plugins)
-        taken = declared.Taken.by(self._subjects)
-        with closing(connect_writer(directory.database, self.config.storage)) as connection:
-            known = storage.known(connection)
-            for each in sorted(found, key=lambda each: each.name):
-                if each.name in self.config.plugins.disabled or (each.name in known and known[each.name].disabled):
-                    self._set_status(each, "disabled", "")
-                else:
-                    self._load_plugin(each, taken)
-            self._order()
-            self._drop_unmet()
-            for name in reversed(list(self.loaded)):  # pluggy calls what was registered last first
-                self._register(name)
-            self._refuse_faulty_hooks(taken)
-            for name in list(self.loaded):
-                self._drop_unmet()
-                if name in self.loaded:
-                    self._prepare(name, connection, directory)
-            self._drop_unmet()
-            self._calls.plugins = self._names = frozenset([*self._statuses, *known])
-            of_plugins, missing = storage.declared_tables(connection)
-            self.additions.tables = [*self.additions.tables, *of_plugins]
+        connection = connect_writer(directory.database, self.config.storage)
+        try:
+            missing = self._load_all(found, connection)
+            self._fill_additions()
+        except BaseException:
+            connection.close()
+            raise
         for table in missing:
             logger.error("the table %s of a plugin no longer exists; it cannot be erased or exported", table)
         for name in sorted(set(self.config.of_plugins) - set(self._statuses)):
             logger.warning("settings name the plugin %s, which is not installed", name)
         for name in sorted(set(self.config.plugins.disabled) - set(self._statuses)):
             logger.warning("plugins.disabled names %s, which is not installed", name)
-        self._fill_additions()
+        return connection
+
+    def _load_all(self, found: Sequence[Installed], connection: Reader) -> list[str]:
+        """Returns the tables that plugins declared and that are gone."""
+        taken = declared.Taken.by(self._subjects)
+        known = storage.known(connection)
+        for each in sorted(found, key=lambda each: each.name):
+            if each.name in self.config.plugins.disabled or (each.name in known and known[each.name].disabled):
+                self._set_status(each, "disabled", "")
+            else:
+                self._load_plugin(each, taken)
+        self._order()
+        self._drop_unmet()
+        for name in reversed(list(self.loaded)):  # pluggy calls what was registered last first
+            self._register(name)
+        self._refuse_faulty_hooks(taken)
+        for name in list(self.loaded):
+            self._drop_unmet()
+            if name in self.loaded:
+                self._prepare(name, connection, self._directory)
+        self._drop_unmet()
+        self._calls.plugins = self._names = frozenset([*self._statuses, *known])
+        of_plugins, missing = storage.declared_tables(connection)
+        self.additions.tables = [*self.additions.tables, *of_plugins]
+        return missing
 
     def _load_plugin(self, found: Installed, taken: declared.Taken) -> None:
         """Import and check."""

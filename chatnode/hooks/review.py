@@ -19,7 +19,6 @@ from chatnode.hooks.plugin import Plugin
 from chatnode.hooks.request_types import fault_of_request
 from chatnode.model.permissions import ROLES
 from chatnode.settings import class_of_table
-from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
 from chatnode.storage.node.reviewing import faults
 from chatnode.storage.upkeep.upgrading import upgrade
@@ -37,12 +36,11 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
         try:
             upgrade(directory, config)
             manager = Manager(config, subjects)
-            manager.load([found, *_required_by(found)], directory)
-            (status,) = [each for each in manager.statuses() if each.name == found.name]
-            if status.state != "running":
-                return [f"it is not running: {status.reason}"]
-            plugin = manager.loaded[found.name].plugin
-            with closing(connect_writer(directory.database, config.storage)) as connection:
+            with closing(manager.load([found, *_required_by(found)], directory)) as connection:
+                (status,) = [each for each in manager.statuses() if each.name == found.name]
+                if status.state != "running":
+                    return [f"it is not running: {status.reason}"]
+                plugin = manager.loaded[found.name].plugin
                 roles = {*ROLES, *(role.name for each in manager for role in each.plugin.roles)}
                 return [
                     *_without_words(plugin),

@@ -121,14 +121,20 @@ class Prompt:
 
     def refresh(self) -> None:
         """Draw prompt and status again."""
-        self._session.app.invalidate()
+        self._in_editor(self._session.app.invalidate)
 
     def leave(self) -> None:
         """Ends `run` soon; from the trio thread."""
         self._stopped = True
-        app = self._session.app
-        if app.loop is not None and app.is_running:
-            app.loop.call_soon_threadsafe(self._leave_if_told)
+        self._in_editor(self._leave_if_told)
+
+    def _in_editor(self, function: Callable[[], object]) -> None:
+        """Call it in the editor's thread, if the editor is still there. It may end at any time, and then what its
+        `invalidate` has just looked at is gone: that is safe in its own thread alone."""
+        loop = self._session.app.loop
+        if loop is not None:
+            with suppress(RuntimeError):  # it was closed meanwhile
+                loop.call_soon_threadsafe(function)
 
     # ---- in the editor's thread
 

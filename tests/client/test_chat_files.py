@@ -126,7 +126,7 @@ async def test_paths_that_cannot_be_are_said(node: Served, chat: Chat) -> None:
             await bob.type(command)
             await bob.see(message)
         await bob.type("/quit")
-        assert await bob.wait_end() == 0
+        assert await bob.wait_end() == 0, bob.shown[-2_000:]
 
 
 async def test_a_name_from_others_cannot_steer_or_lead_elsewhere(
@@ -169,14 +169,14 @@ async def test_a_transfer_is_cancelled_and_continued_by_the_next_run(
         await bob.type("/attach film.bin enjoy")
         await bob.see("Ctrl-C cancels")
         await press_until(bob, "\x04", "not done: uploading film.bin")
-        assert await bob.wait_end() == 0
+        assert await bob.wait_end() == 0, bob.shown[-2_000:]
     assert await files_by(ann, conversation) == []
     proxy.stalls_after, proxy.sent = None, 0
     async with chat.at_terminal(proxy.url, "--token", token, "ann") as bob:
         await bob.see("bob  still talking")
         await bob.type("/attach film.bin enjoy")
         await bob.see("enjoy ✓")
-        assert await leave(bob) == 0
+        assert await leave(bob) == 0, bob.shown[-2_000:]
     assert proxy.sent < 18 * MIB
     assert await files_by(ann, conversation) == [("film.bin", "enjoy")]
     assert names_in(chat.state / "chatnode" / "uploads") == set()

@@ -442,19 +442,26 @@ def test_when_the_thread_dies_everybody_is_told_why(tmp_path: Path, caplog: pyte
     async def main() -> None:
         async with Node(tmp_path / "data", config=CONFIG) as chat:
             two = await talk(chat)
-            events = two.bob.events()
-            await anext(events), await anext(events)
-            waiting = [asyncio.ensure_future(anext(events)) for _ in range(1)]
+            live = asyncio.Event()
+
+            async def read() -> None:
+                async for item in two.bob.events():
+                    if isinstance(item, Live):  # presence comes after it, at some time
+                        live.set()
+
+            waiting = asyncio.create_task(read())
             closed = asyncio.create_task(chat.wait_closed())
-            await asyncio.sleep(0.05)
+            async with patience():
+                await live.wait()
             token = chat._inside.portal._token
             assert token is not None
             token.run_sync_soon(die)
             async with patience():
                 gone = await closed
-                results = await asyncio.gather(*waiting, return_exceptions=True)
-            assert isinstance(gone, NodeGone)
-            assert all(isinstance(each, NodeGone) and each.__cause__ is not None for each in [gone, *results])
+                (heard,) = await asyncio.gather(waiting, return_exceptions=True)
+            for each in (gone, heard):
+                assert isinstance(each, NodeGone)
+                assert each.__cause__ is not None
             with pytest.raises(NodeGone):
                 await two.post("too late")
 

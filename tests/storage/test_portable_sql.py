@@ -14,6 +14,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.sources import parsed
+
 ROOT = Path(__file__).parents[2]
 
 FORMS = {
@@ -70,7 +72,7 @@ def texts() -> Iterator[Text]:
     for folder in ("chatnode/storage", "plugins"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             place = str(path.relative_to(ROOT))
-            tree = ast.parse(path.read_text(encoding="utf-8"))
+            tree = parsed(path.read_text(encoding="utf-8"))
             yield from (Text(place, line, text) for line, text in _texts(tree))
 
 

@@ -83,9 +83,10 @@ class Database(WriterThread):
     def reads_waiting(self) -> int:
         return self._reads.qsize()
 
-    def open(self) -> None:
-        """Open the connections and start the threads; call from the trio thread."""
-        self._writer = connect_writer(self.path, self.settings)
+    def open(self, writer: Reader | None = None) -> None:
+        """Open the connections and start the threads; call from the trio thread. `writer` is one of `connect_writer`,
+        which becomes the database's own: a connection takes milliseconds to read what tables there are."""
+        self._writer = connect_writer(self.path, self.settings) if writer is None else writer
         self._writer.additions = self.additions
         self._token = trio.lowlevel.current_trio_token()
         self._reader_connections = [

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -101,4 +100,6 @@ class _Ending:
 def _keep_for_ever(abandoned: object) -> None:
     """Freeing a function that was left in the middle would continue it, also at the end of the process, which might
     then have none."""
+    import ctypes  # seldom needed
+
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(abandoned))

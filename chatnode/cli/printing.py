@@ -30,7 +30,7 @@ def config(data: Path, check: bool) -> None:
     if not check:
         click.echo(config_file.render(), nl=False)
         return
-    from chatnode.certificates import wanted
+    from chatnode.certificates import contexts, wanted
     from chatnode.cli.extensions import sound
 
     directory = DataDirectory(data)
@@ -39,6 +39,8 @@ def config(data: Path, check: bool) -> None:
         directory.require_node()
     settings = config_file.load(path if path.exists() else None)
     wanted.check(settings)
+    if settings.server.tls_certificate:
+        contexts.of_files(settings.server.tls_certificate, settings.server.tls_key)
     known: set[str] = set()
     for found, plugin in sound():
         known.add(found.name)

@@ -367,6 +367,7 @@ def test_the_settings_are_printed_and_checked(data: Path, monkeypatch: pytest.Mo
         ("[plugins.reaction]\n", "reaction"),
         ('[plugins]\ndisabled = ["contact"]\n', "the plugin contact, which is not installed"),
         ("[limits\n", "line 1"),
+        ('[server]\ntls_certificate = "/no/chain.pem"\ntls_key = "/no/key.pem"\n', "/no/chain.pem cannot be read"),
     ):
         path.write_text(text)
         done = chatnode(data, "config", "--check")

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
@@ -20,7 +21,7 @@ from chatnode.node import Node, open_node
 from chatnode.services import declared
 from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
+from chatnode.storage.engine.migrations import CORE, Migration, core_migrations, initialize, migrate
 from chatnode.storage.upkeep import backups, upgrading
 from chatnode.storage.upkeep.backups import BackupError, Made
 from chatnode.storage.upkeep.restoring import restore, verify
@@ -331,6 +332,19 @@ async def test_health_tells_of_backups_that_are_old_or_dated_ahead(tmp_path: Pat
 
 
 # ---- before a migration
+
+
+def test_a_database_that_is_not_migrated_yet_is_backed_up_without_false_alarms(tmp_path: Path) -> None:
+    """The new version is installed, and somebody makes a backup before its first start."""
+    data = DataDirectory(tmp_path / "data")
+    data.path.mkdir()
+    with closing(connect_writer(data.database, Storage())) as connection:
+        migrate(connection, [step for step in core_migrations() if step.name < "0014"])
+        initialize(connection)
+    made = backups.create(data, tmp_path / "b", None, declared(), no_files)
+    assert made.manifest["problems"] == {}
+    put_back(tmp_path / "restored", tmp_path / "b")
+
 
 LATER = Migration(CORE, "9998_later", "CREATE TABLE later (x);")
 FAILING = Migration(CORE, "9999_failing", "DELETE FROM messages; INSERT INTO nowhere VALUES (1);")

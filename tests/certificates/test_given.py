@@ -102,7 +102,7 @@ def test_the_file_at_fault_is_named(files: Files, file: str, content: bytes | No
 def test_a_chain_that_begins_with_another_certificate_is_said_to(files: Files) -> None:
     issued = files.renew(1)
     files.certificate.write_bytes(files.authority.cert_pem.bytes() + issued.cert_chain_pems[0].bytes())
-    with pytest.raises(StartError, match="not the key of the first certificate in server.tls_certificate"):
+    with pytest.raises(StartError, match=r"not the key of the first certificate in server\.tls_certificate"):
         contexts.of_files(str(files.certificate), str(files.key))
 
 

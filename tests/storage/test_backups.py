@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
+import attrs
 import pytest
 
 from chatnode.config import Backup, Config, Storage
@@ -316,6 +317,18 @@ async def test_a_directory_is_for_the_backups_of_one_node(tmp_path: Path) -> Non
     rotate(copy_of_it)
     with pytest.raises(BackupError, match="another node"):
         rotate(data)
+
+
+async def test_backups_in_the_data_directory_of_another_node_are_its_own(tmp_path: Path) -> None:
+    """They have no mark: which node's they are is plain."""
+    await messages_in(tmp_path / "data")
+    await messages_in(tmp_path / "other")
+    daily = Backup(keep_daily=1, keep_weekly=0, keep_monthly=0)
+    own = backups.rotate(DataDirectory(tmp_path / "data"), daily, None, declared(), no_files).path
+    there = attrs.evolve(daily, directory=str(own.parent))
+    with pytest.raises(BackupError, match=rf"another node \({tmp_path / 'data'}\)"):
+        backups.rotate(DataDirectory(tmp_path / "other"), there, None, declared(), no_files)
+    assert names_in(own.parent) == [own.name]
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,15 @@ def test_a_chain_that_begins_with_another_certificate_is_said_to(files: Files) -
         contexts.of_files(str(files.certificate), str(files.key))
 
 
+async def test_a_certificate_with_nothing_but_a_common_name_is_reported(files: Files, tmp_path: Path) -> None:
+    """Browsers have ignored that since 2017; programs of one's own still write such certificates."""
+    files.put(1, files.authority.issue_cert(common_name="localhost"))
+    async with served(tmp_path / "data", files.config) as (node, _):
+        problem = (await status(node))["problem"]
+    assert problem.startswith("the certificate: expires in ")
+    assert "names no host" in problem
+
+
 async def test_new_files_are_taken_up_and_sockets_stay(files: Files, tmp_path: Path) -> None:
     files.renew(1)
     async with served(tmp_path / "data", files.config) as (node, address):

@@ -375,6 +375,18 @@ def test_a_node_serves_and_stops_by_signal(data: Path, tmp_path: Path) -> None:
     assert len(call(data, "people.list", "limit:=9")["people"]) == 2  # the directory is free again
 
 
+def test_a_new_database_is_one_line_in_the_log(tmp_path: Path) -> None:
+    data = tmp_path / "new"
+    serving = Serving(data)
+    try:
+        lines = serving.stop().err.splitlines()
+    finally:
+        serving.kill()
+    assert [line.partition(": ")[2] for line in lines if " chatnode.storage: " in line] == [
+        f"created the database {data}/chatnode.sqlite3"
+    ]
+
+
 @pytest.mark.parametrize("wrapper", [[], ["nohup"]], ids=["closes", "closes, with nohup"])
 def test_a_terminal_that_closes_stops_the_node_unless_nohup_forbids_it(data: Path, wrapper: list[str]) -> None:
     serving = Serving(data, wrapper=wrapper)

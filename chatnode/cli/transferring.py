@@ -123,6 +123,14 @@ async def _upload(
             click.echo(each.id)
         for each in begun:
             each.forget()
+        unsafe = [each.name for each in uploaded if each.scan == "unsafe"]
+        for name in unsafe:
+            click.echo(
+                f"chatnode: {one_line(name, _STAGE_CHARS)}: the virus scanner found something in it; it was removed",
+                err=True,
+            )
+        if unsafe:
+            sys.exit(1)
 
 
 def _show(bars: Bars, stage: str, done: int, whole: int | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -55,6 +56,14 @@ def _read_field(value: Any, field: attrs.Attribute[Any]) -> Any:
     if not isinstance(value, str):
         raise StartError(f"{field.name} is {_shown_value(value, field)}; expected a string")
     return _understood(value, field, field.name)
+
+
+def _listed(text: str) -> Any:
+    """The items of a list in the environment: separated by commas, or written as in a file."""
+    if text.lstrip().startswith("["):  # as an IPv6 address with a port does, too
+        with suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads(f"value = {text}")["value"]
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _strings(value: Any, field: attrs.Attribute[Any], place: str) -> tuple[str, ...]:
@@ -186,7 +195,7 @@ def _convert(value: Any, field: attrs.Attribute[Any], where: str, name: str) -> 
     if field.metadata["secret"] and not isinstance(value, str):
         raise StartError(f"{place} must be a string")
     if kind is tuple:
-        items = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        items = _listed(value) if isinstance(value, str) else value
         texts = _strings(items, field, place)
         return _understood(texts, field, place) if field.metadata["read"] else texts
     if kind is str:

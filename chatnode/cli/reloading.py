@@ -82,7 +82,7 @@ async def _look_later(config: Path) -> Stamps:
 
 def _can_be_read(config: Path) -> bool:
     try:
-        config_file.load(config if config.exists() else None)
+        config_file.load(config if os.path.lexists(config) else None)
     except StartError as error:
         logger.error("not restarting with these settings: %s", error)
         return False

@@ -46,8 +46,8 @@ def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) 
     """Run the node until it gets SIGINT, SIGTERM or SIGHUP."""
     if reload and bundle.ROOT is not None:
         raise StartError("--reload needs a chatnode installed with pip")
-    own = DataDirectory(data).config
-    config = config_file.load(config_path or (own if own.exists() else None))
+    directory = DataDirectory(data)
+    config = config_file.load(config_path or directory.given_config)
     logs.set_up(config.logs.level, config.logs.format)
     logs.catch_crashes()
     _raise_file_limit()
@@ -55,7 +55,7 @@ def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) 
     packages.renew(data)
     if reload:
         reloading.prepare()
-    if trio.run(_serve, data, config, bind, (config_path or own) if reload else None):
+    if trio.run(_serve, data, config, bind, (config_path or directory.config) if reload else None):
         reloading.start_again()
 
 

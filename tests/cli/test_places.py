@@ -374,6 +374,19 @@ def test_the_settings_are_printed_and_checked(data: Path, monkeypatch: pytest.Mo
         assert (done.status, part in done.err) == (1, True), (text, done)
 
 
+def test_settings_that_cannot_be_read_are_not_the_defaults(data: Path) -> None:
+    """As when the disk that a link leads to is not mounted."""
+    path = data / "config.toml"
+    path.symlink_to("/etc/nowhere/config.toml")
+    for arguments in (["config", "--check"], ["serve"], ["user", "list"], ["backup"], ["migrate"]):
+        done = chatnode(data, *arguments)
+        expected = f"chatnode: {path}: a link to /etc/nowhere/config.toml, which does not exist\n"
+        assert (done.status, done.err) == (1, expected), arguments
+    path.unlink()
+    path.mkdir()
+    assert chatnode(data, "config", "--check").err == f"chatnode: {path}: cannot be read: Is a directory\n"
+
+
 def test_the_unit_is_printed_for_this_installation(data: Path) -> None:
     printed = chatnode(data, "systemd").out
     assert f"ExecStart={Path(sys.executable).with_name('chatnode')} --data /var/lib/chatnode serve\n" in printed

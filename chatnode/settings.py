@@ -116,6 +116,11 @@ def read_section(
             continue
         if key not in fields:
             elsewhere = "".join(f"; {home} has one" for home in sections_with(key))
+            if key in ("enabled", "disabled") and section.startswith("plugins."):
+                raise StartError(
+                    f"{place}: no setting {section}.{key}; name the plugin in plugins.disabled to disable it, or run "
+                    f"chatnode plugin disable {section.removeprefix('plugins.')}"
+                )
             raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}{elsewhere}")
         converted[key] = _convert(value, fields[key], place, f"{section}.{key}")
         choices = fields[key].metadata["choices"]

@@ -365,6 +365,7 @@ def test_the_settings_are_printed_and_checked(data: Path, monkeypatch: pytest.Mo
         ("[limits]\npage_items = 0.5\n", "limits.page_items"),
         ("[plugins.reactions]\nper_people = 2\n", "plugins.reactions.per_people"),
         ("[plugins.reaction]\n", "reaction"),
+        ("[plugins.reactions]\nenabled = false\n", "chatnode plugin disable reactions"),
         ('[plugins]\ndisabled = ["contact"]\n', "the plugin contact, which is not installed"),
         ("[limits\n", "line 1"),
         ('[server]\ntls_certificate = "/no/chain.pem"\ntls_key = "/no/key.pem"\n', "/no/chain.pem cannot be read"),

@@ -56,7 +56,7 @@ def begin(tx: Transaction, account: Account) -> Account:
     fellows = people.fellows(tx, account.key)
     erased = people.empty(tx, account, "erased")
     if account.role == "admin" and not people.has_admin(tx):
-        raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+        raise Refusal("conflict", f"{account.handle} is the only administrator; make another one first", path="person")
     tx.execute("INSERT INTO erasures (person) VALUES (?)", (account.key,))
     for table in additions(tx).tables:
         if isinstance(table, CoreTable) and table.at_once is not None:

@@ -88,7 +88,7 @@ def _run(ticket: Ticket, main: Callable[[Client, str], Any]) -> None:
         trio.run(run)
     except SignedOut as refusal:
         ticket.forget()
-        click.echo(f"chatnode: {refusal.message}; run it again to sign in", err=True)
+        click.echo(f"chatnode: {refusal.message}; {ticket.remedy}", err=True)
         sys.exit(1)
 
 

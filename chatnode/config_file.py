@@ -53,8 +53,12 @@ def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
     try:
         return tomllib.loads(_text(path.read_bytes()))
     except FileNotFoundError:
+        if path.is_symlink():
+            raise StartError(f"{path}: a link to {path.readlink()}, which does not exist") from None
         raise StartError(f"{path}: no such file; omit --config to use the defaults") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise StartError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise StartError(f"{path}: {error}") from None
 
 

@@ -335,7 +335,7 @@ async def open_node(
     directory.claim()
     try:
         if config is None:
-            config = config_file.load(directory.config if directory.config.exists() else None)
+            config = config_file.load(directory.given_config)
         upgrade(directory, config)
         PluginSite(data).use()
         manager = Manager(config, SUBJECTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -57,6 +58,14 @@ def _read_field(value: Any, field: attrs.Attribute[Any]) -> Any:
     return _understood(value, field, field.name)
 
 
+def _listed(text: str) -> Any:
+    """The items of a list in the environment: separated by commas, or written as in a file."""
+    if text.lstrip().startswith("["):  # as an IPv6 address with a port does, too
+        with suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads(f"value = {text}")["value"]
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _strings(value: Any, field: attrs.Attribute[Any], place: str) -> tuple[str, ...]:
     items = cast("list[Any] | tuple[Any, ...]", value)
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in items):
@@ -107,6 +116,11 @@ def read_section(
             continue
         if key not in fields:
             elsewhere = "".join(f"; {home} has one" for home in sections_with(key))
+            if key in ("enabled", "disabled") and section.startswith("plugins."):
+                raise StartError(
+                    f"{place}: no setting {section}.{key}; name the plugin in plugins.disabled to disable it, or run "
+                    f"chatnode plugin disable {section.removeprefix('plugins.')}"
+                )
             raise StartError(f"{place}: no setting {section}.{key}; [{section}] has {', '.join(fields)}{elsewhere}")
         converted[key] = _convert(value, fields[key], place, f"{section}.{key}")
         choices = fields[key].metadata["choices"]
@@ -186,7 +200,7 @@ def _convert(value: Any, field: attrs.Attribute[Any], where: str, name: str) -> 
     if field.metadata["secret"] and not isinstance(value, str):
         raise StartError(f"{place} must be a string")
     if kind is tuple:
-        items = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        items = _listed(value) if isinstance(value, str) else value
         texts = _strings(items, field, place)
         return _understood(texts, field, place) if field.metadata["read"] else texts
     if kind is str:

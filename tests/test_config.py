@@ -128,6 +128,16 @@ def test_true_and_false_are_written_as_people_write_them(tmp_path: Path) -> None
             load(None, {"CHATNODE_SEARCH__ENABLED": word})
 
 
+def test_a_list_in_the_environment_may_be_written_as_in_a_file() -> None:
+    def allowed(text: str) -> tuple[str, ...]:
+        return load(None, {"CHATNODE_OUTBOUND__ALLOW": text}).outbound.allow
+
+    assert allowed('["10.1.0.0/16", "ntfy.lan:8080"]') == allowed("10.1.0.0/16,ntfy.lan:8080") != ()
+    assert allowed("[fd00::5]:8443") == ("[fd00::5]:8443",)
+    with pytest.raises(StartError, match="expected a list of strings"):
+        allowed("[8]")
+
+
 def test_addresses_and_origins_are_understood_wherever_they_are_set(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from pathlib import Path
 
 from chatnode.errors import StartError
 
@@ -17,10 +18,31 @@ def of_files(certificate: str, key: str) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key, password=_no_passphrase)  # else OpenSSL asks for one at the terminal
     except (OSError, ssl.SSLError) as error:
-        raise StartError(
-            f"server.tls_certificate {certificate} and server.tls_key {key} cannot be used: {error}"
-        ) from None
+        raise StartError(_why_not(certificate, key, error)) from None
     return context
+
+
+def _why_not(certificate: str, key: str, error: OSError) -> str:
+    """Which of the files is at fault, and what to do. OpenSSL names no file, and has one error for most mistakes."""
+    chain, secret = (f"server.tls_certificate {certificate}", f"server.tls_key {key}")
+    contents: list[bytes] = []
+    for name, path in ((chain, certificate), (secret, key)):
+        try:
+            contents.append(Path(path).read_bytes())
+        except OSError as unread:
+            return f"{name} cannot be read: {unread.strerror}"
+    if b"-----BEGIN CERTIFICATE-----" not in contents[0]:
+        return f"{chain} has no certificate; expected a PEM file with -----BEGIN CERTIFICATE-----"
+    if b"PRIVATE KEY-----" not in contents[1]:
+        return f"{secret} has no private key; expected a PEM file with -----BEGIN PRIVATE KEY-----"
+    if b"ENCRYPTED" in contents[1]:
+        return f"{secret} has a passphrase; write the key without one: openssl pkey -in {key} -out FILE"
+    if isinstance(error, ssl.SSLError) and error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+        return (
+            f"{secret} is not the key of the first certificate in server.tls_certificate {certificate}; the node's own "
+            "certificate comes first, then those that lead to the authority"
+        )
+    return f"{chain} and {secret} cannot be used: {error}"
 
 
 def _no_passphrase() -> str:

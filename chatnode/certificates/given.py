@@ -81,6 +81,8 @@ class GivenFiles:
         """Why the certificate needs somebody's attention. Files that one look cannot use may be half written."""
         if self._refused is not None and self._tries > 1:
             return self._refused[1]
+        if not facts.names:
+            return "it names no host as a subject alternative name, so browsers refuse it; obtain another one"
         if facts.not_after - time.time() <= min(facts.lifetime * _LATE_SHARE, _LATE_SECONDS):
             return "renew the files of server.tls_certificate and server.tls_key; the node reloads them"
         return None

@@ -69,7 +69,7 @@ class NodeCertificate:
         problem = self.source.problem(facts)
         if problem is None and left > 0:
             return facts, None
-        name = ", ".join(facts.names)
+        name = ", ".join(facts.names) or "the certificate"
         if facts.self_signed and self.keeper is not None:
             return facts, f"{name}: self-signed: {problem}"
         when = f"expires in {left / 86_400:.1f} days" if left > 0 else "has expired"

@@ -11,7 +11,7 @@ from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import click
 
@@ -61,7 +61,7 @@ def with_data(command: _C) -> _C:
         return command
     command = copy.copy(command)
     option = click.Option(
-        ["--data"], type=click.Path(path_type=Path), expose_value=False, callback=_take_data, help="Data directory."
+        ["--data"], type=_DataPath(path_type=Path), expose_value=False, callback=_take_data, help="Data directory."
     )
     command.params = [*command.params, option]
     if isinstance(command, click.Group):
@@ -75,6 +75,15 @@ def _take_data(context: click.Context, parameter: click.Parameter, value: Path |
         if context.obj is root.params["data"]:  # else it is what a plugin's command calls, which asks the root
             context.obj = value
         root.params["data"] = root.obj = value
+
+
+class _DataPath(click.Path):
+    """A directory; not the current one because a script's variable is empty."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty; use . for the current directory", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 _WITHOUT_DATA = ("systemd",)
@@ -96,7 +105,7 @@ _COMMANDS = {
     "restore": ("backups.restore", "Replace the database with a backup, and put back missing files of plugins."),
     "role": ("roles.role", "Manage roles and their permissions."),
     "self": ("self_check.itself", "Inspect this installation."),
-    "serve": ("serving.serve", "Run the node until it gets SIGINT or SIGTERM."),
+    "serve": ("serving.serve", "Run the node until it gets SIGINT, SIGTERM or SIGHUP."),
     "setup": ("accounts.setup", "Print a link for the first administrator to sign up with."),
     "systemd": ("printing.systemd", "Print a systemd unit that starts this chatnode."),
     "token": ("accounts.token", "Manage API tokens."),
@@ -111,7 +120,7 @@ _COMMANDS = {
 @click.version_option(__version__, prog_name="chatnode")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=_DataPath(path_type=Path),
     default=Path("data"),
     envvar="CHATNODE_DATA",
     show_default=True,

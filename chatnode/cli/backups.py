@@ -181,7 +181,7 @@ def _finder() -> FindLister:
 
 
 def _settings(directory: DataDirectory) -> Config:
-    return config_file.load(directory.config if directory.config.exists() else None)
+    return config_file.load(directory.given_config)
 
 
 def _secret(passphrase_file: Path | None) -> str | None:

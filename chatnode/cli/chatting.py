@@ -58,7 +58,7 @@ def chat(
             sys.exit(1)
     except SignedOut as refusal:
         ticket.forget()
-        click.echo(f"chatnode: {refusal.message}; run it again to sign in", err=True)
+        click.echo(f"chatnode: {refusal.message}; {ticket.remedy}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -30,15 +30,17 @@ def config(data: Path, check: bool) -> None:
     if not check:
         click.echo(config_file.render(), nl=False)
         return
-    from chatnode.certificates import wanted
+    from chatnode.certificates import contexts, wanted
     from chatnode.cli.extensions import sound
 
     directory = DataDirectory(data)
-    path = directory.config
-    if not path.exists():
+    path = directory.given_config
+    if path is None:
         directory.require_node()
-    settings = config_file.load(path if path.exists() else None)
+    settings = config_file.load(path)
     wanted.check(settings)
+    if settings.server.tls_certificate:
+        contexts.of_files(settings.server.tls_certificate, settings.server.tls_key)
     known: set[str] = set()
     for found, plugin in sound():
         known.add(found.name)
@@ -47,7 +49,7 @@ def config(data: Path, check: bool) -> None:
     for name in sorted({*settings.of_plugins, *settings.plugins.disabled} - known):
         place = settings.places.get(name, "plugins.disabled")
         raise StartError(f"{place}: there are settings for the plugin {name}, which is not installed")
-    click.echo(f"ok: {path}" if path.exists() else f"ok: no {path}; all settings have their defaults")
+    click.echo(f"ok: {path}" if path else f"ok: no {directory.config}; all settings have their defaults")
 
 
 @click.command()

@@ -139,7 +139,7 @@ def _fault_of_sql(path: Path) -> str | None:
 
 def _fault_of_settings(config: Path) -> str | None:
     try:
-        config_file.load(config if config.exists() else None)
+        config_file.load(config if os.path.lexists(config) else None)
     except StartError as error:
         return str(error)
     return None

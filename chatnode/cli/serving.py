@@ -43,11 +43,11 @@ message in a hundred took three times as long while many users came and went (do
 @click.option("--reload", is_flag=True, help="Restart when a plugin's files or the settings change; for developers.")
 @click.pass_obj
 def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) -> None:
-    """Run the node until it gets SIGINT or SIGTERM."""
+    """Run the node until it gets SIGINT, SIGTERM or SIGHUP."""
     if reload and bundle.ROOT is not None:
         raise StartError("--reload needs a chatnode installed with pip")
-    own = DataDirectory(data).config
-    config = config_file.load(config_path or (own if own.exists() else None))
+    directory = DataDirectory(data)
+    config = config_file.load(config_path or directory.given_config)
     logs.set_up(config.logs.level, config.logs.format)
     logs.catch_crashes()
     _raise_file_limit()
@@ -55,7 +55,7 @@ def serve(data: Path, bind: str | None, config_path: Path | None, reload: bool) 
     packages.renew(data)
     if reload:
         reloading.prepare()
-    if trio.run(_serve, data, config, bind, (config_path or own) if reload else None):
+    if trio.run(_serve, data, config, bind, (config_path or directory.config) if reload else None):
         reloading.start_again()
 
 
@@ -71,7 +71,7 @@ async def _serve(data: Path, config: Config, bind: str | None, reload: Path | No
         changed = True
         scope.cancel()
 
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals, ExitStack() as starting:
+    with trio.open_signal_receiver(*_stopping_signals()) as signals, ExitStack() as starting:
         starting.enter_context(not_collected())
         async with open_node(data, config) as node, trio.open_nursery() as nursery:
             try:
@@ -112,6 +112,12 @@ def _calm_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    """A terminal that is closed sends SIGHUP, unless `nohup` has it ignored."""
+    hang_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hang_up]
 
 
 async def _stop_on_signal(signals: object, scope: trio.CancelScope) -> None:

@@ -97,7 +97,7 @@ def _run(ticket: Ticket, main: Callable[[Client, str], Any]) -> None:
         trio.run(run)
     except SignedOut as refusal:
         ticket.forget()
-        click.echo(f"chatnode: {refusal.message}; run it again to sign in", err=True)
+        click.echo(f"chatnode: {refusal.message}; {ticket.remedy}", err=True)
         sys.exit(1)
 
 
@@ -132,6 +132,14 @@ async def _upload(
             click.echo(each.id)
         for each in begun:
             each.forget()
+        unsafe = [each.name for each in uploaded if each.scan == "unsafe"]
+        for name in unsafe:
+            click.echo(
+                f"chatnode: {one_line(name, _STAGE_CHARS)}: the virus scanner found something in it; it was removed",
+                err=True,
+            )
+        if unsafe:
+            sys.exit(1)
 
 
 def _show(bars: Bars, stage: str, done: int, whole: int | None) -> None:

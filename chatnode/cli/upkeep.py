@@ -78,7 +78,7 @@ def migrate(data: Path, dry_run: bool) -> None:
         return
     directory.claim()
     try:
-        config = config_file.load(directory.config if directory.config.exists() else None)
+        config = config_file.load(directory.given_config)
         with Bars() as progress:
             applied = upgrade(directory, config, progress=progress)
     finally:

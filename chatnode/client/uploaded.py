@@ -51,7 +51,8 @@ class DownloadOptions:
 @attrs.frozen
 class UploadedFile:
     """A file on the node. `type`, `bytes` and `sha256` are of what is stored: the node removes the metadata of
-    pictures. `sent_sha256` is of what was sent, where that differs and the node says it. `message` has it already."""
+    pictures. `sent_sha256` is of what was sent, where that differs and the node says it. `message` has it already.
+    `scan` is what the virus scanner says now: `off`, `pending`, `safe`, or `unsafe` for a content that it knows."""
 
     id: str
     name: str
@@ -61,13 +62,14 @@ class UploadedFile:
     category: str | None = None
     sent_sha256: str | None = None
     message: str | None = None
+    scan: str | None = None
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> UploadedFile:
         """From a reply with a `file`. Raises `Refusal` for what is none."""
         try:
             given = reply["file"]
-            known = {key: given.get(key) for key in ("sha256", "category", "sent_sha256", "message")}
+            known = {key: given.get(key) for key in ("sha256", "category", "sent_sha256", "message", "scan")}
             return cls(
                 str(given.get("id") or given["file"]),
                 str(given["name"]),

@@ -119,7 +119,11 @@ async def _clock(core: Core) -> None:
 
 
 async def _disk(core: Core) -> Part:
-    free = (await trio.to_thread.run_sync(shutil.disk_usage, core.db.path.parent)).free >> 20
+    directory = core.db.path.parent
+    try:
+        free = (await trio.to_thread.run_sync(shutil.disk_usage, directory)).free >> 20
+    except FileNotFoundError:
+        raise Unwell(f"{directory} was moved or deleted while the node runs: stop the node, and put it back") from None
     if free < core.config.storage.least_free_mib:
         raise Unwell(f"{free} MiB are free, less than storage.least_free_mib")
     return {"free_mib": free}

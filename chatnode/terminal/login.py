@@ -27,6 +27,11 @@ class Ticket:
     token: str
     handle: str | None = None
 
+    @property
+    def remedy(self) -> str:
+        """What to do once the token does not work any more."""
+        return "pass another --token" if self.handle is None else "run it again to sign in"
+
     def forget(self) -> None:
         """The token does not work any more."""
         if self.handle is not None:

@@ -17,6 +17,9 @@ class ClamdAddress:
     host: str = ""
     port: int = 0
 
+    def __str__(self) -> str:
+        return self.path or f"{self.host}:{self.port}"
+
     async def connect(self) -> trio.SocketStream:
         """Raises `OSError`."""
         if self.path:

@@ -75,6 +75,46 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     return Files(tmp_path / "live", trustme.CA())
 
 
+MISTAKES = {
+    "no chain": ("chain", None, "fullchain.pem cannot be read: No such file or directory"),
+    "no key": ("key", None, "privkey.pem cannot be read: No such file or directory"),
+    "an empty chain": ("chain", b"", "fullchain.pem has no certificate"),
+    "a chain in DER": ("chain", b"0\x82\x01", "fullchain.pem has no certificate"),
+    "an empty key": ("key", b"", "privkey.pem has no private key"),
+    "a key with a passphrase": (
+        "key", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII=\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "privkey.pem has a passphrase; write the key without one: openssl pkey",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "content", "why"), MISTAKES.values(), ids=MISTAKES)
+def test_the_file_at_fault_is_named(files: Files, file: str, content: bytes | None, why: str) -> None:
+    files.renew(1)
+    path = files.certificate if file == "chain" else files.key
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StartError, match=why):
+        contexts.of_files(str(files.certificate), str(files.key))
+
+
+def test_a_chain_that_begins_with_another_certificate_is_said_to(files: Files) -> None:
+    issued = files.renew(1)
+    files.certificate.write_bytes(files.authority.cert_pem.bytes() + issued.cert_chain_pems[0].bytes())
+    with pytest.raises(StartError, match=r"not the key of the first certificate in server\.tls_certificate"):
+        contexts.of_files(str(files.certificate), str(files.key))
+
+
+async def test_a_certificate_with_nothing_but_a_common_name_is_reported(files: Files, tmp_path: Path) -> None:
+    """Browsers have ignored that since 2017; programs of one's own still write such certificates."""
+    files.put(1, files.authority.issue_cert(common_name="localhost"))
+    async with served(tmp_path / "data", files.config) as (node, _):
+        problem = (await status(node))["problem"]
+    assert problem.startswith("the certificate: expires in ")
+    assert "names no host" in problem
+
+
 async def test_new_files_are_taken_up_and_sockets_stay(files: Files, tmp_path: Path) -> None:
     files.renew(1)
     async with served(tmp_path / "data", files.config) as (node, address):

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -71,10 +72,10 @@ def run(data: Path, *arguments: str, stdin: str = "", **settings: object) -> Don
 class Serving:
     """`chatnode serve` in a process of its own, from when it accepts."""
 
-    def __init__(self, data: Path, *arguments: str, **settings: object) -> None:
+    def __init__(self, data: Path, *arguments: str, wrapper: Sequence[str] = (), **settings: object) -> None:
         self.data = data
         self.process = subprocess.Popen(
-            command_line(data, "serve", "--bind", "127.0.0.1:0", *arguments),
+            [*wrapper, *command_line(data, "serve", "--bind", "127.0.0.1:0", *arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**settings),
         )  # fmt: skip
         assert self.process.stdout is not None

@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -391,6 +392,32 @@ def test_a_node_serves_and_stops_by_signal(data: Path, tmp_path: Path) -> None:
     assert len(call(data, "people.list", "limit:=9")["people"]) == 2  # the directory is free again
 
 
+def test_a_new_database_is_one_line_in_the_log(tmp_path: Path) -> None:
+    data = tmp_path / "new"
+    serving = Serving(data)
+    try:
+        lines = serving.stop().err.splitlines()
+    finally:
+        serving.kill()
+    assert [line.partition(": ")[2] for line in lines if " chatnode.storage: " in line] == [
+        f"created the database {data}/chatnode.sqlite3"
+    ]
+
+
+@pytest.mark.parametrize("wrapper", [[], ["nohup"]], ids=["closes", "closes, with nohup"])
+def test_a_terminal_that_closes_stops_the_node_unless_nohup_forbids_it(data: Path, wrapper: list[str]) -> None:
+    serving = Serving(data, wrapper=wrapper)
+    try:
+        if not wrapper:
+            assert serving.stop(signal.SIGHUP).status == 0
+            return
+        serving.process.send_signal(signal.SIGHUP)
+        assert call(data, "node.info")
+        assert serving.stop().status == 0
+    finally:
+        serving.kill()
+
+
 def test_a_node_that_was_killed_leaves_nothing_in_the_way(data: Path) -> None:
     serving = Serving(data)
     ok(chatnode(data, "user", "add", "ann", "--no-password"))
@@ -452,6 +479,19 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: p
     done = chatnode(tmp_path / "file", "check")
     assert done.status == 1
     assert done.err.startswith(f"chatnode: {tmp_path / 'file'}: cannot be used as a data directory")
+
+
+def test_a_variable_of_a_script_that_is_empty_is_not_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["--data", "", "user", "add", "ann", "--no-password"], ["setup", "--data="]):
+        done = subprocess.run(
+            [sys.executable, "-m", "chatnode", *arguments], capture_output=True, text=True, env=environment(),
+            timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert (done.returncode, "--data': the path is empty" in done.stderr) == (2, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nobody_else_looks_into_the_directory(serving: Serving) -> None:

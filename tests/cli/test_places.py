@@ -365,12 +365,27 @@ def test_the_settings_are_printed_and_checked(data: Path, monkeypatch: pytest.Mo
         ("[limits]\npage_items = 0.5\n", "limits.page_items"),
         ("[plugins.reactions]\nper_people = 2\n", "plugins.reactions.per_people"),
         ("[plugins.reaction]\n", "reaction"),
+        ("[plugins.reactions]\nenabled = false\n", "chatnode plugin disable reactions"),
         ('[plugins]\ndisabled = ["contact"]\n', "the plugin contact, which is not installed"),
         ("[limits\n", "line 1"),
+        ('[server]\ntls_certificate = "/no/chain.pem"\ntls_key = "/no/key.pem"\n', "/no/chain.pem cannot be read"),
     ):
         path.write_text(text)
         done = chatnode(data, "config", "--check")
         assert (done.status, part in done.err) == (1, True), (text, done)
+
+
+def test_settings_that_cannot_be_read_are_not_the_defaults(data: Path) -> None:
+    """As when the disk that a link leads to is not mounted."""
+    path = data / "config.toml"
+    path.symlink_to("/etc/nowhere/config.toml")
+    for arguments in (["config", "--check"], ["serve"], ["user", "list"], ["backup"], ["migrate"]):
+        done = chatnode(data, *arguments)
+        expected = f"chatnode: {path}: a link to /etc/nowhere/config.toml, which does not exist\n"
+        assert (done.status, done.err) == (1, expected), arguments
+    path.unlink()
+    path.mkdir()
+    assert chatnode(data, "config", "--check").err == f"chatnode: {path}: cannot be read: Is a directory\n"
 
 
 def test_the_unit_is_printed_for_this_installation(data: Path) -> None:

@@ -224,6 +224,12 @@ async def test_scripts_upload_and_download(node: Served, chat: Chat, ann: Client
     assert (status, "[not_found]" in errors) == (1, True)
 
 
+async def test_a_token_that_was_passed_and_does_not_work_is_to_be_replaced(node: Served, chat: Chat) -> None:
+    line = [*chat.command(node.url)[:5], "download", "--url", node.url, "--token", "wrong", "0" * 32]
+    done = await trio.run_process(line, capture_stdout=True, capture_stderr=True, check=False, env=chat.environment)
+    assert (done.returncode, done.stderr.decode().endswith("; pass another --token\n")) == (1, True), done.stderr
+
+
 async def test_mistakes_of_scripts_are_said_in_a_line(node: Served, chat: Chat) -> None:
     put("a.txt")
     for arguments, message in (

@@ -215,7 +215,10 @@ class Client:
         """What they said is gone, as if each message had been deleted; wherever they are named, it is as nobody."""
         for talk in self.talks.values():
             for message in talk.messages:
-                if message["sender"]["id"] == person["id"] and "deleted_at" not in message:
+                if message["sender"]["id"] != person["id"]:
+                    continue
+                message["cid"] = ""
+                if "deleted_at" not in message:
                     for field in _SAID:
                         message.pop(field, None)
                     message |= {"text": "", "deleted_at": at, "deleted_reason": "erased"}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from functools import partial
+from pathlib import Path
 
 import pytest
 import trio
 
 from chatnode.config import Config, Limits, Logs
 from chatnode.errors import Refusal
-from chatnode.node import Node
+from chatnode.node import Node, open_node
 from chatnode.services import declared
 from chatnode.storage.engine import maintenance
 from chatnode.storage.engine.connection import file_statistics
@@ -227,6 +228,14 @@ async def test_a_slow_request_is_logged_with_whose_it_was(
     assert fields["outcome"] == "ok"
     assert fields["ms"] >= 1
     assert fields.get("person") in ("operator", ann.id)
+
+
+async def test_a_data_directory_that_was_moved_is_named(tmp_path: Path) -> None:
+    async with open_node(tmp_path / "data") as node:
+        (tmp_path / "data").rename(tmp_path / "elsewhere")
+        _, parts = await node.health()
+        (tmp_path / "elsewhere").rename(tmp_path / "data")
+    assert parts["disk"]["reason"].startswith(f"{tmp_path / 'data'} was moved or deleted")
 
 
 async def test_whoever_asks_for_health_may_go_away_at_any_time(node: Node) -> None:

@@ -339,6 +339,23 @@ async def test_who_is_erased_is_gone_from_every_place(node: Node, root: User, ca
             await root.call(command, person=cay.id, **({"handle": handle} if command == "people.erase" else {}))
 
 
+async def test_ids_that_their_client_chose_go_too(node: Node, root: User, bob: User) -> None:
+    """They may say anything; those of an import say which message it was at its source."""
+    canary = CANARY.replace(" ", "-")
+    cay = await User.new(node, "cay")
+    talk = await cay.direct(bob)
+    for number in range(2):
+        await cay.call("messages.post", conversation=talk, text="hi", cid=f"{canary}-{number}")
+    first, second = (await bob.call("messages.list", conversation=talk))["messages"]
+    await cay.call("messages.delete", message=second["message"])
+    assert canary.encode() in on_disk(node)
+    await root.call("people.erase", person="cay", handle="cay")
+    assert canary.encode() not in on_disk(node)
+    page = (await bob.call("messages.list", conversation=talk))["messages"]
+    assert [(each["message"], each["cid"]) for each in page] == [(first["message"], ""), (second["message"], "")]
+    await assert_sound(node)
+
+
 @pytest.mark.parametrize("config", [Config(presence=PresenceSettings(history_days=30))], ids=["history_days=30"])
 async def test_their_presence_is_exported_and_goes_with_them(node: Node, root: User, bob: User) -> None:
     cay = await User.new(node, "cay")  # who is not connected: nothing but the status is stored

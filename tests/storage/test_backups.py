@@ -8,9 +8,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 
+import attrs
 import pytest
 
 from chatnode.config import Backup, Config, Storage
@@ -20,7 +22,7 @@ from chatnode.node import Node, open_node
 from chatnode.services import declared
 from chatnode.storage.engine.connection import connect_writer
 from chatnode.storage.engine.directory import DataDirectory
-from chatnode.storage.engine.migrations import CORE, Migration, core_migrations
+from chatnode.storage.engine.migrations import CORE, Migration, core_migrations, initialize, migrate
 from chatnode.storage.upkeep import backups, upgrading
 from chatnode.storage.upkeep.backups import BackupError, Made
 from chatnode.storage.upkeep.restoring import restore, verify
@@ -317,6 +319,18 @@ async def test_a_directory_is_for_the_backups_of_one_node(tmp_path: Path) -> Non
         rotate(data)
 
 
+async def test_backups_in_the_data_directory_of_another_node_are_its_own(tmp_path: Path) -> None:
+    """They have no mark: which node's they are is plain."""
+    await messages_in(tmp_path / "data")
+    await messages_in(tmp_path / "other")
+    daily = Backup(keep_daily=1, keep_weekly=0, keep_monthly=0)
+    own = backups.rotate(DataDirectory(tmp_path / "data"), daily, None, declared(), no_files).path
+    there = attrs.evolve(daily, directory=str(own.parent))
+    with pytest.raises(BackupError, match=rf"another node \({tmp_path / 'data'}\)"):
+        backups.rotate(DataDirectory(tmp_path / "other"), there, None, declared(), no_files)
+    assert names_in(own.parent) == [own.name]
+
+
 @pytest.mark.parametrize(
     ("hours", "well"), [(1, True), (-0.5, True), (-87_600, False), (13, False)], ids=["new", "adjusted", "ahead", "old"]
 )
@@ -331,6 +345,19 @@ async def test_health_tells_of_backups_that_are_old_or_dated_ahead(tmp_path: Pat
 
 
 # ---- before a migration
+
+
+def test_a_database_that_is_not_migrated_yet_is_backed_up_without_false_alarms(tmp_path: Path) -> None:
+    """The new version is installed, and somebody makes a backup before its first start."""
+    data = DataDirectory(tmp_path / "data")
+    data.path.mkdir()
+    with closing(connect_writer(data.database, Storage())) as connection:
+        migrate(connection, [step for step in core_migrations() if step.name < "0014"])
+        initialize(connection)
+    made = backups.create(data, tmp_path / "b", None, declared(), no_files)
+    assert made.manifest["problems"] == {}
+    put_back(tmp_path / "restored", tmp_path / "b")
+
 
 LATER = Migration(CORE, "9998_later", "CREATE TABLE later (x);")
 FAILING = Migration(CORE, "9999_failing", "DELETE FROM messages; INSERT INTO nowhere VALUES (1);")

@@ -314,3 +314,23 @@ def test_reports_of_before_that_are_open_get_the_text(connection: sqlite3.Connec
     )
     migrate(connection, steps)
     assert connection.execute("SELECT message, text FROM reports").fetchall() == [(1, "threat"), (2, ""), (3, "")]
+
+
+def test_erased_messages_of_before_lose_the_ids_of_their_clients(connection: sqlite3.Connection) -> None:
+    steps = core_migrations()
+    number = next(place for place, step in enumerate(steps) if step.name.startswith("0034_"))
+    migrate(connection, steps[:number])
+    person = (
+        "INSERT INTO people (key, id, handle, name, role, created_at, erased_at) VALUES (?, ?, ?, '', 'member', 0, ?)"
+    )
+    connection.executemany(person, [(1, "a", "erased-a", 5), (2, "b", "bob", None)])
+    connection.execute(
+        "INSERT INTO conversations (key, id, kind, title, description, visibility, history, created_at) "
+        "VALUES (1, 'x', 'group', '', '', 'public', 'all', 0)"
+    )
+    connection.executemany(
+        "INSERT INTO messages (id, conversation, seq, gid, sender, cid, text, at) VALUES (?, 1, ?, 1, ?, ?, '', 0)",
+        [("m1", 1, 1, "zulip:1"), ("m2", 2, 2, "zulip:2")],
+    )
+    migrate(connection, steps)
+    assert connection.execute("SELECT cid FROM messages ORDER BY seq").fetchall() == [("",), ("zulip:2",)]

@@ -123,7 +123,7 @@ def test_a_passphrase_file_without_one_is_refused(tmp_path: Path, content: bytes
     (tmp_path / "p").write_bytes(content)
     with pytest.raises(BackupError):
         sealing.passphrase_of(tmp_path / "p")
-    with pytest.raises(BackupError):
+    with pytest.raises(BackupError, match=r"nowhere: the passphrase cannot be read: No such file or directory$"):
         sealing.passphrase_of(tmp_path / "nowhere")
     (tmp_path / "p").write_bytes(os.fsencode(PASSPHRASE) + b"\n")
     assert sealing.passphrase_of(tmp_path / "p") == PASSPHRASE

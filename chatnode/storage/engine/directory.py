@@ -59,6 +59,11 @@ class DataDirectory:
         return self.path / "tls"
 
     @property
+    def given_config(self) -> Path | None:
+        """`config`, if it is there. A link that leads nowhere is: the node must not start with the defaults instead."""
+        return self.config if os.path.lexists(self.config) else None
+
+    @property
     def plugins(self) -> Path:
         """Has a directory for each plugin."""
         return self.path / "plugins"

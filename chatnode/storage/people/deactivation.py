@@ -23,7 +23,7 @@ def deactivate(tx: Transaction, account: Account) -> bool:
         return change(tx, "bots_owned", {"bot": account.key}, {"paused": 0})
     change(tx, "people", {"key": account.key}, {"deactivated_at": tx.now})
     if account.role == "admin" and not people.has_admin(tx):
-        raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+        raise Refusal("conflict", f"{account.handle} is the only administrator; make another one first", path="person")
     resets.revoke(tx, account.key)
     _record_update(tx, account)  # first, as their own sessions hear nothing after they end
     owners.ensure_owners_of_person(tx, account.key)

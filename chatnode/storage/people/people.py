@@ -271,7 +271,7 @@ def set_role(tx: Transaction, account: Account, role: str) -> bool:
     if not change(tx, "people", {"key": account.key}, {"role": role}):
         return False
     if account.role == "admin" and not has_admin(tx):
-        raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+        raise Refusal("conflict", f"{account.handle} is the only administrator; make another one first", path="person")
     owners.ensure_owners_of_person(tx, account.key)
     tx.record(RoleChanged(role), people=(account.key,), subject=account.key)
     return True

@@ -56,7 +56,7 @@ def begin(tx: Transaction, account: Account) -> Account:
     fellows = people.fellows(tx, account.key)
     erased = people.empty(tx, account, "erased")
     if account.role == "admin" and not people.has_admin(tx):
-        raise Refusal("conflict", f"{account.handle} is the only administrator", path="person")
+        raise Refusal("conflict", f"{account.handle} is the only administrator; make another one first", path="person")
     tx.execute("INSERT INTO erasures (person) VALUES (?)", (account.key,))
     for table in additions(tx).tables:
         if isinstance(table, CoreTable) and table.at_once is not None:
@@ -123,11 +123,13 @@ def find_messages(reader: Reader, person: int, after: int | None, most: int) -> 
 
 
 def erase_messages(tx: Transaction, person: int, batch: ErasureBatch) -> None:
-    """Make tombstones of messages. Those that were deleted before stay as they are."""
+    """Make tombstones of messages. Those that were deleted before stay as they are, but for the ids that the sender's
+    client gave them: these may say anything, and those of an import say which message it was at its source."""
     (at,) = tx.execute("SELECT erased_at FROM people WHERE key = ?", (person,)).fetchone()
     erased = 0
     for key, conversation, seq in batch.messages:
         tx.execute("INSERT INTO erasure_conversations VALUES (?, ?) ON CONFLICT DO NOTHING", (person, conversation))
+        tx.execute("UPDATE messages SET cid = '' WHERE key = ?", (key,))
         if tx.execute("SELECT 1 FROM messages WHERE key = ? AND deleted_at IS NULL", (key,)).fetchone():
             message_changes.erase_text(tx, conversation, seq, "erased", None, at=at)
             erased += 1

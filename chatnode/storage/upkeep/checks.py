@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from chatnode.errors import StartError
 from chatnode.model.commands.operations import Check, Checked, NodeStatistics
 from chatnode.storage.engine.additions import MOST_PROBLEMS, Additions, Problems, additions, rows_wrong
 from chatnode.storage.engine.connection import DatabaseError, Reader
+from chatnode.storage.engine.migrations import core_migrations, pending
 from chatnode.storage.log import log
 
 
@@ -27,11 +29,20 @@ OF_SQLITE: dict[str, Problems] = {"integrity": integrity, "foreign keys": _forei
 def declared_problems(reader: Reader, declared: Additions) -> dict[str, list[str]]:
     """Problems that SQLite's checks and the core's find, by the name of the check; checks that find none are left out.
 
-    For a file that no node has open; plugins' own checks are for a node that runs them.
+    For a file that no node has open; plugins' own checks are for a node that runs them. The core's checks are for
+    tables of this version: a database of another version gets only those of SQLite.
     """
-    checks = {**OF_SQLITE, **declared.checks, **_of_derived(declared)}
+    of_core = {**declared.checks, **_of_derived(declared)} if _is_of_this_version(reader) else {}
+    checks = {**OF_SQLITE, **of_core}
     found = {name: _problems(check, reader) for name, check in checks.items()}
     return {name: problems for name, problems in found.items() if problems}
+
+
+def _is_of_this_version(reader: Reader) -> bool:
+    try:
+        return not pending(reader, core_migrations())
+    except (DatabaseError, StartError):  # damaged, or of a newer version
+        return False
 
 
 def _of_derived(declared: Additions) -> dict[str, Problems]:

@@ -28,7 +28,18 @@ def claim(directory: Path, data: DataDirectory) -> None:
     if mark.exists():
         _compare(mark, data, f"{directory} has", f"set backup.directory to another one, or delete {mark}")
     else:
+        _refuse_inside_another(directory)
         durable_files.replace(mark, _mark_of(data))
+
+
+def _refuse_inside_another(directory: Path) -> None:
+    """A node needs no mark in its own data directory. Raises `BackupError`."""
+    for parent in directory.resolve().parents:
+        if DataDirectory(parent).database.exists():
+            raise BackupError(
+                f"{directory} is in the data directory of another node ({parent}), and each would delete the other's "
+                "backups: set backup.directory to another one"
+            )
 
 
 def claim_bucket(bucket: BucketClient, data: DataDirectory) -> None:

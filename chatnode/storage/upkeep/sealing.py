@@ -249,8 +249,10 @@ def passphrase_of(path: Path) -> str:
     """The passphrase in a file, without the line break at its end. Raises `BackupError`."""
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BackupError(f"{path}: the passphrase cannot be read: {error}") from None
+    except OSError as error:
+        raise BackupError(f"{path}: the passphrase cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BackupError(f"{path}: the passphrase is not UTF-8") from None
     if not text:
         raise BackupError(f"{path}: the passphrase is empty")
     return text

@@ -44,10 +44,14 @@ def _upgrade(
 ) -> list[Migration]:
     with closing(connect_writer(directory.database, config.storage)) as connection:
         missing = pending(connection, steps)
-        if missing and not is_new(connection) and config.backup.keep_before_migration:
+        new = is_new(connection)
+        if missing and not new and config.backup.keep_before_migration:
             kept = copy_before(directory, missing[0].name, config.backup.keep_before_migration, progress)
             logger.info("the old database is kept as %s", kept)
-        for migration in migrate(connection, steps):
+        applied = migrate(connection, steps)
+        if new:
+            logger.info("created the database %s", directory.database)
+        for migration in () if new else applied:
             logger.info("applied migration %s/%s", migration.set, migration.name)
         initialize(connection)
     return missing

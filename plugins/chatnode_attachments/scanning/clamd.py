@@ -204,9 +204,9 @@ async def _connect(address: ClamdAddress) -> trio.SocketStream:
         with trio.fail_after(CONNECT_SECONDS):
             return await address.connect()
     except trio.TooSlowError:
-        raise NoAnswer(f"clamd could not be reached within {CONNECT_SECONDS:g} s") from None
+        raise NoAnswer(f"clamd could not be reached at {address} within {CONNECT_SECONDS:g} s") from None
     except OSError as error:
-        raise NoAnswer(f"clamd cannot be reached: {error.strerror or error}") from error
+        raise NoAnswer(f"clamd cannot be reached at {address}: {error.strerror or error}") from error
 
 
 def read_scan_reply(text: str) -> ScanVerdict:

@@ -124,13 +124,14 @@ def _print_notes(detected: Mapping[str, Any]) -> None:
     """What to know of how the file is read, and columns with values that nobody expects to be left out."""
     for note in detected.get("notes", ()):
         click.echo(f"note: {plain(note)}", err=True)
+    mapped = {each["target"] for each in detected["columns"]} - {"ignore"}
     unread = [
-        each["name"]
-        for each in detected["columns"]
+        each["name"] or f"column {number}"
+        for number, each in enumerate(detected["columns"], 1)
         if each["target"] == "ignore"
         and each["samples"]
-        and each["name"] != detected.get("opted_out")
-        and field_of(each["name"]) is None
+        and (not each["name"] or each["name"] != detected.get("opted_out"))
+        and ((field := field_of(each["name"])) is None or field in mapped)
     ]
     if unread:
         click.echo(f"note: not imported: {plain(', '.join(unread))}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -121,6 +122,21 @@ async def test_what_is_not_scanned_is_not_served_and_what_is_found_is_gone(
         assert await here.reads(await here.link(good)) == b"hello"
         await clamd.restart()
         await here.becomes(late, 410)
+
+
+async def test_the_command_line_says_what_was_found_before(tmp_path: Path, clamd: Clamd) -> None:
+    await clamd.start()
+    (tmp_path / "bad.txt").write_bytes(EICAR)
+    async with site(tmp_path / "data", clamd.unix) as here:
+        await here.becomes(await here.uploads(EICAR), 410)
+        token = (await here.ann.user.call("tokens.create"))["token"]
+        url = "http://{}:{}".format(*here.scanning.address)
+        done = await trio.run_process(
+            [sys.executable, "-m", "chatnode", "upload", "--url", url, "--token", token, str(tmp_path / "bad.txt")],
+            check=False, capture_stdout=True, capture_stderr=True, env={"XDG_STATE_HOME": str(tmp_path / "state")},
+        )  # fmt: skip
+    assert (done.returncode, len(done.stdout.split())) == (1, 1)
+    assert done.stderr.decode() == "chatnode: bad.txt: the virus scanner found something in it; it was removed\n"
 
 
 async def test_a_file_that_is_too_large_to_be_scanned_is_refused(tmp_path: Path, clamd: Clamd) -> None:

@@ -259,3 +259,9 @@ def test_what_is_no_address_stops_the_start_and_says_what_is(text: str) -> None:
         parse_clamd(text)
     with pytest.raises(StartError, match="unix:/path"):
         AttachmentsSettings(clamd=text)
+
+
+async def test_where_no_clamd_listens_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NoAnswer, match=f"cannot be reached at {tmp_path}/clamd.ctl: No such file or directory"):
+        async with open_session(ClamdAddress(path=f"{tmp_path}/clamd.ctl")):
+            pass

@@ -165,6 +165,20 @@ def test_an_import_that_was_told_of_opt_outs_does_not_ask(data: Path, tmp_path: 
     assert (done.status, done.err) == (0, f"note: not imported: {unread}\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("Ann Lee,ann@example.com\nBob,bob@example.com\n", "column 1"),
+        ("Email,Email,Name\nann@example.com,ann@home.example,Ann\n", "Email"),
+    ],
+    ids=["without a header", "two of a name"],
+)
+def test_columns_that_are_not_read_are_named(data: Path, tmp_path: Path, text: str, note: str) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text(text)
+    assert imported(data, path, "--dry-run").err == f"note: not imported: {note}\n"
+
+
 def test_an_import_whose_list_does_not_exist_leaves_nothing(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_text("Email,First Name,Last Name\nann@example.com,Anna,A\n")

@@ -317,6 +317,8 @@ def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch:
         ("log", "a reserved name"),
         ("site", "a reserved name"),
         ("core", "a reserved name"),
+        ("audit", "a reserved name"),
+        ("reactions", "a plugin that comes with chatnode"),
     ],
 )
 def test_a_new_plugin_has_a_name_of_its_own(data: Path, tmp_path: Path, name: str, wrong: str) -> None:

@@ -44,8 +44,9 @@ def core_migrations() -> list[Migration]:
 
 @cache
 def own_prefixes() -> frozenset[str]:
-    """What names of the node's own tables begin with, before a _: no plugin can have such a name."""
-    prefixes = (re.findall(r"CREATE (?:VIRTUAL )?TABLE (\w+?)_", step.sql) for step in core_migrations())
+    """What names of the node's own tables and indexes begin with, before a _: no plugin can have such a name."""
+    made = re.compile(r"CREATE (?:UNIQUE |VIRTUAL )?(?:TABLE|INDEX) (\w+?)_")
+    prefixes = (made.findall(step.sql) for step in core_migrations())
     return frozenset({CORE, "sqlite"}.union(*prefixes))
 
 

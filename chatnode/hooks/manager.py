@@ -32,6 +32,7 @@ from chatnode.hooks.discovery import Installed
 from chatnode.hooks.failure_counts import with_failures_counted
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
 from chatnode.hooks.guarded import Guarded
+from chatnode.hooks.needed_permissions import check_permissions
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.hooks.requiring import circle_of, in_order
 from chatnode.logs import describe, get_logger
@@ -120,6 +121,8 @@ class Manager:
                     self._load_plugin(each, taken)
             self._order()
             self._drop_unmet()
+            self._refuse_unknown_permissions()
+            self._drop_unmet()
             for name in reversed(list(self.loaded)):  # pluggy calls what was registered last first
                 self._register(name)
             self._refuse_faulty_hooks(taken)
@@ -173,6 +176,15 @@ class Manager:
                     why = self._why_not(needed)
                     self._drop(name, StartError(f"the plugin {name} requires the plugin {needed}, which {why}"))
                     break
+
+    def _refuse_unknown_permissions(self) -> None:
+        """Once all are loaded, because a plugin may use the permissions of those that it requires."""
+        loaded = self.plugins
+        for name, plugin in loaded.items():
+            try:
+                check_permissions(plugin, loaded)
+            except StartError as error:
+                self._drop(name, error)
 
     def _why_not(self, name: str) -> str:
         """Why a plugin does not run."""

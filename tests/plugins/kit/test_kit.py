@@ -170,7 +170,7 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
         ),
         ({"permissions": []}, "it is not running: the command waves.wave needs the permission waves.wave"),
         ({"api": "9.0"}, "it needs version 9.0 of chatnode.api"),
-        ({"commands": [wave, wave]}, "the command waves.wave already exists"),
+        ({"commands": [wave, wave]}, "the command waves.wave is declared twice"),
     ],
 )
 def test_a_faulty_one_is_told_what_is_wrong(changes: dict[str, Any], fault: str) -> None:

@@ -80,6 +80,10 @@ def a_collection(**changed: Any) -> Collection:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Hello World"}, "the name 'Hello World' must consist of a-z and 0-9"),
     "name of the node's tables": ({"name": "message"}, "the name message is a prefix of the node's own tables"),
+    "name of the node's indexes": (
+        {"name": "audit"},
+        "the name audit is a prefix of the node's own tables and indexes",
+    ),
     "api: no version": ({"api": "one"}, "api is 'one'; expected a version such as 2.0"),
     "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0; install a newer chatnode"),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
@@ -117,15 +121,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
     "command twice": (
         {"commands": (a_command("demo.wave"), a_command("demo.wave"))},
-        "the command demo.wave already exists",
+        "the command demo.wave is declared twice",
     ),
     "permission of nobody": (
         {"commands": (a_command("demo.wave", permission="demo.use"),)},
-        "the command demo.wave needs the permission demo.use, which no plugin declares",
+        "the command demo.wave needs the permission demo.use, which neither the node nor demo declares",
     ),
     "limit of nobody": (
         {"commands": (a_command("demo.wave", limit="waves"),)},
-        "the command demo.wave has the limit waves, which no plugin declares",
+        "the command demo.wave has the limit waves, which neither the node nor the plugin declares",
     ),
     "limit without its setting": (
         {"settings": Settings, "limits": (Limit("waves", "waves", "waves_per_minute"),)},
@@ -149,14 +153,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "route with a limit of nobody": (
         {"routes": (Route("feed", nothing, CHAT, limit="waves"),)},
-        "the route feed has the limit waves, which no plugin declares",
+        "the route feed has the limit waves, which neither the node nor the plugin declares",
     ),
     "limit of the node's": (
         {"settings": Settings, "limits": (Limit("posts", "posts", "per_minute"),)},
-        "the limit posts already exists",
+        "the limit posts already exists: the node or another plugin declares it; choose another name",
     ),
     "permission without prefix": ({"permissions": (Permission("use", "use it"),)}, "does not begin with demo."),
-    "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted already exists"),
+    "event of the node's": (
+        {"events": (an_event("message.posted"),)},
+        "the event message.posted already exists: the node or another plugin declares it; choose another name",
+    ),
     "order of a collection": (
         {"collections": (a_collection(order="-nosuch"),)},
         "the collection waves has no field 'nosuch', which its key or order names",
@@ -193,7 +200,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
                 ),
             )
         },
-        "the collection waves needs the permission demo.use, which no plugin declares",
+        "the collection waves needs the permission demo.use, which neither the node nor demo declares",
     ),
     "consumer with a strange name": ({"consumers": (Consumer("so so", nothing),)}, "must be named with a-z, 0-9 and _"),
     "route": ({"routes": (Route("../secrets", nothing, None),)}, "the address '../secrets' must consist of"),

@@ -99,14 +99,17 @@ class Manager:
         self._calls = HookCalls(config.plugins, self.report)
         self.installed: dict[str, Installed] = {}
         self._directory: DataDirectory
+        self._copied = False
 
     # ---- loading
 
-    def load(self, found: Iterable[Installed], directory: DataDirectory) -> None:
+    def load(self, found: Iterable[Installed], directory: DataDirectory, *, copied: bool = False) -> None:
         """Load what is installed and not disabled.
 
-        The caller holds the directory's lock, and the core's tables are up to date.
+        The caller holds the directory's lock, and the core's tables are up to date. `copied`: the database was copied
+        before it was upgraded, just now.
         """
+        self._copied = copied
         found = list(found)
         self.installed = {each.name: each for each in found}
         self._directory = directory
@@ -216,11 +219,14 @@ class Manager:
         roles = {each.name: each.permissions for each in plugin.roles}
         extends = {each.name: each.extends for each in plugin.roles if each.extends is not None}
         try:
-            done, keep = storage.applied(connection, name), self.config.backup.keep_before_migration
-            if done and keep and any(step.name not in done for step in steps):
-                copy_before(directory, f"{name}-{plugin.version}", keep)
+            done = storage.applied(connection, name)
+            missing = [step.name for step in steps if done and step.name not in done]
+            if missing:
+                self._copy_once(directory, f"{name}-{plugin.version}")
             plugin_directories.prepare(directory.of_plugin(name))
             storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles, extends)
+            for step in missing:
+                logger.info("applied migration %s/%s", name, step)
             for step in step_hashes.changed(connection, name, steps):
                 logger.warning(
                     "the plugin %s: the step %s was changed after it was applied here, which has no effect; change it "
@@ -233,6 +239,13 @@ class Manager:
                     declared_sql.check_condition(connection, consumer.name, consumer.where)
         except Exception as error:
             self._drop(name, error)
+
+    def _copy_once(self, directory: DataDirectory, change: str) -> None:
+        """Before the first upgrade of this start: a copy for each plugin would soon replace the one from before all."""
+        keep = self.config.backup.keep_before_migration
+        if keep and not self._copied:
+            logger.info("the old database is kept as %s", copy_before(directory, change, keep))
+            self._copied = True
 
     def _with_extending(self, roles: Sequence[str]) -> list[str]:
         """The roles, and those of plugins that extend them."""

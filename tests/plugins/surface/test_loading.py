@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -448,6 +450,31 @@ async def test_a_step_of_an_upgrade_that_fails_leaves_the_plugin_broken_and_a_co
     async with node_with(tmp_path, made("demo", steps=(one, bad), version="2.0")) as node:
         assert "migration demo/2 failed: no such table: demo_y" in states(node)["demo"]
     assert [each.name for each in (tmp_path / "data" / "backups").iterdir()] == ["before-demo-2.0.sqlite3"]
+
+
+async def test_an_upgrade_of_many_plugins_keeps_one_copy_from_before_them_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a copy for each, those of the last three replaced the one of the database as it was."""
+
+    def plugins(*numbers: int) -> list[Any]:
+        names = ("alpha", "beta", "gamma", "delta")
+        return [
+            made(name, steps=[Step(str(each), f"CREATE TABLE {name}_{each} (a TEXT);") for each in numbers])
+            for name in names
+        ]
+
+    async with node_with(tmp_path, *plugins(1)):
+        pass
+    caplog.set_level("INFO", "chatnode.plugins")
+    async with node_with(tmp_path, *plugins(1, 2)) as node:
+        assert set(states(node).values()) == {"running"}
+    (kept,) = (tmp_path / "data" / "backups").iterdir()
+    with closing(sqlite3.connect(kept)) as copy:
+        steps = copy.execute("""SELECT DISTINCT name FROM migrations WHERE "set" <> 'core'""").fetchall()
+    assert steps == [("1",)]
+    assert f"the old database is kept as {kept}" in caplog.text
+    assert "applied migration gamma/2" in caplog.text
 
 
 async def test_a_permission_is_given_to_roles_when_it_is_new_and_stays_as_administrators_want_it(

@@ -83,6 +83,11 @@ def test_every_plugin_is_listed_also_a_broken_one(data: Path, site: Site, served
             serving.kill()
 
 
+def test_a_command_line_that_is_no_click_command_is_named(data: Path, site: Site) -> None:
+    site.add("hasty", HELLO.replace("cli=cli", "cli=print"))
+    assert "expected a click command or group" in failed(chatnode(data, "hasty"))
+
+
 def test_other_commands_name_a_broken_plugin_in_a_line_and_go_on(data: Path, site: Site) -> None:
     site.add("hasty", BROKEN)
     done = chatnode(data, "user", "add", "ann", "--no-password")

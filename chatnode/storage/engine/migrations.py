@@ -110,7 +110,7 @@ def _run(connection: sqlite3.Connection, migration: Migration) -> None:
         for statement in statements(migration.sql):
             connection.execute(statement)
         connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (migration.set, migration.name, now_ms()))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
         raise StartError(f"migration {migration.set}/{migration.name} failed: {error}") from error
 
 
@@ -120,7 +120,10 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 
 def statements(sql: str) -> Iterator[str]:
-    """The statements of a script. `executescript` would commit the open transaction first, so it is not used."""
+    """The statements of a script. `executescript` would commit the open transaction first, so it is not used.
+
+    Raises `ValueError` for a script that ends within a statement.
+    """
     pending = ""
     for piece in re.split("(?<=;)", sql):
         pending += piece
@@ -128,7 +131,7 @@ def statements(sql: str) -> Iterator[str]:
             yield pending
             pending = ""
     if without_remarks(pending).strip():
-        raise ValueError("the script's last statement does not end in a semicolon")
+        raise ValueError("the last statement does not end in a semicolon")
 
 
 _REMARKS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)

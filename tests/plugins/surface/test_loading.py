@@ -78,6 +78,10 @@ def a_collection(**changed: Any) -> Collection:
     return Collection(**given | changed)  # type: ignore[arg-type]
 
 
+def settings_of(**fields: Any) -> type[Any]:
+    return attrs.make_class("Settings", fields, frozen=True)
+
+
 #: What is declared → what is said of it.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Hello World"}, "the name 'Hello World' must consist of a-z and 0-9"),
@@ -102,7 +106,40 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "event that is none": ({"ephemeral": (int,)}, "<class 'int'> is not a class of events; derive it from Event"),
     "every as a text": (
         {"tasks": (Task("cook", nothing, every="1h"),)},  # type: ignore[arg-type]
-        "`every` of the task cook is '1h'; expected seconds, or a function of the settings",
+        "`every` of the task cook is '1h'; expected seconds (0 means never), or a function of the settings",
+    ),
+    "every that never comes": (
+        {"tasks": (Task("cook", nothing, every=-1),)},
+        "`every` of the task cook is -1; expected seconds (0 means never), or a function of the settings",
+    ),
+    "command line without click": (
+        {"cli": nothing},
+        "expected a click command or group: decorate it with @click.command()",
+    ),
+    "a kind's class for the kind": (
+        {"collections": (a_collection(fields=(Field("handle", kinds.String, "item.handle"),)),)},  # type: ignore[arg-type]
+        "expected an instance, such as kinds.String()",
+    ),
+    "settings of no class": ({"settings": Settings()}, "expected a class decorated with attrs.frozen"),
+    "setting without setting()": (
+        {"settings": settings_of(size=attrs.field(default=5))},
+        "the setting size is not declared with setting(default, help)",
+    ),
+    "default of no kind": (
+        {"settings": settings_of(sizes=setting([], "Sizes."))},
+        "the setting sizes has the default []; expected a string, a number, true or false, a tuple, a dict,",
+    ),
+    "default out of bounds": (
+        {"settings": settings_of(size=setting(0, "A size.", minimum=1))},
+        "the setting size has the default 0; the minimum is 1",
+    ),
+    "default of no choice": (
+        {"settings": settings_of(size=setting("M", "A size.", choices=("S", "L")))},
+        "the setting size has the default 'M', which is not one of S, L",
+    ),
+    "default of a table out of bounds": (
+        {"settings": settings_of(box=setting(settings_of(size=setting(9, "A size.", maximum=5))(), "A box."))},
+        "the setting box.size has the default 9; the maximum is 5",
     ),
     "kinds as one text": (
         {"consumers": (Consumer("reads", nothing, kinds="message.posted"),)},  # type: ignore[arg-type]

@@ -148,6 +148,18 @@ def test_the_reference_says_what_stands_within_what_is_given(data: Path) -> None
     assert "\n**PersonRef**" not in said  # docs/commands.md has the node's own
 
 
+def test_the_reference_has_what_other_plugins_may_use(data: Path, site: Site) -> None:
+    """Its requirements, the hooks that it offers, and its durable work."""
+    site.add("hello", HELLO.replace("cli=cli", 'requires=("crm", "notifications")'))
+    assert "\nRequires crm, notifications.\n" in ok(chatnode(data, "plugin", "docs", "hello"))
+    said = ok(chatnode(data, "plugin", "docs", "notifications"))
+    hooks = said.partition("\n## Hooks for plugins that require it\n")[2]
+    assert "\nasync def should_notify(ctx: Context, note: Proposal) -> Notify | Quiet | Hold | None: ...\n" in hooks
+    assert "An implementation that fails is left out and reported.\n" in hooks
+    assert 'Return `note.quiet("why")` to leave' in hooks
+    assert "\n- `crm.export`: Export of contacts; " in ok(chatnode(data, "plugin", "docs", "crm"))
+
+
 def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
     site.add("hasty", BROKEN)
     wrong = failed(chatnode(data, "plugin", "docs", "hasty"))

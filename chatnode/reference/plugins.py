@@ -82,7 +82,8 @@ def _offered(source: Any) -> Iterator[str]:
 
 def offered(source: Any) -> Iterator[Callable[..., Any]]:
     """The hooks that a plugin offers to others."""
-    offer, holders = getattr(source, "add_hookspecs", None), list[object]()
+    offer: Any = getattr(source, "add_hookspecs", None)
+    holders: list[object] = []
     if hasattr(offer, f"{specs.PROJECT}_impl"):
         offer(holders.append)
     for holder in holders:

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from chatnode.api import Event, EventKind, Metric, Permission, Step, Table, command
+from chatnode.api import Event, EventKind, Metric, Permission, Step, Table, command, setting
 from chatnode.config import Config
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import StartError
@@ -141,7 +141,7 @@ class _Silent(Event):
 
 @attrs.frozen
 class _Bare:
-    most: int = 3
+    most: int = setting(3, "")
 
 
 _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")

@@ -34,6 +34,7 @@ docs: $(BIN)/.installed-dev
 	$(BIN)/python -m chatnode.config_file > config.toml
 	$(BIN)/python -m chatnode.reference.commands > docs/commands.md
 	$(BIN)/python -m chatnode.reference.api docs/plugins/reference.md
+	$(BIN)/python -m chatnode.testing.reference docs/plugins/reference.md
 	$(BIN)/python -m chatnode.reference.views docs/embedding.md
 	$(BIN)/python -m chatnode.embed.generate > chatnode/embed/_calls.py
 

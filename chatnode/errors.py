@@ -46,7 +46,8 @@ class Refusal(Carried):
     """
 
     def __init__(self, code: str, message: str, *, path: str | None = None, retry_after: float | None = None) -> None:
-        assert code in STATUS, code
+        if code not in STATUS:
+            raise WrongValue(f"{code!r} is not a code of a refusal; the codes are {', '.join(STATUS)}")
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message

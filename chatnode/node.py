@@ -336,10 +336,10 @@ async def open_node(
     try:
         if config is None:
             config = config_file.load(directory.given_config)
-        upgrade(directory, config)
+        upgraded = upgrade(directory, config)
         PluginSite(data).use()
         manager = Manager(config, SUBJECTS)
-        writer = manager.load(choose(plugins, only), directory)
+        writer = manager.load(choose(plugins, only), directory, copied=bool(upgraded))
         db = Database(directory.database, config.storage, inline=inline, additions=manager.additions)
         if config.search.enabled:
             db.background = Indexer(config.search)

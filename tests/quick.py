@@ -131,7 +131,7 @@ def new_database(path: Path) -> None:
     _of_the_core().write(path)
 
 
-def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory) -> Reader:
+def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory, *, copied: bool = False) -> Reader:
     """As `Manager.load`; a new database becomes a copy of one that went through the steps of those plugins of ours that
     are among them."""
     found = list(found)
@@ -140,13 +140,13 @@ def load(manager: Manager, found: Iterable[Installed], directory: DataDirectory)
     if new and ours and (image := _with_plugins(ours)) is not None:
         image.write(directory.database)
         _copied[manager] = ours.keys()
-    return _really_load(manager, found, directory)
+    return _really_load(manager, found, directory, copied=copied)
 
 
 def _is_ours(plugin: Installed) -> bool:
     """Whether it comes with chatnode, and is as it came: installed, or given as its module."""
     if plugin.distribution:
-        return any(plugin[:3] == each[:3] for each in _installed())
+        return any(plugin[:3] == each[:3] for each in installed_here())
     module = sys.modules.get(f"chatnode_{plugin.name}")
     return module is not None and outcome.capture(plugin.load) == outcome.Value(module)
 

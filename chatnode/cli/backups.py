@@ -68,9 +68,15 @@ def backup(data: Path, destination: Path | None, rotate: bool, passphrase_file: 
     for name in made.removed:
         click.echo(f"removed {name}")
     for name, problems in made.manifest["problems"].items():
-        click.echo(f"the check {name} failed, for the node's database too: {problems[0]}", err=True)
+        click.echo(_told(name, problems[0]), err=True)
     if destination is None and config.bucket.name and not is_served(data):  # else the node does it
         _copy_to_bucket(directory, config, secret)
+
+
+def _told(name: str, problem: str) -> str:
+    if name.startswith("files of "):
+        return f"the backup is incomplete: {name}: {problem}"
+    return f"the check {name} failed, for the node's database too: {problem}"
 
 
 def _copy_to_bucket(directory: DataDirectory, config: Config, secret: str | None) -> None:

@@ -11,7 +11,7 @@ import click
 from chatnode import control_socket
 from chatnode.cli.addressing import url_of_node, url_option
 from chatnode.cli.operator import run_operator_command
-from chatnode.errors import ConnectionLost
+from chatnode.errors import ConnectionLost, Refusal
 
 
 @click.command(short_help="Run any command by its name.")
@@ -37,8 +37,19 @@ def call(data: Path, command: str | None, fields: tuple[str, ...], token: str | 
     if token is None:
         result = run_operator_command(data, command, **values)
     else:
-        result = _call_with_token(url_of_node(url, data), token, command, values)
+        result = _call_as_owner(url_of_node(url, data), token, command, values)
     click.echo(control_socket.shown(result))
+
+
+def _call_as_owner(url: str, token: str, command: str, values: dict[str, Any]) -> Any:
+    """Names the node that does not know the token: another one may run at the default address."""
+    try:
+        return _call_with_token(url, token, command, values)
+    except Refusal as error:
+        if error.code != "unauthenticated":
+            raise
+        why = f"{url}: {error.message}; use --url or CHATNODE_URL to connect to another node"
+        raise Refusal(error.code, why, path=error.path) from None
 
 
 def _call_with_token(url: str, token: str, command: str, values: dict[str, Any]) -> Any:

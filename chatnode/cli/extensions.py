@@ -17,16 +17,19 @@ from chatnode.hooks.declared import declaration
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.guard import FAILURES
 from chatnode.hooks.plugin import Plugin
+from chatnode.hooks.shapes import check_command_line
 
 
 def declared(found: Installed) -> Plugin:
     """What a plugin declares; raises `StartError` that names the plugin, whatever is wrong with it."""
     try:
-        return declaration(found.load())
+        plugin = declaration(found.load())
+        check_command_line(plugin)
     except StartError as error:
         raise StartError(f"the plugin {found.name} is broken: {error}") from error
     except FAILURES as error:  # whatever its modules do when they are imported
         raise StartError(f"the plugin {found.name} is broken: {type(error).__name__}: {error}") from error
+    return plugin
 
 
 def find(context: click.Context, name: str) -> click.Command | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from importlib import invalidate_caches
 from pathlib import Path
 from typing import Any
@@ -55,16 +55,38 @@ def install(data: Path, what: str) -> None:
     after = _versions()
     new = [name for name, version in after.items() if before.get(name) != version]
     if not new:
-        click.echo(f"{what} has no new plugin")
+        click.echo(f"{what} has no new plugin, and none in another version; raise the version to install a change")
         return
     click.echo(f"installed {', '.join(f'{name} {after[name]}' for name in new)}")
     # In a process of its own, as what was imported here may be of the version before.
     check = [sys.executable, "-m", "chatnode", "--data", str(data), "plugin", "check", *new]
     environment = {**os.environ, **bundle.python_variables()}
     status = subprocess.run(check, env=environment, check=False).returncode
-    if not status and is_served(data):
-        click.echo("restart the node to load it")
+    if not status:
+        _say_how_it_runs(data, new)
     sys.exit(status)
+
+
+def _say_how_it_runs(data: Path, names: Sequence[str]) -> None:
+    """One that was disabled here stays so, as when it was uninstalled and comes back."""
+    disabled = [name for name in names if name in _disabled(data)]
+    for name in disabled:
+        click.echo(f"{name} is disabled here; run `chatnode plugin enable {name}`")
+    if is_served(data) and len(disabled) < len(names):
+        click.echo("restart the node to load it")
+
+
+def _disabled(data: Path) -> frozenset[str]:
+    """The names of plugins that were disabled with `chatnode plugin disable`."""
+    from chatnode.storage.engine.directory import DataDirectory  # storage is slow to import
+    from chatnode.storage.node.plugins import known
+    from chatnode.storage.upkeep.snapshots import open_read_only
+
+    database = DataDirectory(data).database
+    if not database.exists():
+        return frozenset()
+    with open_read_only(database) as reader:
+        return frozenset(name for name, each in known(reader).items() if each.disabled)
 
 
 @click.command()

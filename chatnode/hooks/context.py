@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import attrs
+from trio.lowlevel import in_trio_run
 
 from chatnode.dispatch import acting, querying
 from chatnode.dispatch.acting import AsOperator, AsPerson
 from chatnode.dispatch.caller import Caller
 from chatnode.dispatch.signing import Signer
-from chatnode.errors import UnknownName
+from chatnode.errors import Misuse, UnknownName
 from chatnode.hooks.log_growth import LogGrowth
 from chatnode.model.events import Event
 from chatnode.model.people import Account
@@ -256,6 +257,7 @@ class Context:
         that they may see what the event is about. On the trio thread only. Raises `LookupError` for an event that is
         not declared.
         """
+        _check_thread("push")
         if type(event) not in self._scope.ephemeral:
             raise UnknownName(f"the plugin {self._scope.name} does not declare {type(event).__name__} as ephemeral")
         return ephemeral.push(self._core.part(SessionRegistry), ephemeral_frame(event), people, sessions)
@@ -354,8 +356,12 @@ class Context:
         return backups.is_running(self._core.directory)
 
     def settings(self, kind: type[S]) -> S:
-        """The plugin's settings, by their class."""
-        return self._core.settings(kind)
+        """The plugin's settings, by their class. Raises `LookupError` for another class."""
+        try:
+            return self._core.settings(kind)
+        except KeyError:
+            name = self._scope.name
+            raise UnknownName(f"{kind.__name__} is not the class that Plugin.settings of {name} names") from None
 
     def state(self, kind: type[S]) -> S:
         """The state that `Plugin.state` opened for this node, by its class. Raises `Refusal("unavailable")` while it is
@@ -389,8 +395,10 @@ class Context:
     def wake(self, task: str) -> None:
         """Run a periodic task of the plugin now instead of when it is due.
 
-        If it is running, it runs once more afterwards. Raises `LookupError` if the plugin declares no such task.
+        If it is running, it runs once more afterwards. On the trio thread only: after a write, not within it. Raises
+        `LookupError` if the plugin declares no such task.
         """
+        _check_thread("wake")
         self._scope.wake(task)
 
     def start_work(
@@ -479,3 +487,9 @@ class Context:
         Only for users whose presence the requester may see; `MAY_SEE_PRESENCE` selects them in a query.
         """
         return self._core.part(PresenceBoard).badge(person, active_at, text, emoji, until)
+
+
+def _check_thread(method: str) -> None:
+    """In a database thread, what it changes could be changed by the trio thread at the same time."""
+    if not in_trio_run():
+        raise Misuse(f"Context.{method} runs on the trio thread only: call it after ctx.read or ctx.write, not within")

@@ -77,16 +77,15 @@ def check(plugin: Plugin, taken: Taken) -> None:
     _check_version(plugin)
     _check_required(plugin)
     check_plain(plugin)
-    permissions = {each.name for each in plugin.permissions}
-    _names("permission", permissions, f"{plugin.name}.", PERMISSIONS)
-    _check_commands(plugin, permissions, taken.commands)
+    _names("permission", [each.name for each in plugin.permissions], f"{plugin.name}.", PERMISSIONS)
+    _check_commands(plugin, taken.commands)
     check_requests(plugin.commands)
     if plugin.settings in taken.settings:
         raise StartError(f"its settings class {plugin.settings.__name__} belongs to another plugin; declare its own")
     _check_events(plugin, taken.events)
-    _check_roles(plugin, permissions, taken.roles)
+    _check_roles(plugin, taken.roles)
     _check_limits(plugin, taken.limits)
-    _check_collections(plugin, permissions, taken.collections)
+    _check_collections(plugin, taken.collections)
     for consumer in plugin.consumers:
         _check_consumer(consumer, taken, {each.name for each in plugin.ephemeral})
     check_own_kinds(plugin, taken.events)
@@ -95,8 +94,8 @@ def check(plugin: Plugin, taken: Taken) -> None:
             raise StartError(f"{what} must be async def, not def")
     _check_words(plugin)
     _check_works(plugin)
-    _check_slash(plugin, permissions)
-    _check_addresses(plugin, permissions)
+    _check_slash(plugin)
+    _check_addresses(plugin)
     taken.add(plugin)
 
 
@@ -125,14 +124,15 @@ def functions_of(plugin: Plugin) -> Iterator[tuple[str, Any]]:
     yield "repair", plugin.repair
 
 
-def _check_commands(plugin: Plugin, permissions: Container[str], taken: Container[str]) -> None:
+def _check_commands(plugin: Plugin, taken: Container[str]) -> None:
     _names("command", [each.name for each in plugin.commands], f"{plugin.name}.", taken)
     limits = _limits(plugin)
     for command in plugin.commands:
-        _check_permission(f"the command {command.name}", command.permission, permissions)
-        _check_permission(f"the command {command.name}", command.or_permission, permissions)
         if command.limit is not None and command.limit not in limits:
-            raise StartError(f"the command {command.name} has the limit {command.limit}, which no plugin declares")
+            raise StartError(
+                f"the command {command.name} has the limit {command.limit}, "
+                "which neither the node nor the plugin declares"
+            )
 
 
 def _limits(plugin: Plugin) -> set[str]:
@@ -160,12 +160,9 @@ def _check_limits(plugin: Plugin, taken: Container[str]) -> None:
             )
 
 
-def _check_collections(plugin: Plugin, permissions: Container[str], taken: Container[str]) -> None:
+def _check_collections(plugin: Plugin, taken: Container[str]) -> None:
     _names("collection", _collection_names(plugin.collections), "", taken)
     for each in plugin.collections:
-        _check_permission(f"the collection {each.name}", each.permission, permissions)
-        for field in each.fields:
-            _check_permission(f"the field {field.name} of {each.name}", field.permission, permissions)
         _check_order(each)
 
 
@@ -204,7 +201,7 @@ def _check_version(plugin: Plugin) -> None:
     if not NAME.fullmatch(plugin.name):
         raise StartError(f"the name {plugin.name!r} must consist of a-z and 0-9")
     if plugin.name in own_prefixes():
-        raise StartError(f"the name {plugin.name} is a prefix of the node's own tables; choose another")
+        raise StartError(f"the name {plugin.name} is a prefix of the node's own tables and indexes; choose another")
     if plugin.name == SITE:
         raise StartError(f"the name {plugin.name} is the name of a directory of the node; choose another")
     try:
@@ -228,14 +225,13 @@ def _names(kind: str, names: Iterable[str], prefix: str, taken: Container[str]) 
     for name in names:
         if not name.startswith(prefix) or name == prefix:
             raise StartError(f"the {kind} {name} does not begin with {prefix}")
-        if name in taken or name in seen:
-            raise StartError(f"the {kind} {name} already exists")
+        if name in seen:
+            raise StartError(f"the {kind} {name} is declared twice")
+        if name in taken:
+            raise StartError(
+                f"the {kind} {name} already exists: the node or another plugin declares it; choose another name"
+            )
         seen.add(name)
-
-
-def _check_permission(what: str, permission: str | None, own: Container[str]) -> None:
-    if permission is not None and permission not in PERMISSIONS and permission not in own:
-        raise StartError(f"{what} needs the permission {permission}, which no plugin declares")
 
 
 def _check_order(collection: Collection) -> None:
@@ -249,7 +245,7 @@ def _check_order(collection: Collection) -> None:
             raise StartError(f"the field {name} of {collection.name} has a permission, so it cannot order the rows")
 
 
-def _check_roles(plugin: Plugin, permissions: Container[str], taken: Container[str]) -> None:
+def _check_roles(plugin: Plugin, taken: Container[str]) -> None:
     _names("role", [role.name for role in plugin.roles], "", taken)
     for role in plugin.roles:
         if not _ROLE.fullmatch(role.name):
@@ -258,20 +254,17 @@ def _check_roles(plugin: Plugin, permissions: Container[str], taken: Container[s
             raise StartError(f"the role {role.name} has no permission")
         if role.extends not in (None, MEMBER, MODERATOR):
             raise StartError(f"the role {role.name} can extend {MEMBER} or {MODERATOR}, not {role.extends}")
-        for permission in role.permissions:
-            _check_permission(f"the role {role.name}", permission, permissions)
 
 
-def _check_slash(plugin: Plugin, permissions: Container[str]) -> None:
+def _check_slash(plugin: Plugin) -> None:
     """Two plugins may have a command of the same name: users then write `/plugin:name`."""
     _names("slash command", [each.name for each in plugin.slash], "", ())
     for each in plugin.slash:
         if not SLASH_NAME.fullmatch(each.name):
             raise StartError(f"the slash command {each.name!r} must be named with a-z, 0-9, _ and -, a letter first")
-        _check_permission(f"the slash command /{each.name}", each.permission, permissions)
 
 
-def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:
+def _check_addresses(plugin: Plugin) -> None:
     routes, pages = [route.rule for route in plugin.routes], [page.path for page in plugin.pages]
     for rule in (*routes, *pages):
         if rule and not _RULE.fullmatch(rule):
@@ -283,12 +276,10 @@ def _check_addresses(plugin: Plugin, permissions: Container[str]) -> None:
     for rule, shape in zip(pages, shapes, strict=True):
         if shapes.count(shape) > 1 or any(shape_of(other) == shape for other in routes):
             raise StartError(f"the address {rule!r} is declared twice")
-    for page in plugin.pages:
-        _check_permission(f"the page {page.path}", page.permission, permissions)
-    _check_routes(plugin, permissions)
+    _check_routes(plugin)
 
 
-def _check_routes(plugin: Plugin, permissions: Container[str]) -> None:
+def _check_routes(plugin: Plugin) -> None:
     answered: set[tuple[str, str]] = set()
     limits = _limits(plugin)
     for route in plugin.routes:
@@ -299,8 +290,9 @@ def _check_routes(plugin: Plugin, permissions: Container[str]) -> None:
                 raise StartError(f"the address {route.rule!r} is declared twice")
             answered.add((shape_of(route.rule), method))
         if route.limit is not None and route.limit not in limits:
-            raise StartError(f"the route {route.rule} has the limit {route.limit}, which no plugin declares")
-        _check_permission(f"the route {route.rule}", route.permission, permissions)
+            raise StartError(
+                f"the route {route.rule} has the limit {route.limit}, which neither the node nor the plugin declares"
+            )
 
 
 def declaration(source: Any) -> Plugin:

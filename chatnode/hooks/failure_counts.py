@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from chatnode.dispatch.table import Command
-from chatnode.errors import Refusal, WrongKind
+from chatnode.errors import Refusal, WrongKind, WrongValue
 from chatnode.hooks.guard import FAILURES, ReportFailure, describe_error
 from chatnode.hooks.plugin import Page, Plugin
-from chatnode.hooks.routes import Disconnected, Response, Route
+from chatnode.hooks.routes import Disconnected, FilePart, Response, Route
 
 
 def with_failures_counted(plugin: Plugin, report: ReportFailure) -> Plugin:
@@ -22,7 +23,7 @@ def with_failures_counted(plugin: Plugin, report: ReportFailure) -> Plugin:
     def command(each: Command[Any, Any]) -> Command[Any, Any]:
         hook = f"command {each.name}"
         earlier = _counted(each.earlier, hook, report) if each.earlier is not None else None
-        return attrs.evolve(each, handler=_counted(each.handler, hook, report), earlier=earlier)
+        return attrs.evolve(each, handler=_counted(each.handler, hook, report, each.gives), earlier=earlier)
 
     def route(each: Route) -> Route:
         hook = f"route {each.rule}"
@@ -51,6 +52,8 @@ def _counted(function: Callable[..., Any], hook: str, report: ReportFailure, *gi
             if gives and not isinstance(result, gives):
                 wanted = " or ".join(each.__name__ for each in gives)
                 raise WrongKind(f"it must return {wanted}, not {type(result).__name__}")
+            if isinstance(result, Response):
+                _check_response(result)
         except (Refusal, Disconnected):
             raise
         except FAILURES as error:
@@ -59,3 +62,18 @@ def _counted(function: Callable[..., Any], hook: str, report: ReportFailure, *gi
         return result
 
     return run
+
+
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def _check_response(response: Response) -> None:
+    """What is found here is the route's fault; later the response has begun, and nobody knows whose it is."""
+    body = cast("object", response.body)
+    if not isinstance(body, str | bytes | FilePart) and not hasattr(body, "__aiter__"):
+        raise WrongKind(
+            f"the body of its response must be str, bytes, a FilePart or an async iterator, not {type(body).__name__}"
+        )
+    for name, value in {"content-type": response.content_type, **response.headers}.items():
+        if not _VALUE.fullmatch(value):
+            raise WrongValue(f"the header {name} of its response has a character other than those of Latin-1")

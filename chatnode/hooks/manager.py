@@ -34,6 +34,7 @@ from chatnode.hooks.failure_counts import with_failures_counted
 from chatnode.hooks.guard import FAILURES, HookFailed, ReportFailure, describe_error, guard
 from chatnode.hooks.guarded import Guarded
 from chatnode.hooks.held_thread import HeldThread
+from chatnode.hooks.needed_permissions import check_permissions
 from chatnode.hooks.plugin import Plugin, Task
 from chatnode.hooks.requiring import circle_of, in_order
 from chatnode.hooks.unwilling import Stop, run_cancellable
@@ -108,15 +109,18 @@ class Manager:
         self._directory: DataDirectory
         self.jobs_stop = Stop()
         """Waits beside the node's jobs, among which are the periodic tasks of plugins."""
+        self._copied = False
 
     # ---- loading
 
-    def load(self, found: Iterable[Installed], directory: DataDirectory) -> Reader:
+    def load(self, found: Iterable[Installed], directory: DataDirectory, *, copied: bool = False) -> Reader:
         """Load what is installed and not disabled. Returns the writing connection that the plugins' tables were
         prepared with, which knows all tables; the caller closes it.
 
-        The caller holds the directory's lock, and the core's tables are up to date.
+        The caller holds the directory's lock, and the core's tables are up to date. `copied`: the database was copied
+        before it was upgraded, just now.
         """
+        self._copied = copied
         found = list(found)
         self.installed = {each.name: each for each in found}
         self._directory = directory
@@ -146,6 +150,8 @@ class Manager:
             else:
                 self._load_plugin(each, taken)
         self._order()
+        self._drop_unmet()
+        self._refuse_unknown_permissions()
         self._drop_unmet()
         for name in reversed(list(self.loaded)):  # pluggy calls what was registered last first
             self._register(name)
@@ -196,6 +202,15 @@ class Manager:
                     self._drop(name, StartError(f"the plugin {name} requires the plugin {needed}, which {why}"))
                     break
 
+    def _refuse_unknown_permissions(self) -> None:
+        """Once all are loaded, because a plugin may use the permissions of those that it requires."""
+        loaded = self.plugins
+        for name, plugin in loaded.items():
+            try:
+                check_permissions(plugin, loaded)
+            except StartError as error:
+                self._drop(name, error)
+
     def _why_not(self, name: str) -> str:
         """Why a plugin does not run."""
         status = self._statuses.get(name)
@@ -226,11 +241,14 @@ class Manager:
         roles = {each.name: each.permissions for each in plugin.roles}
         extends = {each.name: each.extends for each in plugin.roles if each.extends is not None}
         try:
-            done, keep = storage.applied(connection, name), self.config.backup.keep_before_migration
-            if done and keep and any(step.name not in done for step in steps):
-                copy_before(directory, f"{name}-{plugin.version}", keep)
+            done = storage.applied(connection, name)
+            missing = [step.name for step in steps if done and step.name not in done]
+            if missing:
+                self._copy_once(directory, f"{name}-{plugin.version}")
             plugin_directories.prepare(directory.of_plugin(name))
             storage.prepare(connection, name, plugin.version, steps, plugin.tables, permissions, roles, extends)
+            for step in missing:
+                logger.info("applied migration %s/%s", name, step)
             for step in step_hashes.changed(connection, name, steps):
                 logger.warning(
                     "the plugin %s: the step %s was changed after it was applied here, which has no effect; change it "
@@ -243,6 +261,13 @@ class Manager:
                     declared_sql.check_condition(connection, consumer.name, consumer.where)
         except Exception as error:
             self._drop(name, error)
+
+    def _copy_once(self, directory: DataDirectory, change: str) -> None:
+        """Before the first upgrade of this start: a copy for each plugin would soon replace the one from before all."""
+        keep = self.config.backup.keep_before_migration
+        if keep and not self._copied:
+            logger.info("the old database is kept as %s", copy_before(directory, change, keep))
+            self._copied = True
 
     def _with_extending(self, roles: Sequence[str]) -> list[str]:
         """The roles, and those of plugins that extend them."""

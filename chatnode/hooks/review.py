@@ -1,4 +1,4 @@
-"""Reviews a plugin more strictly than a node does: descriptions, indexes, exports."""
+"""Reviews a plugin more strictly than a node does: descriptions, arguments, indexes, exports."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import attrs
 
 from chatnode.config import Config
 from chatnode.dispatch.subject import Subject
+from chatnode.hooks.arguments import wrong_arguments
 from chatnode.hooks.discovery import Installed, installed
 from chatnode.hooks.guard import FAILURES
 from chatnode.hooks.manager import Manager
@@ -45,6 +46,7 @@ def review(found: Installed, subjects: Sequence[Subject]) -> list[str]:
                 return [
                     *_without_words(plugin),
                     *_of_unknown_roles(plugin, roles),
+                    *wrong_arguments(plugin),
                     *filter(None, map(fault_of_request, plugin.commands)),
                     *faults(connection, plugin.tables, plugin.collections),
                 ]

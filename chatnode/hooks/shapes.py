@@ -4,17 +4,20 @@ tuple of one."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
+from math import inf
 from typing import Any, cast
 
 from chatnode.dispatch.table import Command
 from chatnode.errors import StartError
 from chatnode.hooks.plugin import Consumer, Limit, Metric, Page, Permission, Plugin, PluginRole, Step, Task
 from chatnode.hooks.routes import Route
+from chatnode.hooks.setting_classes import check_settings
 from chatnode.hooks.slash import Slash
 from chatnode.hooks.work import WorkKind
 from chatnode.model.events import Event
 from chatnode.storage.engine.additions import EventKind, Table
 from chatnode.storage.filters.collection import Collection
+from chatnode.storage.filters.kinds import Kind
 
 _ITEMS: Mapping[str, type[Any]] = {
     "steps": Step,
@@ -48,13 +51,38 @@ def check_shapes(plugin: Plugin) -> None:
     if twice := [name for name in steps if steps.count(name) > 1]:
         raise StartError(f"the step {twice[0]} is declared twice")
     for task in plugin.tasks:
-        if not (task.every is None or callable(task.every) or type(task.every) in (int, float)):
+        if not _is_schedule(task.every):
             raise StartError(
-                f"`every` of the task {task.name} is {task.every!r}; expected seconds, or a function of the settings"
+                f"`every` of the task {task.name} is {task.every!r}; expected seconds (0 means never), or a function "
+                "of the settings"
             )
+    for collection in plugin.collections:
+        for field in collection.fields:
+            if not isinstance(cast("object", field.kind), Kind):
+                raise StartError(
+                    f"the field {field.name} of the collection {collection.name} has the kind {field.kind!r}; "
+                    "expected an instance, such as kinds.String()"
+                )
+    if plugin.settings is not None:
+        check_settings(plugin.settings)
+    check_command_line(plugin)
     for what, names in _names(plugin):
         if isinstance(names, str):
             raise StartError(f"{what} is a string; expected names, such as ({names!r},)")
+
+
+def check_command_line(plugin: Plugin) -> None:
+    """Raises `StartError` unless `cli` is a command of click, which the command line needs before a node runs."""
+    if plugin.cli is None:
+        return
+    import click  # only plugins with commands need it
+
+    if not isinstance(cast("object", plugin.cli), click.Command):
+        raise StartError(f"cli is {plugin.cli!r}; expected a click command or group: decorate it with @click.command()")
+
+
+def _is_schedule(every: object) -> bool:
+    return every is None or callable(every) or (type(every) in (int, float) and 0 <= cast("float", every) < inf)
 
 
 def _check_list(field: str, found: object, kind: type[Any]) -> None:

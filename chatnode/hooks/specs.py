@@ -115,8 +115,10 @@ async def prepare_draft(ctx: Context, draft: Draft) -> None:
     `draft.files` are those of an image or file message, as the client named them. Replace a `FileRef` by the `Media` to
     store if the plugin knows the file. If no plugin does, a file without name, type and size is refused. Files can be
     changed, but not all removed, nor given to a message that has none; content stays of the same class. What
-    a plugin changes must be within the bounds of `messages.post`: otherwise its hook has failed. A repeat of the
-    message is recognized by the text and the ids of files that the client sent, not by what plugins made of them.
+    a plugin changes must be within the bounds of `messages.post`: otherwise its hook has failed. A text longer than
+    `limits.message_chars`, or more files than `limits.files_per_message`, is refused with `too_large`, as if the client
+    had sent it. A repeat of the message is recognized by the text and the ids of files that the client sent, not by
+    what plugins made of them.
 
     Called only if the sender may post there, and not for a repeat of a stored message. A message that is refused
     afterwards or lost in a crash may be sent and prepared again: key side effects by `(draft.sender, draft.cid)`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 import attrs
@@ -15,19 +15,21 @@ from chatnode.hooks.review import own_words
 from chatnode.model.events import Event
 from chatnode.protocol.codec import wire_name
 from chatnode.reference import commands as reference
+from chatnode.reference.typed import signature
 from chatnode.services import COMMANDS
 from chatnode.settings import class_of_table
 from chatnode.transport import openapi
 
 
 def render(plugin: Plugin, source: Any) -> str:
-    """Commands, events, settings, permissions, tables, what runs by itself, figures, addresses, hooks.
+    """Commands, events, settings, permissions, tables, what runs by itself, figures, addresses, and the hooks that
+    it implements and offers.
 
     `source` is the module or object that holds the hooks.
     """
     lines = [f"# {plugin.name} {plugin.version}", "", plugin.about]
     if plugin.requires:
-        lines += ["", f"Requires {_and(tuple(plugin.requires))}."]
+        lines += ["", f"Requires {', '.join(plugin.requires)}."]
     for title, found in _sections(plugin, source):
         listed = list(found)
         if listed:
@@ -53,11 +55,39 @@ def _sections(plugin: Plugin, source: Any) -> Iterator[tuple[str, Iterable[str]]
     yield "Tables", _tables(plugin)
     yield "Consumers", _consumers(plugin)
     yield "Tasks", (_row(each.name, _words(each.run), _period(each.every)) for each in plugin.tasks)
+    yield "Durable work", (_row(f"{plugin.name}.{each.name}", each.title, _words(each.run)) for each in plugin.works)
     yield "Addresses", _addresses(plugin)
     yield "Metrics", (_row(f"chatnode_{plugin.name}_{each.name}", each.help) for each in plugin.metrics)
     if plugin.cli is not None:
         yield "Command line", [_row(f"chatnode {plugin.name}", plugin.cli.get_short_help_str(200))]
     yield "Hooks", (_row(name, _words(function)) for name, function in implemented(source))
+    yield "Hooks for plugins that require it", _offered(source)
+
+
+def _offered(source: Any) -> Iterator[str]:
+    """As the plugin reference shows the node's hooks."""
+    for number, function in enumerate(offered(source)):
+        fails = "refuses the operation" if getattr(function, specs.REFUSES) else "is left out and reported"
+        yield from (
+            *([""] if number else []),
+            f"### `{function.__name__}`",
+            "",
+            f"```python\n{signature(function.__name__, function)}: ...\n```",
+            "",
+            f"Budget: `plugins.hook_seconds`. An implementation that fails {fails}.",
+            "",
+            inspect.getdoc(function) or "",
+        )
+
+
+def offered(source: Any) -> Iterator[Callable[..., Any]]:
+    """The hooks that a plugin offers to others."""
+    offer: Any = getattr(source, "add_hookspecs", None)
+    holders: list[object] = []
+    if hasattr(offer, f"{specs.PROJECT}_impl"):
+        offer(holders.append)
+    for holder in holders:
+        yield from (each for each in vars(holder).values() if hasattr(each, f"{specs.PROJECT}_spec"))
 
 
 def implemented(source: Any) -> Iterator[tuple[str, Any]]:

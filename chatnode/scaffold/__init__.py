@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from chatnode.errors import StartError
-from chatnode.hooks.discovery import NAME
+from chatnode.hooks.discovery import NAME, installed
 from chatnode.storage.engine.directory import SITE
 from chatnode.storage.engine.migrations import own_prefixes
 
@@ -36,6 +36,8 @@ def make(name: str, directory: Path) -> Path:
         )
     if name in own_prefixes() | {"chatnode", SITE, _PLACEHOLDER}:
         raise StartError(f"{name} is a reserved name; choose another")
+    if any(each.name == name and each.distribution == "chatnode" for each in installed()):
+        raise StartError(f"{name} is the name of a plugin that comes with chatnode; choose another")
     place = directory / f"chatnode-{name}"
     if place.exists():
         raise StartError(f"{place}: already exists; not overwritten")

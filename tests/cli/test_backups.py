@@ -46,6 +46,18 @@ def test_beside_a_running_node(data: Path, tmp_path: Path) -> None:
         assert serving.stop().status == 0
 
 
+def test_files_that_are_not_in_it_are_no_fault_of_the_database(data: Path, tmp_path: Path) -> None:
+    left = data / "plugins/gone/blob"  # by a plugin that was uninstalled
+    left.parent.mkdir(parents=True)
+    left.write_text("blob")
+    done = chatnode(data, "backup", str(tmp_path / "b"))
+    assert (done.status, done.err) == (
+        0,
+        "the backup is incomplete: files of gone: they are not in the backup, because the plugin cannot list them: "
+        "it is not installed\n",
+    )
+
+
 def test_a_restore_that_finds_no_space_says_so(data: Path, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     mounting = 'mount -t tmpfs -o size=200k tmpfs "$1" && echo mounted && shift && exec "$@"'

@@ -158,6 +158,8 @@ def test_a_call_with_a_token_is_its_persons(serving: Serving) -> None:
     assert (refused.status, "[forbidden]" in refused.err) == (1, True)
     wrong = chatnode(serving.data, *by, "wrong", "people.me")
     assert (wrong.status, "[unauthenticated]" in wrong.err) == (1, True)
+    assert f"{serving.url}: the token is unknown" in wrong.err  # another node than meant may run there
+    assert "use --url or CHATNODE_URL" in wrong.err
     operator_ = chatnode(serving.data, "call", "people.me")
     assert (operator_.status, "[forbidden]" in operator_.err) == (1, True)
     with socket.create_server(("127.0.0.1", 0)) as nobody:

@@ -83,6 +83,11 @@ def test_every_plugin_is_listed_also_a_broken_one(data: Path, site: Site, served
             serving.kill()
 
 
+def test_a_command_line_that_is_no_click_command_is_named(data: Path, site: Site) -> None:
+    site.add("hasty", HELLO.replace("cli=cli", "cli=print"))
+    assert "expected a click command or group" in failed(chatnode(data, "hasty"))
+
+
 def test_other_commands_name_a_broken_plugin_in_a_line_and_go_on(data: Path, site: Site) -> None:
     site.add("hasty", BROKEN)
     done = chatnode(data, "user", "add", "ann", "--no-password")
@@ -141,6 +146,18 @@ def test_the_reference_says_what_stands_within_what_is_given(data: Path) -> None
     assert "list of chatnode_reactions.Counted\n" in said
     assert "\n**chatnode_reactions.Counted**: `emoji` text, " in said
     assert "\n**PersonRef**" not in said  # docs/commands.md has the node's own
+
+
+def test_the_reference_has_what_other_plugins_may_use(data: Path, site: Site) -> None:
+    """Its requirements, the hooks that it offers, and its durable work."""
+    site.add("hello", HELLO.replace("cli=cli", 'requires=("crm", "notifications")'))
+    assert "\nRequires crm, notifications.\n" in ok(chatnode(data, "plugin", "docs", "hello"))
+    said = ok(chatnode(data, "plugin", "docs", "notifications"))
+    hooks = said.partition("\n## Hooks for plugins that require it\n")[2]
+    assert "\nasync def should_notify(ctx: Context, note: Proposal) -> Notify | Quiet | Hold | None: ...\n" in hooks
+    assert "An implementation that fails is left out and reported.\n" in hooks
+    assert 'Return `note.quiet("why")` to leave' in hooks
+    assert "\n- `crm.export`: Export of contacts; " in ok(chatnode(data, "plugin", "docs", "crm"))
 
 
 def test_the_reference_of_a_broken_one_is_why(data: Path, site: Site) -> None:
@@ -317,6 +334,8 @@ def test_installing_says_when_pip_is_not_there_or_fails(data: Path, monkeypatch:
         ("log", "a reserved name"),
         ("site", "a reserved name"),
         ("core", "a reserved name"),
+        ("audit", "a reserved name"),
+        ("reactions", "a plugin that comes with chatnode"),
     ],
 )
 def test_a_new_plugin_has_a_name_of_its_own(data: Path, tmp_path: Path, name: str, wrong: str) -> None:

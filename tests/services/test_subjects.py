@@ -181,7 +181,9 @@ async def test_plugins_follow_its_events_and_cannot_take_their_names(
         assert states(node) == {
             "follower": "running",
             "watcher": "the consumer seen wants events keepsake.seen, which are not in the log",
-            "thief": "the event keepsake.added already exists",
+            "thief": (
+                "the event keepsake.added already exists: the node or another plugin declares it; choose another name"
+            ),
         }
 
 

@@ -317,7 +317,8 @@ async def test_files_of_a_plugin_that_is_not_installed_are_named(data: Path, tmp
     async with open_node(data, config, only=[]) as node:
         assert (await node.call("backup.create"))["problems"] == 1
         job = (await node.call("jobs.run", job="backup"))["job"]
-        assert "files of keeper: are not in it, as the plugin cannot list them: it is not installed" in job["result"]
+        told = "files of keeper: they are not in the backup, because the plugin cannot list them: it is not installed"
+        assert told in job["result"]
 
 
 async def test_a_list_that_fails_is_a_problem_and_the_database_is_backed_up(data: Path, tmp_path: Path) -> None:
@@ -331,7 +332,7 @@ async def test_a_list_that_fails_is_a_problem_and_the_database_is_backed_up(data
     done = backed_up(data, tmp_path / "x", find=lambda name: fails)
     assert done.manifest["files"]["count"] == 1
     assert done.manifest["problems"] == {
-        "files of keeper": ["are not all in it, as listing them raised RuntimeError"],
+        "files of keeper": ["not all are in the backup, because listing them raised RuntimeError"],
     }
 
 

@@ -44,8 +44,9 @@ def core_migrations() -> list[Migration]:
 
 @cache
 def own_prefixes() -> frozenset[str]:
-    """What names of the node's own tables begin with, before a _: no plugin can have such a name."""
-    prefixes = (re.findall(r"CREATE (?:VIRTUAL )?TABLE (\w+?)_", step.sql) for step in core_migrations())
+    """What names of the node's own tables and indexes begin with, before a _: no plugin can have such a name."""
+    made = re.compile(r"CREATE (?:UNIQUE |VIRTUAL )?(?:TABLE|INDEX) (\w+?)_")
+    prefixes = (made.findall(step.sql) for step in core_migrations())
     return frozenset({CORE, "sqlite"}.union(*prefixes))
 
 
@@ -109,7 +110,7 @@ def _run(connection: sqlite3.Connection, migration: Migration) -> None:
         for statement in statements(migration.sql):
             connection.execute(statement)
         connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (migration.set, migration.name, now_ms()))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
         raise StartError(f"migration {migration.set}/{migration.name} failed: {error}") from error
 
 
@@ -119,7 +120,10 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 
 def statements(sql: str) -> Iterator[str]:
-    """The statements of a script. `executescript` would commit the open transaction first, so it is not used."""
+    """The statements of a script. `executescript` would commit the open transaction first, so it is not used.
+
+    Raises `ValueError` for a script that ends within a statement.
+    """
     pending = ""
     for piece in re.split("(?<=;)", sql):
         pending += piece
@@ -127,7 +131,7 @@ def statements(sql: str) -> Iterator[str]:
             yield pending
             pending = ""
     if without_remarks(pending).strip():
-        raise ValueError("the script's last statement does not end in a semicolon")
+        raise ValueError("the last statement does not end in a semicolon")
 
 
 _REMARKS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)

@@ -97,7 +97,7 @@ def listed_by_plugins(
         except (Exception, SystemExit) as error:  # of a plugin's own code
             if plugin_directories.holds_files(data.of_plugin(plugin)):
                 why = str(error) if isinstance(error, StartError) else f"raised {type(error).__name__}"
-                report(plugin, f"are not in it, as the plugin cannot list them: it {why}")
+                report(plugin, f"they are not in the backup, because the plugin cannot list them: it {why}")
             continue
         if lister is not None:
             yield from ((plugin, file) for file in _listing(lister, reader, plugin, report))
@@ -107,7 +107,7 @@ def _listing(lister: Lister, reader: Reader, plugin: str, report: Report) -> Ite
     try:
         yield from lister(reader)
     except (Exception, SystemExit) as error:
-        report(plugin, f"are not all in it, as listing them raised {type(error).__name__}")
+        report(plugin, f"not all are in the backup, because listing them raised {type(error).__name__}")
 
 
 def _plugins(data: DataDirectory, reader: Reader) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from chatnode.api import Event, EventKind, Metric, Permission, Step, Table, command
+from chatnode.api import Event, EventKind, Metric, Permission, Step, Table, Task, command, setting
 from chatnode.config import Config
 from chatnode.dispatch.caller import Caller
 from chatnode.errors import StartError
@@ -17,7 +17,7 @@ from chatnode.model.commands.shared import Nothing
 from chatnode.testing import LiveUser, MakePerson, Node, check_plugin, configured, connect, refused
 from tests.commands import PLUGINS
 
-from .waves import STEP, TABLE, Wave, make_waved, wave, waves
+from .waves import STEP, TABLE, Wave, Waved, make_waved, wave, waves
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ class _Silent(Event):
 
 @attrs.frozen
 class _Bare:
-    most: int = 3
+    most: int = setting(3, "")
 
 
 _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
@@ -156,6 +156,14 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
         ({"settings": _Bare}, "the setting most has no help"),
         ({"permissions": [Permission("waves.wave", "")]}, "the permission waves.wave has no description"),
         ({"metrics": [Metric("waves", "")]}, "the metric waves has no description"),
+        (
+            {"events": [EventKind(Waved, lambda row: None)]},  # type: ignore[arg-type]
+            "`make` of the event waves.waved must take (reader, row); it takes (row)",
+        ),
+        (
+            {"tasks": [Task("tidy", _silent.handler, every=60.0)]},  # type: ignore[arg-type]
+            "the task tidy must take (ctx); it takes (ctx: ",
+        ),
         ({"steps": [_NO_INDEX]}, "waves_waves.person has no index"),
         ({"steps": [_NO_INDEX]}, "the export of waves_waves reads every row"),
         (
@@ -170,7 +178,7 @@ _NO_INDEX = Step(STEP.name, STEP.sql.partition(";")[0] + ";")
         ),
         ({"permissions": []}, "it is not running: the command waves.wave needs the permission waves.wave"),
         ({"api": "9.0"}, "it needs version 9.0 of chatnode.api"),
-        ({"commands": [wave, wave]}, "the command waves.wave already exists"),
+        ({"commands": [wave, wave]}, "the command waves.wave is declared twice"),
     ],
 )
 def test_a_faulty_one_is_told_what_is_wrong(changes: dict[str, Any], fault: str) -> None:

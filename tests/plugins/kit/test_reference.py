@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from chatnode import api, config
+from chatnode import api, config, testing
 from chatnode.hooks import specs
 from chatnode.model.events import EVENTS
 from chatnode.protocol.codec import wire_name
@@ -21,6 +21,7 @@ from chatnode.reference.events import SUBJECTS
 from chatnode.services import COMMANDS
 from chatnode.storage.filters import kinds
 from chatnode.testing import Node
+from chatnode.testing import reference as kit_reference
 
 HERE = Path(__file__).resolve().parent
 REFERENCE = (HERE.parents[2] / "docs/plugins/reference.md").read_text(encoding="utf-8")
@@ -36,7 +37,16 @@ def section(title: str) -> str:
 
 
 def test_its_made_parts_are_as_the_code_is() -> None:
-    assert api_reference.fill(REFERENCE) == REFERENCE, "run make docs"
+    assert kit_reference.fill(api_reference.fill(REFERENCE)) == REFERENCE, "run make docs"
+
+
+def test_every_name_of_the_test_kit_is_there_with_a_word_on_it() -> None:
+    kit = REFERENCE.partition("<!-- made: test kit -->")[2].partition("<!-- end -->")[0]
+    for name in testing.__all__:
+        if name in ("User", "LiveUser", "Answer"):
+            assert f"### `{name}`\n" in kit
+        else:
+            assert re.search(rf"^- `(?:async def |def )?{name}\b[^`]*`: \S", kit, re.MULTILINE), name
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -117,7 +127,8 @@ def test_nothing_is_named_in_a_type_that_a_plugin_cannot_name() -> None:
         "True", "ZoneInfo",
     }  # fmt: skip
     variables = {"C", "F", "R", "S", "T"}
-    known = {*api.__all__, *of_python, *variables}
+    of_tests = {*testing.__all__, "AsyncGenerator", "Config", "Generator", "ExceptionInfo", "Self"}
+    known = {*api.__all__, *of_python, *variables, *of_tests}
     for said in re.findall(r"^- `([^`]+)`|^((?:async )?def .*)$", REFERENCE, re.MULTILINE):
         words = re.sub(r"'[^']*'|\b[a-z]\w*\.\w+", "", said[0] or said[1])
         named = set(re.findall(r"\b(?:[A-Z]|_)\w*", words))

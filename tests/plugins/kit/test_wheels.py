@@ -49,7 +49,7 @@ def test_hello_greets_from_the_command_line(clean: Environment, tmp_path: Path) 
     assert clean.run("chatnode", *data, "hello", "greet", "ann", cwd=tmp_path) == "hello, ann!\n"
 
 
-def test_a_plugin_comes_and_goes(clean: Environment, tmp_path: Path) -> None:
+def test_a_plugin_comes_and_goes(clean: Environment, wheels: Path, tmp_path: Path) -> None:
     """Made, installed, used, exported, uninstalled; what is dropped is gone, what is kept is there again."""
 
     def chatnode(*arguments: str | Path) -> str:
@@ -63,10 +63,15 @@ def test_a_plugin_comes_and_goes(clean: Environment, tmp_path: Path) -> None:
     assert chatnode("plugin", "install", "chatnode-polls") == "installed polls 0.1.0\nok     polls 0.1.0\n"
     assert "polls            0.1.0      running" in chatnode("plugin", "list")
     chatnode("call", "people.create", "handle=ann")
+    chatnode("plugin", "disable", "polls")
     assert "wrote 0 rows" in chatnode("plugin", "uninstall", "polls", "--keep-data", "--export", tmp_path / "none")
     assert "polls " not in chatnode("plugin", "list")
-    chatnode("plugin", "install", "chatnode-polls")
+    back = chatnode("plugin", "install", "chatnode-polls").splitlines()
+    assert back[-1] == "polls is disabled here; run `chatnode plugin enable polls`"
+    chatnode("plugin", "enable", "polls")
     assert "polls            0.1.0      running" in chatnode("plugin", "list")
+    (wheel,) = wheels.glob("chatnode_hello-*.whl")
+    assert "raise the version to install a change" in chatnode("plugin", "install", wheel)
 
     add = (
         "import sys, trio\nfrom chatnode.testing import LiveUser, open_node\n"

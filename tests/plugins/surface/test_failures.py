@@ -12,6 +12,7 @@ from chatnode.api import (
     CHAT,
     Consumer,
     Context,
+    Event,
     Nothing,
     Page,
     PageContext,
@@ -25,6 +26,7 @@ from chatnode.api import (
     SlashReply,
     command,
 )
+from chatnode.errors import Misuse
 from chatnode.node import Node
 from chatnode.testing import User
 from tests.plugins.surface.making import made, node_with
@@ -81,9 +83,64 @@ async def test_a_command_that_raises_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("gives", "said"),
     [
+        (None, "command demo.serve raised WrongKind: it must return Nothing, not NoneType"),
+        ({}, "command demo.serve raised WrongKind: it must return Nothing, not dict"),
+    ],
+)
+async def test_a_command_that_returns_something_else_is_counted(tmp_path: Path, gives: Any, said: str) -> None:
+    """Clients would get `null` for a reply whose `return` was forgotten."""
+
+    @command("demo.serve", permission=CHAT)
+    async def serve(ctx: Context, asked: Nothing) -> Nothing:
+        return gives
+
+    async with node_with(tmp_path, made("demo", commands=(serve,))) as node:
+        ann = await User.new(node, "ann")
+        with pytest.raises(TypeError, match="it must return Nothing"):
+            await ann.call("demo.serve")
+        assert failures(node) == (1, said)
+
+
+@pytest.mark.parametrize("method", ["push", "wake"])
+async def test_what_belongs_to_the_trio_thread_is_refused_within_a_write(tmp_path: Path, method: str) -> None:
+    @command("demo.serve", permission=CHAT)
+    async def serve(ctx: Context, asked: Nothing) -> Nothing:
+        called = {"push": lambda: ctx.push(Event()), "wake": lambda: ctx.wake("cook")}[method]
+        await ctx.write(lambda tx: called() and None)
+        return Nothing()
+
+    async with node_with(tmp_path, made("demo", commands=(serve,))) as node:
+        with pytest.raises(Misuse, match=f"Context.{method} runs on the trio thread only: call it after ctx.read or"):
+            await (await User.new(node, "ann")).call("demo.serve")
+
+
+async def test_an_unknown_code_and_another_class_of_settings_are_named(tmp_path: Path) -> None:
+    async with node_with(tmp_path, made("demo")) as node:
+        with pytest.raises(ValueError, match="'not_now' is not a code of a refusal; the codes are bad_json, "):
+            Refusal("not_now", "the kitchen is closed")
+        with pytest.raises(LookupError, match=r"Nothing is not the class that Plugin\.settings of demo"):
+            node.plugins.loaded["demo"].context.settings(Nothing)
+
+
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
         ("text", "route menu raised WrongKind: it must return Response, not str"),
         (None, "route menu raised WrongKind: it must return Response, not NoneType"),
         (ValueError("x"), "route menu raised ValueError at plugins/surface/test_failures.py:"),
+        (
+            Response({"a": 1}),  # type: ignore[arg-type]
+            "route menu raised WrongKind: the body of its response must be str, bytes, a FilePart or an async "
+            "iterator, not dict",
+        ),
+        (
+            Response("x", headers={"X-Dish": "Żurek"}),
+            "route menu raised WrongValue: the header X-Dish of its response has a character other than those of",
+        ),
+        (
+            Response("x", headers={"X-Dish": "soup\r\nSet-Cookie: a=b"}),
+            "route menu raised WrongValue: the header X-Dish of its response has a character other than those of",
+        ),
     ],
 )
 async def test_a_route_that_fails_is_counted(tmp_path: Path, gives: Any, said: str) -> None:

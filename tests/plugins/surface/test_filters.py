@@ -282,11 +282,12 @@ async def test_a_learned_field_does_not_replace_a_declared_one(node: Node, ann: 
 
 
 async def test_a_field_takes_a_permission_that_somebody_declares(tmp_path: Path) -> None:
-    fields = (Field("name", kinds.String(), "item.name", permission="demo.nothing"),)
-    plugin = made("demo", collections=(attrs.evolve(CARDS, fields=fields),))
+    fields = (*CARDS.fields, Field("secret", kinds.String(), "item.name", permission="demo.nothing"))
+    salaries = Permission("demo.salaries", "see salaries")
+    plugin = made("demo", collections=(attrs.evolve(CARDS, fields=fields),), permissions=(salaries,))
     async with node_with(tmp_path, plugin) as node:
         assert states(node)["demo"] == (
-            "the field name of demo_cards needs the permission demo.nothing, which no plugin declares"
+            "the field secret of demo_cards needs the permission demo.nothing, which neither the node nor demo declares"
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +78,18 @@ def a_collection(**changed: Any) -> Collection:
     return Collection(**given | changed)  # type: ignore[arg-type]
 
 
+def settings_of(**fields: Any) -> type[Any]:
+    return attrs.make_class("Settings", fields, frozen=True)
+
+
 #: What is declared → what is said of it.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Hello World"}, "the name 'Hello World' must consist of a-z and 0-9"),
     "name of the node's tables": ({"name": "message"}, "the name message is a prefix of the node's own tables"),
+    "name of the node's indexes": (
+        {"name": "audit"},
+        "the name audit is a prefix of the node's own tables and indexes",
+    ),
     "api: no version": ({"api": "one"}, "api is 'one'; expected a version such as 2.0"),
     "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0; install a newer chatnode"),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
@@ -96,7 +106,40 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "event that is none": ({"ephemeral": (int,)}, "<class 'int'> is not a class of events; derive it from Event"),
     "every as a text": (
         {"tasks": (Task("cook", nothing, every="1h"),)},  # type: ignore[arg-type]
-        "`every` of the task cook is '1h'; expected seconds, or a function of the settings",
+        "`every` of the task cook is '1h'; expected seconds (0 means never), or a function of the settings",
+    ),
+    "every that never comes": (
+        {"tasks": (Task("cook", nothing, every=-1),)},
+        "`every` of the task cook is -1; expected seconds (0 means never), or a function of the settings",
+    ),
+    "command line without click": (
+        {"cli": nothing},
+        "expected a click command or group: decorate it with @click.command()",
+    ),
+    "a kind's class for the kind": (
+        {"collections": (a_collection(fields=(Field("handle", kinds.String, "item.handle"),)),)},  # type: ignore[arg-type]
+        "expected an instance, such as kinds.String()",
+    ),
+    "settings of no class": ({"settings": Settings()}, "expected a class decorated with attrs.frozen"),
+    "setting without setting()": (
+        {"settings": settings_of(size=attrs.field(default=5))},
+        "the setting size is not declared with setting(default, help)",
+    ),
+    "default of no kind": (
+        {"settings": settings_of(sizes=setting([], "Sizes."))},
+        "the setting sizes has the default []; expected a string, a number, true or false, a tuple, a dict,",
+    ),
+    "default out of bounds": (
+        {"settings": settings_of(size=setting(0, "A size.", minimum=1))},
+        "the setting size has the default 0; the minimum is 1",
+    ),
+    "default of no choice": (
+        {"settings": settings_of(size=setting("M", "A size.", choices=("S", "L")))},
+        "the setting size has the default 'M', which is not one of S, L",
+    ),
+    "default of a table out of bounds": (
+        {"settings": settings_of(box=setting(settings_of(size=setting(9, "A size.", maximum=5))(), "A box."))},
+        "the setting box.size has the default 9; the maximum is 5",
     ),
     "kinds as one text": (
         {"consumers": (Consumer("reads", nothing, kinds="message.posted"),)},  # type: ignore[arg-type]
@@ -117,15 +160,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "command without prefix": ({"commands": (a_command("hello.wave"),)}, "does not begin with demo."),
     "command twice": (
         {"commands": (a_command("demo.wave"), a_command("demo.wave"))},
-        "the command demo.wave already exists",
+        "the command demo.wave is declared twice",
     ),
     "permission of nobody": (
         {"commands": (a_command("demo.wave", permission="demo.use"),)},
-        "the command demo.wave needs the permission demo.use, which no plugin declares",
+        "the command demo.wave needs the permission demo.use, which neither the node nor demo declares",
     ),
     "limit of nobody": (
         {"commands": (a_command("demo.wave", limit="waves"),)},
-        "the command demo.wave has the limit waves, which no plugin declares",
+        "the command demo.wave has the limit waves, which neither the node nor the plugin declares",
     ),
     "limit without its setting": (
         {"settings": Settings, "limits": (Limit("waves", "waves", "waves_per_minute"),)},
@@ -149,14 +192,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "route with a limit of nobody": (
         {"routes": (Route("feed", nothing, CHAT, limit="waves"),)},
-        "the route feed has the limit waves, which no plugin declares",
+        "the route feed has the limit waves, which neither the node nor the plugin declares",
     ),
     "limit of the node's": (
         {"settings": Settings, "limits": (Limit("posts", "posts", "per_minute"),)},
-        "the limit posts already exists",
+        "the limit posts already exists: the node or another plugin declares it; choose another name",
     ),
     "permission without prefix": ({"permissions": (Permission("use", "use it"),)}, "does not begin with demo."),
-    "event of the node's": ({"events": (an_event("message.posted"),)}, "the event message.posted already exists"),
+    "event of the node's": (
+        {"events": (an_event("message.posted"),)},
+        "the event message.posted already exists: the node or another plugin declares it; choose another name",
+    ),
     "order of a collection": (
         {"collections": (a_collection(order="-nosuch"),)},
         "the collection waves has no field 'nosuch', which its key or order names",
@@ -193,7 +239,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
                 ),
             )
         },
-        "the collection waves needs the permission demo.use, which no plugin declares",
+        "the collection waves needs the permission demo.use, which neither the node nor demo declares",
     ),
     "consumer with a strange name": ({"consumers": (Consumer("so so", nothing),)}, "must be named with a-z, 0-9 and _"),
     "route": ({"routes": (Route("../secrets", nothing, None),)}, "the address '../secrets' must consist of"),
@@ -441,6 +487,31 @@ async def test_a_step_of_an_upgrade_that_fails_leaves_the_plugin_broken_and_a_co
     async with node_with(tmp_path, made("demo", steps=(one, bad), version="2.0")) as node:
         assert "migration demo/2 failed: no such table: demo_y" in states(node)["demo"]
     assert [each.name for each in (tmp_path / "data" / "backups").iterdir()] == ["before-demo-2.0.sqlite3"]
+
+
+async def test_an_upgrade_of_many_plugins_keeps_one_copy_from_before_them_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a copy for each, those of the last three replaced the one of the database as it was."""
+
+    def plugins(*numbers: int) -> list[Any]:
+        names = ("alpha", "beta", "gamma", "delta")
+        return [
+            made(name, steps=[Step(str(each), f"CREATE TABLE {name}_{each} (a TEXT);") for each in numbers])
+            for name in names
+        ]
+
+    async with node_with(tmp_path, *plugins(1)):
+        pass
+    caplog.set_level("INFO", "chatnode.plugins")
+    async with node_with(tmp_path, *plugins(1, 2)) as node:
+        assert set(states(node).values()) == {"running"}
+    (kept,) = (tmp_path / "data" / "backups").iterdir()
+    with closing(sqlite3.connect(kept)) as copy:
+        steps = copy.execute("""SELECT DISTINCT name FROM migrations WHERE "set" <> 'core'""").fetchall()
+    assert steps == [("1",)]
+    assert f"the old database is kept as {kept}" in caplog.text
+    assert "applied migration gamma/2" in caplog.text
 
 
 async def test_a_permission_is_given_to_roles_when_it_is_new_and_stays_as_administrators_want_it(

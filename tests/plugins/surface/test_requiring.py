@@ -8,10 +8,23 @@ from typing import Any
 import attrs
 import pytest
 
-from chatnode.api import CHAT, Context, Draft, Nothing, Step, command, hookspec
+from chatnode.api import (
+    CHAT,
+    Collection,
+    Context,
+    Draft,
+    Field,
+    Nothing,
+    Permission,
+    PluginRole,
+    Step,
+    command,
+    hookspec,
+    kinds,
+)
 from chatnode.config import Config, Plugins
 from chatnode.hooks.requiring import circle_of, in_order
-from chatnode.testing import User
+from chatnode.testing import User, refused
 from tests.plugins.surface.making import made, node_with, states
 
 
@@ -135,3 +148,59 @@ async def test_a_plugin_asks_nobody_else(tmp_path: Path) -> None:
         assert (await ann.call("marketing.find"))["found"] == [refusal]
         with pytest.raises(LookupError, match="no plugin offers the hook prepare_draft"):
             await node.plugins.loaded["marketing"].context.ask("prepare_draft")
+
+
+# ---- permissions
+
+
+def stock() -> Any:
+    return made("stock", permissions=(Permission("stock.view", "see the stock", roles=()),))
+
+
+def counting(*requires: str, permission: str = "stock.view", **declared: Any) -> Any:
+    """A plugin for users who may use another one. Its name is before that of the one it requires."""
+
+    @command("counting.count", permission=permission)
+    async def count(ctx: Context, asked: Nothing) -> Nothing:
+        """Count the stock."""
+        return Nothing()
+
+    return made("counting", requires=requires, commands=(count,), **declared)
+
+
+async def test_a_plugin_uses_the_permissions_of_one_that_it_requires(tmp_path: Path) -> None:
+    counter = PluginRole("counter", ("stock.view",), extends="member")
+    async with node_with(tmp_path, stock(), counting("stock", roles=(counter,))) as node:
+        assert states(node) == {"counting": "running", "stock": "running"}
+        await (await User.new(node, "ann", role="counter")).call("counting.count")
+        with refused("forbidden"):
+            await (await User.new(node, "bob")).call("counting.count")
+
+
+def seen_by_all_of(permission: str) -> Collection:
+    field = Field("id", kinds.Integer(), "item.key")
+    return Collection(
+        "items", "Items.", "counting_items item", "FALSE", (field,), ("id",), "id", CHAT, sees_all=permission
+    )
+
+
+@pytest.mark.parametrize(
+    ("plugin", "reason"),
+    [
+        (counting(), "stock.view, which the plugin stock declares: add stock to Plugin.requires"),
+        (
+            counting("stock", permission="stock.veiw"),
+            "stock.veiw, which neither the node nor counting nor stock declares",
+        ),
+        (
+            counting("stock", collections=(seen_by_all_of("stock.all"),)),
+            "the collection items needs the permission stock.all, which neither the node nor counting",
+        ),
+    ],
+)
+async def test_other_permissions_are_refused_and_the_reason_says_what_to_do(
+    tmp_path: Path, plugin: Any, reason: str
+) -> None:
+    async with node_with(tmp_path, stock(), plugin) as node:
+        assert reason in states(node)["counting"]
+        assert states(node)["stock"] == "running"

@@ -160,7 +160,10 @@ async def test_data_is_not_dropped_while_an_account_would_be_left_with_an_empty_
         (PluginRole("Agent", (CHAT,)), "not named in a-z, 0-9, _ and -"),
         (PluginRole("demo-agent", ()), "the role demo-agent has no permission"),
         (PluginRole("demo-agent", (CHAT,), extends="admin"), "can extend member or moderator, not admin"),
-        (PluginRole("demo-agent", ("demo.other",)), "the permission demo.other, which no plugin declares"),
+        (
+            PluginRole("demo-agent", ("demo.other",)),
+            "the permission demo.other, which neither the node nor demo declares",
+        ),
     ],
 )
 async def test_a_role_is_declared_with_a_name_and_permissions_that_are_there(
@@ -172,7 +175,9 @@ async def test_a_role_is_declared_with_a_name_and_permissions_that_are_there(
 
 async def test_two_plugins_do_not_bring_the_same_role(tmp_path: Path) -> None:
     async with node_with(tmp_path, demo(), made("other", roles=(PluginRole("demo-agent", (CHAT,)),))) as node:
-        assert states(node)["other"] == "the role demo-agent already exists"
+        assert states(node)["other"] == (
+            "the role demo-agent already exists: the node or another plugin declares it; choose another name"
+        )
 
 
 # ---- who holds a permission

@@ -202,8 +202,11 @@ async def test_who_lacks_the_permission_does_not_see_it(tmp_path: Path) -> None:
     [
         ([Slash("Roll", "x", "", roll)], "must be named with a-z"),
         ([Slash("ro ll", "x", "", roll)], "must be named with a-z"),
-        ([ROLL, ROLL], "the slash command roll already exists"),
-        ([Slash("roll", "x", "", roll, "other.permission")], "which no plugin declares"),
+        ([ROLL, ROLL], "the slash command roll is declared twice"),
+        (
+            [Slash("roll", "x", "", roll, "other.permission")],
+            "the permission other.permission, which neither the node nor demo declares",
+        ),
         ([Slash("roll", "x", "", lambda ctx, call: None)], "must be async def"),
     ],
 )

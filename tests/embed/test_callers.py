@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -314,6 +315,20 @@ async def test_a_node_that_was_closed_is_gone(tmp_path: Path) -> None:
     for use in uses:
         with pytest.raises(NodeGone, match="the node was closed"):
             await use()
+
+
+async def test_half_of_a_surrogate_pair_is_refused(node: Node) -> None:
+    """The `json` of Python reads one, so a program may have it from its own users."""
+    half = json.loads('"half of \\ud83d"')
+    talk = await talk_of(node, "ann", "bob")
+    ann = node.person("ann")
+    with pytest.raises(Refusal, match="text contains half of a surrogate pair"):
+        await ann.messages.post(conversation=talk, text=half)
+    with pytest.raises(Refusal, match="metadata contains half of a surrogate pair at 'order'"):
+        await ann.messages.post(conversation=talk, text="paid", metadata={"order": half})
+    with pytest.raises(Refusal, match="metadata has the name"):
+        await ann.messages.post(conversation=talk, text="paid", metadata={half: "7"})
+    assert await refused(node.person(half).people.me()) == "not_found"
 
 
 async def test_what_is_given_for_a_name_or_a_cursor_is_told_from_it(node: Node) -> None:

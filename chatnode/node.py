@@ -305,6 +305,7 @@ class Node:
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
+        self.core.db.require_home()  # each part would tell of it as of its own fault
         parts = await self._health.report()
         return health.is_well(parts), parts
 

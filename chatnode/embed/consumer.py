@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 import trio
@@ -74,7 +74,7 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
 
     def __init__(self, core: Core, name: str, kinds: Iterable[str] | None, *, from_start: bool) -> None:
         """Raises `ValueError` for a name that cannot be one, and for kinds that the log does not have."""
-        if not _NAME.fullmatch(name):
+        if not isinstance(cast("object", name), str) or not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a consumer: expected a-z, digits and _ . -, up to 64")
         super().__init__()
         self._core = core

@@ -75,6 +75,10 @@ class NodePortal:
         return self._portal
 
     @property
+    def was_started(self) -> bool:
+        return self._portal is not None
+
+    @property
     def node(self) -> Node | SharedNode:
         """The node itself; most of it is for the trio thread only. Raises `NodeGone` before it is ready."""
         if self._node is None:

@@ -204,16 +204,15 @@ class Node:
         try:
             serving, stopping = trio.Event(), trio.Event()
             async with trio.open_nursery() as nursery:
+                # Before the other, which is shielded: `nursery.start` waits for its end if it is cancelled.
+                nursery.start_soon(_set_when_cancelled, stopping)
                 await nursery.start(self._serve_until, serving, stopping, ports)
+                await trio.lowlevel.checkpoint_if_cancelled()  # it may be stopping already
                 self.core.base_url = public_url or url
                 if ports is not None:
                     ports.warn(config)
                 serving.set()
                 task_status.started(url or public_url)
-                try:
-                    await trio.sleep_forever()
-                finally:
-                    stopping.set()
         finally:
             self._serving = False
 
@@ -390,6 +389,13 @@ async def build(
     return Node(
         directory, core, table, sessions, board, router, plugins, consumers, tasks, works, jobs, health.Health(core)
     )
+
+
+async def _set_when_cancelled(event: trio.Event) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        event.set()
 
 
 @contextmanager

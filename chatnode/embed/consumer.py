@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar, cast
+from weakref import ref
 
 import attrs
 import trio
@@ -84,7 +85,7 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
         self._from_start = from_start
         self._stored: int | None = None
         self._read_up_to = 0
-        self._undone: ConsumerBatch | None = None
+        self._undone: ref[ConsumerBatch] | None = None  # not the batch, which has this: both would stay for a while
         self._backoff = Backoff()
 
     async def _ready(self) -> None:
@@ -114,8 +115,9 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
             read = partial(_rows_of, epoch=self._core.epoch, after=self._read_up_to, kinds=self._kinds)
             events, upto, head = await self._core.db.read(read)
             if events:
-                self._undone = ConsumerBatch(events, self, upto)
-                return self._undone
+                batch = ConsumerBatch(events, self, upto)
+                self._undone = ref(batch)
+                return batch
             await self._nothing_until(upto, head)
 
     async def _begin(self) -> None:
@@ -142,7 +144,7 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
 
     async def dealt_with(self, batch: ConsumerBatch, upto: int, write: Write[T] | None) -> T | None:
         """`ConsumerBatch.done`."""
-        if self._stored is None or batch is not self._undone:
+        if self._stored is None or self._undone is None or self._undone() is not batch:
             raise RuntimeError("this batch was already done, or was delivered again in the meantime")
         result = await self._move(upto, write)
         self._undone = None

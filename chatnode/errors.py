@@ -104,6 +104,16 @@ class WouldBlock(Misuse, RuntimeError):
     """On this thread the call would wait for itself, or hold up an event loop."""
 
 
+class WrongThread(Misuse, RuntimeError):
+    """The node belongs to the trio run that opened it, and this is another thread."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this node belongs to the trio run that opened it, in another thread: call it with trio.from_thread.run, "
+            "or open it with chatnode.embed.threads or chatnode.embed.aio"
+        )
+
+
 class StartError(Exception):
     """The node or a command-line tool cannot start; the message names the place and the fix."""
 

@@ -204,7 +204,10 @@ class Node:
         try:
             serving, stopping = trio.Event(), trio.Event()
             async with trio.open_nursery() as nursery:
+                # Before the other, which is shielded: `nursery.start` waits for its end if it is cancelled.
+                nursery.start_soon(_set_when_cancelled, stopping)
                 await nursery.start(self._serve_until, serving, stopping, ports)
+                await trio.lowlevel.checkpoint_if_cancelled()  # it may be stopping already
                 self.core.base_url = public_url or url
                 # The certificate is for the name that users know.
                 self.core.own_url = public_url or url if config.speaks_tls else url
@@ -212,10 +215,6 @@ class Node:
                     ports.warn(config)
                 serving.set()
                 task_status.started(url or public_url)
-                try:
-                    await trio.sleep_forever()
-                finally:
-                    stopping.set()
         finally:
             self._serving = False
 
@@ -308,6 +307,7 @@ class Node:
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the node is well, and each part's own word."""
+        self.core.db.require_home()  # each part would tell of it as of its own fault
         parts = await self._health.report()
         return health.is_well(parts), parts
 
@@ -392,6 +392,13 @@ async def build(
     return Node(
         directory, core, table, sessions, board, router, plugins, consumers, tasks, works, jobs, health.Health(core)
     )
+
+
+async def _set_when_cancelled(event: trio.Event) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        event.set()
 
 
 @contextmanager

@@ -40,7 +40,7 @@ from chatnode.model.cids import new_cid
 from chatnode.model.commands.resume import Cursor
 from chatnode.model.events import ConversationImported
 from chatnode.portal.calls import running_future
-from chatnode.portal.loops import LoopPortal, LoopQueue, wait_for
+from chatnode.portal.loops import LoopPortal, LoopQueue, running_loop, wait_for
 from chatnode.portal.stream import AsyncStream
 from chatnode.portal.thread import Portal
 
@@ -122,6 +122,7 @@ def _connecting(
     @wraps(function)
     @asynccontextmanager
     async def connect(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Client]:
+        running_loop()
         loops, connection = _loops(), _Connection()
         held = loops.portal.submit(connection.hold, partial(function, *args, **kwargs))
         try:

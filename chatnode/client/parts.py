@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import attrs
 import trio
@@ -20,7 +20,7 @@ from chatnode.client.transfers import Transfers
 from chatnode.client.uploaded import DownloadOptions, Source, UploadedFile, UploadOptions
 from chatnode.client.wire import Address
 from chatnode.concurrency import Signal, raise_single
-from chatnode.errors import ConnectionLost
+from chatnode.errors import ConnectionLost, WrongKind
 from chatnode.model.commands.resume import Cursor, Hello, Welcome
 
 
@@ -79,6 +79,8 @@ async def keep_connected(
     unread_bytes: int,
 ) -> AsyncGenerator[Parts]:
     """The parts of a client that is connected until the block ends; see `connect`."""
+    if not isinstance(cast("object", token), str):  # such as None for a variable of the environment that is not set
+        raise WrongKind(f"the token must be a string, not {type(token).__name__}")
     if not token.isascii():
         raise SignedOut("this is not a token: it has characters that tokens do not have")
     changed = Signal()

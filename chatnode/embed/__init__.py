@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from chatnode.embed.callers import EmbeddedCaller
     from chatnode.embed.reading import reader
     from chatnode.errors import ConnectionLost, InUse, NodeGone, Refusal, StartError
-    from chatnode.node import Node, open_node
+    from chatnode.node import open_node
 
 __all__ = [
-    "ConnectionLost", "EmbeddedCaller", "InUse", "Node", "NodeGone", "Refusal", "StartError", "open_node", "reader",
+    "ConnectionLost", "EmbeddedCaller", "InUse", "NodeGone", "Refusal", "StartError", "open_node", "reader",
 ]  # fmt: skip
 
 _PLACES = {
     "ConnectionLost": "chatnode.errors",
     "EmbeddedCaller": "chatnode.embed.callers",
     "InUse": "chatnode.errors",
-    "Node": "chatnode.node",
     "NodeGone": "chatnode.errors",
     "Refusal": "chatnode.errors",
     "StartError": "chatnode.errors",
@@ -37,6 +36,11 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "Node":  # not an AttributeError, as `from chatnode.embed import Node` would not show what that says
+        raise ImportError(
+            "chatnode.embed has no Node; import it from chatnode.embed.aio in asyncio, or from chatnode.embed.threads "
+            "in threads and scripts; on trio use open_node"
+        )
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -31,7 +31,7 @@ from chatnode.embed.handle import NodeHandle
 from chatnode.embed.portal import START_SECONDS, Attach, begin_command, size_of
 from chatnode.errors import NodeGone
 from chatnode.logs import get_logger
-from chatnode.portal.loops import LoopPortal, wait_for
+from chatnode.portal.loops import LoopPortal, running_loop, wait_for
 from chatnode.portal.stream import AsyncStream
 from chatnode.protocol import codec
 
@@ -123,6 +123,7 @@ class Node(NodeHandle["AsyncCaller"]):
 
         Raises `StartError` with the reason, also when it takes longer than `start_seconds`.
         """
+        running_loop()
         try:
             async with asyncio.timeout(self._inside.start_seconds):
                 if (ending := self._inside.ending) is not None:
@@ -140,8 +141,10 @@ class Node(NodeHandle["AsyncCaller"]):
     async def close(self) -> None:
         """Stop the node in order: sessions are told to resume, and what was handed over is written.
 
-        It takes at most 5 s more than `server.shutdown_seconds`. Closing twice does nothing.
+        It takes at most 5 s more than `server.shutdown_seconds`. Closing twice, or before the start, does nothing.
         """
+        if not self._inside.was_started:
+            return
         portal = self._inside.portal
         portal.stop()
         try:

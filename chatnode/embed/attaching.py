@@ -215,9 +215,10 @@ class SharedNode:
             finally:
                 self._use(None)
             until = deadline if hung_since == inf else min(deadline - ANSWER_SECONDS, hung_since + OWNER_SECONDS)
-            if not started and trio.current_time() >= until:
+            wait = waits.next_wait()
+            if not started and trio.current_time() + wait >= until:
                 raise self._too_late(why) from None
-            await trio.sleep(waits.next_wait())
+            await trio.sleep(wait)
 
     async def _own_or_attach(self, use: Callable[[NodeOwner], None], answer_seconds: float) -> None:
         """Returns when the owner has ended. Raises `InUse` if there is one that cannot be attached to yet."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -28,13 +29,14 @@ class EmbeddedCaller(AsyncCalls):
 
     Every command of the node is a method, by its name; it returns an object of the command's reply class. Commands of
     plugins are run with `call`, or with the classes that `chatnode plugin docs --python` prints. Whatever is refused
-    raises `Refusal`. Nothing is looked up before a command is run. Use it on the node's own thread.
+    raises `Refusal`. Nothing is looked up before a command is run. On another thread than the node's own, its calls
+    raise `WrongThread`.
     """
 
     __slots__ = ("_acting", "_core")
 
     def __init__(self, core: Core, requester: AsOperator | AsPerson) -> None:
-        super().__init__(requester.run)
+        super().__init__(partial(_run_at_home, core, requester))
         self._core = core
         self._acting = requester
 
@@ -69,9 +71,15 @@ class EmbeddedCaller(AsyncCalls):
                 "the operator is not a user and gets no events; read the log with node.consumer(name, kinds), "
                 "or a user's events with node.person(who).events()",
             )
+        self._core.db.require_home()
         from chatnode.embed.events import LocalEvents  # with the client library's types
 
         return LocalEvents(self._core, self._acting.account, after, kinds, conversations)
+
+
+def _run_at_home(core: Core, requester: AsOperator | AsPerson, name: str, fields: dict[str, Any]) -> Awaitable[Any]:
+    core.db.require_home()  # before hooks and rate limits, which belong to that thread as well
+    return requester.run(name, fields)
 
 
 def operator(core: Core) -> EmbeddedCaller:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
+from weakref import ref
 
 import attrs
 import trio
@@ -74,7 +75,7 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
 
     def __init__(self, core: Core, name: str, kinds: Iterable[str] | None, *, from_start: bool) -> None:
         """Raises `ValueError` for a name that cannot be one, and for kinds that the log does not have."""
-        if not _NAME.fullmatch(name):
+        if not isinstance(cast("object", name), str) or not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a consumer: expected a-z, digits and _ . -, up to 64")
         super().__init__()
         self._core = core
@@ -84,7 +85,7 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
         self._from_start = from_start
         self._stored: int | None = None
         self._read_up_to = 0
-        self._undone: ConsumerBatch | None = None
+        self._undone: ref[ConsumerBatch] | None = None  # not the batch, which has this: both would stay for a while
         self._backoff = Backoff()
 
     async def _ready(self) -> None:
@@ -114,8 +115,9 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
             read = partial(_rows_of, epoch=self._core.epoch, after=self._read_up_to, kinds=self._kinds)
             events, upto, head = await self._core.db.read(read)
             if events:
-                self._undone = ConsumerBatch(events, self, upto)
-                return self._undone
+                batch = ConsumerBatch(events, self, upto)
+                self._undone = ref(batch)
+                return batch
             await self._nothing_until(upto, head)
 
     async def _begin(self) -> None:
@@ -142,7 +144,7 @@ class ProgramConsumer(ConsumerIterator[ConsumerBatch]):
 
     async def dealt_with(self, batch: ConsumerBatch, upto: int, write: Write[T] | None) -> T | None:
         """`ConsumerBatch.done`."""
-        if self._stored is None or batch is not self._undone:
+        if self._stored is None or self._undone is None or self._undone() is not batch:
             raise RuntimeError("this batch was already done, or was delivered again in the meantime")
         result = await self._move(upto, write)
         self._undone = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args
 
 from chatnode.embed.portal import START_SECONDS, Attach, NodePortal
+from chatnode.errors import WrongKind
 
 if TYPE_CHECKING:
     from chatnode.config import Config
@@ -29,11 +30,14 @@ class NodeHandle(ABC, Generic[C]):
         attach: Attach = "never",
         start_seconds: float = START_SECONDS,
     ) -> None:
-        """Raises `ValueError` for what is none of the ways to attach, and without a directory."""
+        """Raises `ValueError` for what is none of the ways to attach, and without a directory; `TypeError` for an
+        address that is no string."""
         if not str(data):
             raise ValueError('data is empty; use "." for the current directory')
         if attach not in get_args(Attach):
             raise ValueError(f"attach is {attach!r}; expected one of {', '.join(get_args(Attach))}")
+        if not isinstance(cast("object", serve), str):
+            raise WrongKind(f'serve must be an address and a port, such as "127.0.0.1:8008", not {serve!r}')
         self._inside = NodePortal(Path(data), config, plugins, serve, start_seconds, attach)
 
     @property

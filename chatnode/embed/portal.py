@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -58,6 +59,7 @@ class NodePortal:
     start_seconds: float = START_SECONDS
     attach: Attach = "never"
     _url: str = attrs.field(init=False, default="")
+    _began: float = attrs.field(init=False, default=0.0)
     _portal: Portal | None = attrs.field(init=False, default=None)
     _node: Node | SharedNode | None = attrs.field(init=False, default=None)
     _shared: SharedNode | None = attrs.field(init=False, default=None)
@@ -73,6 +75,10 @@ class NodePortal:
         if self._portal is None:
             raise NodeGone(f"{self.name} has not been started; use it in a with block, or call start()")
         return self._portal
+
+    @property
+    def was_started(self) -> bool:
+        return self._portal is not None
 
     @property
     def node(self) -> Node | SharedNode:
@@ -97,6 +103,7 @@ class NodePortal:
             raise StartError(f"{self.name} was already started")
         self._node = self._shared = None
         self._url = ""
+        self._began = time.monotonic()
         self._portal = Portal(self.name)
         self._portal.start(self._main)
         return self._portal
@@ -118,7 +125,8 @@ class NodePortal:
         from chatnode.embed.attaching import open_shared
 
         own = partial(self._own, portal) if self.attach == "auto" else None
-        within = max(self.start_seconds - 0.5, self.start_seconds / 2)  # sooner than who waits for `ready`
+        left = self.start_seconds - (time.monotonic() - self._began)  # imports take their time
+        within = max(left - 0.5, left / 2)  # sooner than who waits for `ready`
         async with portal.accepting(), open_shared(self.data, own, start_seconds=within) as shared:
             self._shared = shared
             await self._use(portal, shared)

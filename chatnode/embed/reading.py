@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -64,6 +65,7 @@ class _ReadingConnection(aiosqlite.Connection):
     def __init__(self, data: Path, seconds: float) -> None:
         super().__init__(partial(self._make, data, seconds), iter_chunk_size=64)
         self._thread.daemon = True
+        self._process = os.getpid()
         self._made: GuardedConnection | None = None
         self._stopping: asyncio.Future[Any] | None = None
         _open.add(self)
@@ -110,8 +112,10 @@ class _ReadingConnection(aiosqlite.Connection):
         await super().close()
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if not self._thread.is_alive():  # nobody would ever answer
+        if os.getpid() != self._process:  # nobody would ever answer
             raise ValueError("this reader was opened before a fork, and does not work in the new process")
+        if self._connection is None:
+            raise ValueError("this reader was closed; open another one with chatnode.embed.reader")
         return await super()._execute(fn, *args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
 
     def close_at_exit(self) -> None:

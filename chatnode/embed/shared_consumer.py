@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import attrs
 import trio
@@ -56,7 +57,7 @@ class SharedConsumer(ConsumerIterator[SharedBatch]):
         self._node = node
         self._wanted = wanted
         self._batches: ConsumerBatches | None = None
-        self._undone: SharedBatch | None = None
+        self._undone: ref[SharedBatch] | None = None
         self._named = False
 
     async def _release(self) -> None:
@@ -82,8 +83,9 @@ class SharedConsumer(ConsumerIterator[SharedBatch]):
             except NoOwner:
                 self._batches = None
                 continue
-            self._undone = SharedBatch(events, self, upto)
-            return self._undone
+            batch = SharedBatch(events, self, upto)
+            self._undone = ref(batch)
+            return batch
 
     async def _ready(self) -> ConsumerBatches:
         """Take the name, once no other process has it; its position is stored."""
@@ -111,7 +113,7 @@ class SharedConsumer(ConsumerIterator[SharedBatch]):
 
     async def dealt_with(self, batch: SharedBatch, upto: int) -> None:
         """`SharedBatch.done`."""
-        if batch is not self._undone:
+        if self._undone is None or self._undone() is not batch:
             raise RuntimeError("this batch was already done, or was delivered again in the meantime")
         while True:
             try:

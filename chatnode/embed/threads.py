@@ -86,9 +86,11 @@ class Node(NodeHandle["BlockingCaller"]):
     def close(self) -> None:
         """Stop the node in order: sessions are told to resume, and what was handed over is written.
 
-        It takes at most 5 s more than `server.shutdown_seconds`. Closing twice does nothing.
+        It takes at most 5 s more than `server.shutdown_seconds`. Closing twice, or before the start, does nothing.
         """
         refuse_to_block()
+        if not self._inside.was_started:
+            return
         portal = self._inside.portal
         portal.stop()
         if not portal.join(portal.patience):

@@ -23,7 +23,8 @@ class Text:
     """Bounds of a string: length in characters and, optionally, a form.
 
     It must be one line without control characters, whatever the form allows. A non-empty text (`least`) without a
-    form must have a visible character. A `free` text may have anything but NUL, which SQLite cannot search.
+    form must have a visible character. A `free` text may have anything but NUL, which SQLite cannot search, and halves
+    of surrogate pairs, which UTF-8 does not have: the JSON of clients cannot have them, but strings of Python can.
     """
 
     most: int
@@ -57,8 +58,8 @@ class Text:
             return f"has {counted(len(text), 'character')}; the minimum is {self.least}"
         if self.form is not None and not self.matches(text):
             return self.hint or f"must have the form {self.form}"
-        if "\0" in text:
-            return "contains a NUL character"
+        if (unstorable := _unstorable(text)) is not None:
+            return unstorable
         if not self.free and _CONTROL.search(text):
             return "contains control characters or line breaks"
         if not self.free and self.form is None and self.least and is_blank(text):
@@ -107,9 +108,11 @@ class Entries:
         if len(entries) > self.most:
             return f"has {counted(len(entries), 'entry', 'entries')}; the maximum is {self.most}"
         for name, value in entries.items():
-            if not 0 < len(name) <= self.most_name or _CONTROL.search(name) or is_blank(name):
+            if not 0 < len(name) <= self.most_name or _CONTROL.search(name) or is_blank(name) or _unstorable(name):
                 return f"has the name {name[:80]!r}; names have 1 to {self.most_name} visible characters"
-            if len(value) > self.most_value or "\0" in value:
+            if (unstorable := _unstorable(value)) is not None:
+                return f"{unstorable} at {name!r}"
+            if len(value) > self.most_value:
                 return f"has {counted(len(value), 'character')} at {name!r}; the maximum is {self.most_value}"
         return None
 
@@ -142,6 +145,16 @@ class Moment:
 
 # C0, C1, line and paragraph separators, what turns the direction of the text around it or comes between its lines.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _unstorable(text: str) -> str | None:
+    """What the database cannot store, or cannot search."""
+    if "\0" in text:
+        return "contains a NUL character"
+    return "contains half of a surrogate pair" if _SURROGATE.search(text) else None
+
 
 HANDLE_FORM = r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?"
 

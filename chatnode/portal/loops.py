@@ -99,7 +99,7 @@ class LoopPortal:
 
     def queue(self) -> LoopQueue:
         """The way back into the running loop."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         queue = self._queues.get(loop)
         if queue is None:
             for each in list(self._queues):
@@ -122,6 +122,17 @@ class LoopPortal:
     async def run(self, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         """Run an async function in a task of the trio run. Cancelling cancels that task, and does not wait for it."""
         return await self.ask(Call.run_in_task, function, *args)
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Raises `RuntimeError` where no event loop of asyncio runs, such as on trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "this works on asyncio, and no event loop of asyncio runs here; on trio use chatnode.open_node, "
+            "or chatnode.client for a node elsewhere"
+        ) from None
 
 
 async def wait_for(future: Future[T]) -> T:

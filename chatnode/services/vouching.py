@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 from chatnode.dispatch.core import Core
 from chatnode.dispatch.limits import KeyedLocks
@@ -26,12 +26,9 @@ _SOURCE = re.compile(r"[a-z][a-z0-9]{0,15}")
 _MOST_NAME = 200
 
 
-class Profile(TypedDict, total=False):
-    """How a new user is shown. The handle is made to fit: other characters become -, and one that is
-    taken gets a number."""
-
-    handle: str
-    name: str
+Profile = Mapping[str, str]
+"""How a new user is shown: `handle`, `name`, or one of them. The handle is made to fit: other characters become -, and
+one that is taken gets a number."""
 
 
 def read_identity(text: object) -> ProgramUser:
@@ -39,7 +36,8 @@ def read_identity(text: object) -> ProgramUser:
     source, _, name = text.partition(":") if isinstance(text, str) else ("", "", "")
     if not _SOURCE.fullmatch(source) or not 0 < len(name) <= _MOST_NAME or not name.isprintable():
         raise ValueError(  # without the text, which may be a secret by mistake
-            "this names no user of the program; expected None or PROGRAM:USER, such as app:42"
+            "this names no user of the program; expected PROGRAM:USER, such as app:42: PROGRAM is a letter and up to "
+            f"15 letters and digits (a-z, 0-9), and USER is 1 to {_MOST_NAME} printable characters"
         )
     return ProgramUser(source, name)
 
@@ -57,7 +55,7 @@ def read_profile(found: object) -> Profile:
             profile[name] = value
         elif value is not None:
             raise ValueError(f"the {name} in a profile must be a string")
-    return cast("Profile", profile)
+    return profile
 
 
 class Vouching:

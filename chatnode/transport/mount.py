@@ -20,7 +20,7 @@ import trio
 
 from chatnode.addresses import below
 from chatnode.dispatch.core import Core
-from chatnode.errors import Refusal
+from chatnode.errors import Refusal, WrongKind
 from chatnode.logs import get_logger, kinds_of
 from chatnode.model.records import record
 from chatnode.protocol import codec
@@ -34,8 +34,9 @@ from chatnode.transport.sockets import ClientSockets
 
 logger = get_logger("mount")
 
-Identify = Callable[[Mapping[str, Any]], "str | Awaitable[str | None] | None"]
-"""Who is signed in to the program, by a request's ASGI scope: `app:42`, or None for nobody."""
+Identify = Callable[[Any], "str | Awaitable[str | None] | None"]
+"""Who is signed in to the program, by a request's ASGI scope: `app:42`, or None for nobody. A function for it may
+declare the scope as its framework does: a mapping, a dict, `starlette.types.Scope`."""
 AskProfile = Callable[[str], "Profile | Awaitable[Profile | None] | None"]
 """How a user is shown who comes for the first time, by what follows the colon in what `identify` returned."""
 _SOCKET_PATH = "/v1/socket"
@@ -56,6 +57,9 @@ class Doorman:
     """Asks the program who is signed in. Its functions may be async, and are called in the task of the request."""
 
     def __init__(self, identify: Identify | None, profile: AskProfile | None) -> None:
+        for name, function in (("identify", identify), ("profile", profile)):
+            if function is not None and not callable(function):
+                raise WrongKind(f"{name} must be a function, not {type(function).__name__}")
         self._identify = identify
         self._profile = profile
         self._profiles: dict[ProgramUser, Profile] = {}
@@ -67,7 +71,10 @@ class Doorman:
             said = await said
         if said is None:
             return None
-        identity = read_identity(said)
+        try:
+            identity = read_identity(said)
+        except ValueError as error:
+            raise ValueError(f"identify returned neither None nor the name of a user: {error}") from None
         if self._profile is None:
             return Vouched(identity, {})
         if (kept := self._profiles.get(identity)) is not None:  # it is needed until there is an account
@@ -75,7 +82,10 @@ class Doorman:
         told = self._profile(identity.name)
         if isinstance(told, Awaitable):
             told = await told
-        profile = read_profile(told)
+        try:
+            profile = read_profile(told)
+        except ValueError as error:
+            raise ValueError(f"profile returned what cannot be used: {error}") from None
         if len(self._profiles) >= _MOST_KEPT:
             self._profiles.clear()
         self._profiles[identity] = profile

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import attrs
@@ -557,6 +558,10 @@ async def test_a_bad_token_is_told_at_once(node: Served) -> None:
         with pytest.raises(SignedOut, match="this is not a token"):
             async with connect(node.url, never_one):
                 pass
+    unset = cast("str", None)
+    with pytest.raises(TypeError, match="the token must be a string, not NoneType"):
+        async with connect(node.url, unset):
+            pass
 
 
 # ---- an app that is slow

@@ -8,12 +8,14 @@ import time
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 
 import attrs
 import pytest
 import trio
 
+from chatnode.client.aio import connect
 from chatnode.client.feed import Live, Pushed, Reset
 from chatnode.config import Config, Storage
 from chatnode.embed import InUse, NodeGone, Refusal, StartError
@@ -350,6 +352,7 @@ def test_a_consumer_goes_on_where_it_was(node: Node) -> None:
 def test_nothing_happens_before_the_start(tmp_path: Path) -> None:
     async def main() -> None:
         chat = Node(tmp_path / "data")
+        await chat.close()
         assert not (tmp_path / "data").exists()
         for use in (lambda: chat.operator, lambda: chat.person("ann"), lambda: chat.consumer("orders")):
             with pytest.raises(NodeGone, match="has not been started"):
@@ -368,6 +371,15 @@ def test_nothing_happens_before_the_start(tmp_path: Path) -> None:
                 await ann.people.create(handle="bob")
 
     asyncio.run(main())
+
+
+async def test_on_trio_it_says_what_to_use_there(tmp_path: Path) -> None:
+    for use in (Node(tmp_path / "data").start, connect("http://127.0.0.1:1", "token").__aenter__):
+        with pytest.raises(RuntimeError, match=r"no event loop of asyncio runs here; on trio use chatnode\.open_node"):
+            await use()
+    assert not (tmp_path / "data").exists()
+    with pytest.raises(ImportError, match=r"import it from chatnode\.embed\.aio in asyncio"):
+        import_module("chatnode.embed").Node  # noqa: B018
 
 
 def test_what_keeps_it_from_starting_is_said(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+from starlette.types import Scope
 
 from chatnode.embed.aio import Node
 from chatnode.embed.lifespan import serve_lifespan
@@ -111,9 +112,28 @@ async def test_the_program_is_asked_for_the_profile_of_a_new_user() -> None:
     assert first == Vouched(read_identity("app:1"), {"handle": "user1"})
     again = await doorman.who({"said": "app:1"})
     assert (again, asked) == (first, ["1"])  # the first request may have been refused, and made no account
-    with pytest.raises(ValueError, match="names no user of the program"):
+    with pytest.raises(ValueError, match=r"identify returned neither None nor .*; expected PROGRAM:USER"):
         await doorman.who({"said": "42"})
     assert await Doorman(None, None).who({}) is None
+
+
+async def test_the_functions_of_a_program_have_the_types_of_its_framework() -> None:
+    """Pyright checks that they fit."""
+
+    async def identify(scope: Scope) -> str | None:
+        return f"app:{scope['user']}"
+
+    def profile(name: str) -> dict[str, str]:
+        return {"handle": f"user{name}"}
+
+    def plain(scope: dict[str, Any]) -> str:
+        return "app:2"
+
+    assert (await Doorman(identify, profile).who({"user": "1"})) == Vouched(read_identity("app:1"), {"handle": "user1"})
+    assert (await Doorman(plain, None).who({})) == Vouched(read_identity("app:2"), {})
+    for wrong, named in ((("app:1", None), "identify"), ((None, {"handle": "ann"}), "profile")):
+        with pytest.raises(TypeError, match=f"{named} must be a function, not"):
+            Doorman(*wrong)  # type: ignore[arg-type]
 
 
 async def test_a_user_of_the_program_keeps_their_account(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import trio
 import trio.lowlevel
+import trio.testing
 
 from chatnode import control_socket
 from chatnode.config import Config, Limits, Server
@@ -325,3 +326,20 @@ async def test_an_owner_that_stops_answers_what_it_has_begun_and_the_next_one_th
             assert isinstance(await attached.owner(), Owned)
             assert len(done) == 23
             assert sorted(gate.begun) == waiting
+
+
+async def test_a_start_gives_its_reason_before_its_time_is_up(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Whoever waits for it gives up then, and could not tell the reason."""
+
+    @contextlib.asynccontextmanager
+    async def own() -> AsyncGenerator[Node]:
+        raise InUse(tmp_path, 42)
+        yield
+
+    began = trio.current_time()
+    with pytest.raises(InUse):
+        async with open_shared(tmp_path, own, start_seconds=5.0):
+            pass
+    assert trio.current_time() - began < 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -148,6 +149,18 @@ async def test_events_that_nobody_refers_to_are_closed(owners: Owners, attached:
 
 
 # ---- consumers
+
+
+async def test_a_consumer_that_nobody_refers_to_gives_its_name_back_at_once(attached: SharedNode, room: str) -> None:
+    await post(attached, room, "one")
+    gc.disable()  # so that it is not there in a cycle of references
+    try:
+        for _ in range(2):
+            batch = await anext(attached.consumer("orders", {"message.posted"}, from_start=True))
+            assert [each.fields["message"]["text"] for each in batch.events] == ["one"]
+            del batch
+    finally:
+        gc.enable()
 
 
 async def test_a_consumer_gets_what_it_has_not_done_yet(attached: SharedNode, room: str) -> None:

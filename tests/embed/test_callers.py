@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +16,7 @@ import trio.testing
 from chatnode.config import Config
 from chatnode.dispatch.accounts import KnownAccounts
 from chatnode.embed.callers import EmbeddedCaller
-from chatnode.errors import NodeGone, Refusal
+from chatnode.errors import NodeGone, Refusal, WrongThread
 from chatnode.model.commands.messages import Posted
 from chatnode.model.conversations import ConversationContext
 from chatnode.model.messages import Location
@@ -316,6 +319,51 @@ async def test_a_node_that_was_closed_is_gone(tmp_path: Path) -> None:
             await use()
 
 
+async def test_another_thread_is_told_so_and_the_run_of_the_node_goes_on(node: Node) -> None:
+    """Results that went back to another trio run would end that of the node."""
+    events = node.person("ann").events()
+    uses: list[Callable[[], Awaitable[object]]] = [
+        node.operator.people.list,
+        partial(node.operator.people.create, handle="bob"),
+        partial(node.bot("shop").call, "people.me"),
+        partial(node.call, "people.list"),
+        node.health,
+        partial(node.admit, "app:42"),
+        events.__anext__,
+        node.consumer("orders").__anext__,
+    ]
+
+    async def in_asyncio(use: Callable[[], Awaitable[object]]) -> None:
+        await use()
+
+    await node.operator.people.create(handle="ann")
+    for use in uses:
+        with pytest.raises(WrongThread, match="the trio run that opened it, in another thread: call it with trio"):
+            await trio.to_thread.run_sync(trio.run, use)
+    for use in uses[:6]:
+        with pytest.raises(WrongThread):
+            await trio.to_thread.run_sync(asyncio.run, in_asyncio(use))
+    with pytest.raises(WrongThread):
+        await trio.to_thread.run_sync(node.person("ann").events)
+    found = await trio.to_thread.run_sync(trio.from_thread.run, node.operator.people.list)
+    assert [each.handle for each in found.people] == ["ann"]
+    await events.aclose()
+
+
+async def test_half_of_a_surrogate_pair_is_refused(node: Node) -> None:
+    """The `json` of Python reads one, so a program may have it from its own users."""
+    half = json.loads('"half of \\ud83d"')
+    talk = await talk_of(node, "ann", "bob")
+    ann = node.person("ann")
+    with pytest.raises(Refusal, match="text contains half of a surrogate pair"):
+        await ann.messages.post(conversation=talk, text=half)
+    with pytest.raises(Refusal, match="metadata contains half of a surrogate pair at 'order'"):
+        await ann.messages.post(conversation=talk, text="paid", metadata={"order": half})
+    with pytest.raises(Refusal, match="metadata has the name"):
+        await ann.messages.post(conversation=talk, text="paid", metadata={half: "7"})
+    assert await refused(node.person(half).people.me()) == "not_found"
+
+
 async def test_what_is_given_for_a_name_or_a_cursor_is_told_from_it(node: Node) -> None:
     for who in (None, 42, cast("Any", object())):
         with pytest.raises(TypeError, match="a user is named by handle or id, a string, not"):
@@ -324,8 +372,11 @@ async def test_what_is_given_for_a_name_or_a_cursor_is_told_from_it(node: Node) 
             node.bot(cast("Any", who))
     with pytest.raises(TypeError, match="expected the `cursor` of an item, not str"):
         node.person("ann").events(cast("Any", "x"))
-    with pytest.raises(ValueError, match="names no user of the program"):
-        await node.admit(cast("Any", 42))
+    for identity in (cast("Any", 42), "42", "My-App:42", "app:"):
+        with pytest.raises(ValueError, match="expected PROGRAM:USER, such as app:42: PROGRAM is a letter"):
+            await node.admit(identity)
+    with pytest.raises(ValueError, match="3 cannot name a consumer"):
+        node.consumer(cast("Any", 3))
 
 
 async def test_settings_are_a_config(tmp_path: Path) -> None:

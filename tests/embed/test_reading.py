@@ -260,6 +260,16 @@ print("ends", flush=True)
 """
 
 
+async def test_one_that_was_closed_says_so(data: Path) -> None:
+    async def main() -> None:
+        async with reader(data) as db:
+            pass
+        with pytest.raises(ValueError, match=r"this reader was closed; open another one with chatnode\.embed\.reader"):
+            await db.execute_fetchall("SELECT 1")
+
+    await trio.to_thread.run_sync(asyncio.run, main())
+
+
 @pytest.mark.slow
 async def test_a_program_that_forgets_to_close_it_ends(data: Path) -> None:
     """aiosqlite's own connection would keep it from ending. A child that was forked is told instead of waiting."""

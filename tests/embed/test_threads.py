@@ -203,6 +203,7 @@ def test_the_command_line_reaches_a_node_without_a_port(node: Node, talk: Talk) 
 
 def test_start_and_end(tmp_path: Path) -> None:
     chat = Node(tmp_path / "data", config=CONFIG, serve="127.0.0.1:0")
+    chat.close()
     with pytest.raises(NodeGone, match="has not been started"):
         chat.operator.people.create(handle="ann")
     with chat:
@@ -231,5 +232,8 @@ def test_options_that_cannot_be_are_named(tmp_path: Path) -> None:
         Node(tmp_path / "data", attach=wrong)
     with pytest.raises(ValueError, match="data is empty"):
         Node("")
+    port: Any = 8008
+    with pytest.raises(TypeError, match=r'serve must be an address and a port, such as "127\.0\.0\.1:8008", not 8008'):
+        Node(tmp_path / "data", serve=port)
     with pytest.raises(StartError, match="'reactions' is not a plugin"):
         Node(tmp_path / "data", plugins=["reactions"]).start()

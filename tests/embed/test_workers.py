@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -343,3 +345,25 @@ def test_a_request_to_a_frozen_owner_ends_when_its_client_goes(tmp_path: Path) -
         owner.says()
         asyncio.run(run(owner))
         assert owner.end() == 0
+
+
+SLOW_TO_IMPORT = """
+import importlib.abc, sys, time
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "chatnode.embed.attaching":
+            time.sleep(1)
+sys.meta_path.insert(0, Slow())
+from chatnode.embed import StartError
+from chatnode.embed.threads import Node
+try:
+    Node(sys.argv[1], attach="only", start_seconds=4.0).start()
+except StartError as error:
+    print(error)
+"""
+
+
+def test_a_start_gives_its_reason_in_time_also_when_imports_are_slow(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SLOW_TO_IMPORT, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "no process owns the node here to attach to" in done.stdout

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import trio
 from chatnode.addresses import Bind
 from chatnode.config import Config, Limits, Server
 from chatnode.errors import Refusal, StartError
-from chatnode.node import Node
+from chatnode.node import Node, open_node
 from chatnode.testing import User
 from chatnode.transport import listener
 from tests.services.dialogue import fill, with_limits
@@ -406,6 +407,52 @@ async def test_a_node_serves_once_at_a_time(node: Node) -> None:
         assert await is_served(address)
     async with serving(node) as address:
         assert await is_served(address)
+
+
+class CancelAt(trio.abc.Instrument):
+    """Cancels `scope` before that step of the run, counted from here."""
+
+    def __init__(self, step: int, scope: trio.CancelScope) -> None:
+        self._left = step
+        self._scope = scope
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._scope.cancel()
+
+
+@pytest.mark.parametrize("bind", [None, "127.0.0.1:0"], ids=["no port", "a port"])
+def test_a_start_ends_when_it_is_cancelled_at_any_step(tmp_path: Path, bind: str | None) -> None:
+    """In a thread: a node that does not end could not be cancelled, and the test would not end either."""
+    cancelled: list[int] = []
+
+    async def starts_before(step: int, node: Node) -> bool:
+        started = False
+        with trio.CancelScope() as scope:
+            instrument = CancelAt(step, scope)
+            trio.lowlevel.add_instrument(instrument)
+            try:
+                async with trio.open_nursery() as nursery:
+                    await (nursery.start(node.run) if bind is None else nursery.start(node.serve, bind))
+                    started = True
+                    scope.cancel()
+            finally:
+                trio.lowlevel.remove_instrument(instrument)
+        return started
+
+    async def main() -> None:
+        async with open_node(tmp_path / "data", only=()) as node:
+            step = 1
+            while not await starts_before(step, node):
+                step += 1
+            cancelled.extend(range(1, step))
+
+    thread = threading.Thread(target=trio.run, args=(main,), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), "the node does not end"
+    assert cancelled
 
 
 @pytest.mark.parametrize("config", [Config(server=Server(bind="127.0.0.1:0"))], ids=["port 0"])

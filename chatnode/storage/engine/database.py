@@ -32,7 +32,7 @@ import trio
 
 from chatnode.concurrency import Signal
 from chatnode.config import Storage as StorageSettings
-from chatnode.errors import NodeGone, Refusal
+from chatnode.errors import NodeGone, Refusal, WrongThread
 from chatnode.logs import get_logger
 from chatnode.storage.engine import own_threads
 from chatnode.storage.engine.additions import Additions
@@ -49,7 +49,8 @@ logger = get_logger("storage")
 
 class Database(WriterThread):
     """Opened by `open`, closed by `aclose`; `write` and `read` are called from trio tasks in between. While it closes,
-    they raise `Refusal("unavailable")`; after that, `NodeGone`.
+    they raise `Refusal("unavailable")`; after that, `NodeGone`. In another thread they raise `WrongThread`: a result
+    that comes back to another trio run would end this one.
 
     `broken` says why it takes no more writes, `full` that the last one that needed space found none.
 
@@ -75,6 +76,7 @@ class Database(WriterThread):
         self._running = 0
         self._ended = Signal()
         self._reader_connections: list[Reader] = []
+        self._home = threading.get_ident()
         self._closing = False
         self._closed = False
         self._held: list[QueuedCall[Any]] | None = None
@@ -86,6 +88,7 @@ class Database(WriterThread):
     def open(self, writer: Reader | None = None) -> None:
         """Open the connections and start the threads; call from the trio thread. `writer` is one of `connect_writer`,
         which becomes the database's own: a connection takes milliseconds to read what tables there are."""
+        self._home = threading.get_ident()
         self._writer = connect_writer(self.path, self.settings) if writer is None else writer
         self._writer.additions = self.additions
         self._token = trio.lowlevel.current_trio_token()
@@ -140,6 +143,7 @@ class Database(WriterThread):
         Raises what the function raised, `Refusal("unavailable")` when the disk takes no writes, or
         `trio.Cancelled`, in which case the function runs all the same.
         """
+        self.require_home()
         await trio.lowlevel.checkpoint_if_cancelled()
         self._refuse_if_unusable()
         job = QueuedCall(function, trio.lowlevel.current_task(), repeatable=repeatable)
@@ -165,6 +169,7 @@ class Database(WriterThread):
 
         With `inline`, `done` is called before `submit` returns. Raises `Refusal("unavailable")` as `write` does.
         """
+        self.require_home()
         self._refuse_if_unusable()
         job = QueuedCall(planned.function, None, repeatable=True, callback=done, plan=planned)
         if self.inline:
@@ -191,6 +196,7 @@ class Database(WriterThread):
 
         For what cannot be part of one: VACUUM, checkpoints, PRAGMA optimize. Raises what the function raised.
         """
+        self.require_home()
         await trio.lowlevel.checkpoint_if_cancelled()
         self._refuse_if_unusable()
         if self.inline:
@@ -208,6 +214,7 @@ class Database(WriterThread):
 
     async def read(self, function: Read[T]) -> T:
         """Run `function` on a reading connection, inside one snapshot of the database."""
+        self.require_home()
         await trio.lowlevel.checkpoint_if_cancelled()
         self._refuse_if_closing()
         job = QueuedCall(function, trio.lowlevel.current_task())
@@ -222,6 +229,7 @@ class Database(WriterThread):
 
         With `inline`, `done` is called before `submit_read` returns. Raises `Refusal("unavailable")` as `read` does.
         """
+        self.require_home()
         self._refuse_if_closing()
         job = QueuedCall(function, None, callback=done)
         if self.inline:
@@ -242,6 +250,11 @@ class Database(WriterThread):
 
             for _ in self._reader_connections:
                 nursery.start_soon(self.read, run)
+
+    def require_home(self) -> None:
+        """Raises `WrongThread` outside of the thread that opened the database."""
+        if threading.get_ident() != self._home:
+            raise WrongThread
 
     # ---- in the threads
 

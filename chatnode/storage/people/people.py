@@ -105,7 +105,9 @@ def add_member_row(
 def find(reader: Querying, who: str, path: str = "person") -> Account:
     """The account with this handle or id; raises `Refusal("not_found")` at the field `path`."""
     column = "id" if _ID.fullmatch(who) else "handle"
-    row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
+    row = None
+    if who.isascii():  # handles are; and SQLite takes no halves of surrogate pairs
+        row = reader.execute(f"SELECT {_COLUMNS} FROM people WHERE {column} = ?", (who.lower(),)).fetchone()  # noqa: S608
     if row is None:
         raise Refusal("not_found", f"no such user: {who}", path=path)
     return Account(*row)

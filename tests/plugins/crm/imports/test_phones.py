@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from chatnode_crm.contacts.numbered import find_numbered, named_number
 
 from chatnode.config import Config
 from chatnode.node import Node
@@ -71,6 +72,29 @@ async def test_a_contact_that_has_an_address_is_not_found_by_its_number(node: No
     assert await imported(node, mara, f"email,name,phone\n{rows}") == [
         ("create",), ("invalid", "exists"), ("update",), ("create",),
     ]  # fmt: skip
+
+
+async def test_names_are_compared_by_their_words(node: Node, mara: User) -> None:
+    assert await imported(node, mara, "name,phone\nDr. Müller-Lüdenscheidt,+33612345678\n") == [("create",)]
+    again = "name,phone\nDR MULLER LUDENSCHEIDT,+33612345678\nDr. Müller Lüdenscheidt,+33612345678\n"
+    fill = {"fields": "fill_empty"}
+    assert await imported(node, mara, again, policies=fill) == [("unchanged",), ("duplicate", "duplicate")]
+
+
+async def test_of_many_people_at_one_number_those_who_may_be_meant_are_read(node: Node, mara: User) -> None:
+    """A slice that read all who have the number would take longer with each slice before it."""
+    for name in ("Mum", "Mum's Friend", "Mummy", "Dad", "", "x" * 100):
+        await mara.does("crm.contacts.create", first_name=name, phone="+33612345678", company="Home")
+    await mara.does("crm.contacts.create", first_name="Mum", phone="+336123456789")
+
+    async def read_for(name: str) -> list[str]:
+        number = named_number({"first_name": name, "phone_key": "+33612345678"})
+        found = await node.core.db.read(lambda reader: find_numbered(reader, [number]))
+        return sorted({each.number.partition(" ")[2] for several in found.values() for each in several})
+
+    assert await read_for("MUM") == ["mum", "mum s friend"]
+    assert await read_for("x" * 100) == ["x" * 80]
+    assert await read_for("") == ["", "dad", "mum", "mum s friend", "mummy", "x" * 80]
 
 
 async def test_one_is_undone_like_any_other(node: Node, mara: User) -> None:

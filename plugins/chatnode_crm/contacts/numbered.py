@@ -3,7 +3,7 @@ people may have one number."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from chatnode.api import Querying, json_array, record
@@ -32,6 +32,20 @@ def named_number(values: Mapping[str, Any]) -> str:
     """The phone number in E.164 form, with the words of the name after a space if there are any."""
     name = name_words(values)
     return f"{values[PHONE]} {name}" if name else values[PHONE]
+
+
+def bare_number(values: Mapping[str, Any]) -> str | None:
+    """The number with the name of a row that has nothing else to be found by."""
+    if values.get("email_key") or values.get("external_id") or not values.get(PHONE):
+        return None
+    return named_number(values)
+
+
+def ways_to_name(values: Mapping[str, Any]) -> Iterator[str]:
+    """By what rows that have nothing else may be about a contact: its phone number with the name, and alone."""
+    if values.get(PHONE):
+        yield values[PHONE]
+        yield named_number(values)
 
 
 def find_numbered(reader: Querying, numbers: Collection[str]) -> dict[str, list[Numbered]]:

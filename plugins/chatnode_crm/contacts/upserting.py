@@ -11,7 +11,15 @@ from chatnode_crm.contacts import finding, writing
 from chatnode_crm.contacts.completing import filling
 from chatnode_crm.contacts.consenting import suppressed_emails
 from chatnode_crm.contacts.finding import ContactRow
-from chatnode_crm.contacts.numbered import PHONE, Numbered, bare_at, find_numbered, named_number, not_enough
+from chatnode_crm.contacts.numbered import (
+    PHONE,
+    Numbered,
+    bare_at,
+    bare_number,
+    find_numbered,
+    not_enough,
+    ways_to_name,
+)
 from chatnode_crm.contacts.preparing import PreparedContact, opted
 from chatnode_crm.contacts.values import FieldFault
 
@@ -36,8 +44,7 @@ class Candidate:
     @property
     def number(self) -> str | None:
         """The phone number with the name, by which the contact is found if the row has nothing else."""
-        is_bare = not (self.email_key or self.external_id) and self.prepared.values.get(PHONE)
-        return named_number(self.prepared.values) if is_bare else None
+        return bare_number(self.prepared.values)
 
     @property
     def names(self) -> set[tuple[str, str | None]]:
@@ -48,8 +55,7 @@ class Candidate:
     @property
     def reached(self) -> set[tuple[str, str | None]]:
         """By what later rows may mean the contact: its number, too, with the name and alone."""
-        values = self.prepared.values
-        return self.names | ({(PHONE, values[PHONE]), (PHONE, named_number(values))} if values.get(PHONE) else set())
+        return self.names | {(PHONE, number) for number in ways_to_name(self.prepared.values)}
 
 
 @record(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from chatnode.api import record
+from chatnode_crm.contacts.numbered import bare_number
 from chatnode_crm.contacts.values import email_key
 from chatnode_crm.files.mapping import addresses_in
 from chatnode_crm.imports.staged import StagedRow
@@ -12,25 +14,26 @@ from chatnode_crm.imports.staged import StagedRow
 
 @record(frozen=True)
 class KnownNames:
-    """Normalized email addresses, external ids, and phone numbers in E.164 form, that contacts have or had. The time of
-    each is until when it was theirs, in milliseconds: in an import that began later it is somebody else's."""
+    """Normalized email addresses, external ids, and phone numbers, alone and with the name, that contacts have or had.
+    The time of each is until when it was theirs, in milliseconds: in an import that began later it is somebody
+    else's."""
 
     emails: Mapping[str, int]
     external_ids: Mapping[str, int]
-    phones: Mapping[str, int]
+    numbers: Mapping[str, int]
 
     def has(self, row: StagedRow, since: int) -> bool:
         """Whether a row of an import that began at `since` is about one of the contacts, or has an address of one in
         any cell."""
-        email, external_id, phone = (row.values.get(each) or "" for each in ("email_key", "external_id", "phone_key"))
-        return self.has_name(email, external_id, phone, since) or self.are_in(row.raw, since)
+        return self.has_name(row.values, since) or self.are_in(row.raw, since)
 
-    def has_name(self, email: str, external_id: str, phone: str, since: int) -> bool:
-        """Whether one of them is a name of one of the contacts; an empty text is nobody's. A phone number is one only
-        for a row that has nothing else: people may share a number."""
-        if not (email or external_id):
-            return self.phones.get(phone, -1) >= since
-        return max(self.emails.get(email, -1), self.external_ids.get(external_id, -1)) >= since
+    def has_name(self, values: Mapping[str, Any], since: int) -> bool:
+        """Whether the values of a row have a name of one of the contacts. A phone number is one only for a row that has
+        nothing else, and no other name: people may share a number."""
+        email, external_id = values.get("email_key") or "", values.get("external_id") or ""
+        if email or external_id:
+            return max(self.emails.get(email, -1), self.external_ids.get(external_id, -1)) >= since
+        return bool(self.numbers) and self.numbers.get(bare_number(values) or "", -1) >= since
 
     def are_in(self, cells: Iterable[str], since: int) -> bool:
         """Whether an address is in some cell."""

@@ -131,6 +131,28 @@ class TestErasing:
             ("suppressed", False), ("create", True), ("create", True),
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("cleaned", [True, False])
+    async def test_rows_of_others_with_the_number_stay(self, node: Node, mara: User, mum: str, cleaned: bool) -> None:
+        """They are other contacts, of whom a report about this one must not tell."""
+        id = await begun(mara, "name,phone\nDad,+33612345678\nMUM,+33612345678\n,+33612345678\n")
+        await finished(node, mara, "plan", id)
+        report = await mara.call("crm.contacts.report", contact=mum)
+        assert [row["line"] for row in report["imported"]] == [3, 4]
+        await mara.call("crm.contacts.erase", contact=mum, confirm=mum)
+        if cleaned:
+            await node.call("jobs.run", job="crm.imports")
+        await finished(node, mara, "start", id)
+        assert await phones(mara) == [("Dad", "+33612345678", None)]
+
+    async def test_rows_with_a_number_and_a_name_of_other_times(self, node: Node, mara: User, mum: str) -> None:
+        for values in ({"phone": "+33611111111"}, {"first_name": "Mother"}, {"phone": "", "email": "mum@example.com"}):
+            await mara.does("crm.contacts.update", contact=mum, **values)
+        names = [f"{name},+336{number * 8}" for number in "12" for name in ("Mum", "Mother")]
+        id = await begun(mara, "name,phone\nMum,+33612345678\nMother,+33612345678\n" + "\n".join(names))
+        await finished(node, mara, "plan", id)
+        report = await mara.call("crm.contacts.report", contact=mum)
+        assert [row["line"] for row in report["imported"]] == [2, 4, 5]
+
     async def test_rows_of_a_contact_that_was_merged_into_it(self, node: Node, mara: User, mum: str) -> None:
         """Also those with the external id that it had."""
         await mara.does("crm.contacts.update", contact=mum, external_id="x1")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from unicodedata import normalize
+
+import attrs
 
 from chatnode.api import record
 from chatnode_crm.contacts.numbered import bare_number
@@ -21,6 +24,10 @@ class KnownNames:
     emails: Mapping[str, int]
     external_ids: Mapping[str, int]
     numbers: Mapping[str, int]
+    _mailboxes: frozenset[str] = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: frozenset(map(_mailbox_of, self.emails)), takes_self=True),
+    )
 
     def has(self, row: StagedRow, since: int) -> bool:
         """Whether a row of an import that began at `since` is about one of the contacts, or has an address of one in
@@ -37,5 +44,17 @@ class KnownNames:
 
     def are_in(self, cells: Iterable[str], since: int) -> bool:
         """Whether an address is in some cell."""
-        found = addresses_in("\n".join(cells))
-        return any(self.emails.get(email_key(address), -1) >= since for address in found)
+        return any(self._last_time(address) >= since for address in addresses_in("\n".join(cells)))
+
+    def _last_time(self, address: str) -> int:
+        """Until when an address was that of one of the contacts, -1 if it never was. Normalizing each address of a file
+        would take minutes for a megabyte, if most are not ASCII."""
+        mailbox = _mailbox_of(address)
+        if mailbox in self._mailboxes or normalize("NFC", mailbox) in self._mailboxes:
+            return self.emails.get(email_key(address), -1)
+        return -1
+
+
+def _mailbox_of(address: str) -> str:
+    """What is before the @. Normalizing changes no more of it than case and composition."""
+    return address.rpartition("@")[0].lower()

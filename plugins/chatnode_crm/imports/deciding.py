@@ -43,13 +43,15 @@ class Decision:
 class Claims:
     """What rows before have claimed. Of the unique field that is not matched by: who has its values, and what those
     rows have made of that. Of phone numbers: `reached` are those that they gave to contacts, alone and with the name;
-    `moved` are contacts that have another number or name than the tables say."""
+    `moved` are contacts that have another number or name than the tables say. Unless `notes_numbers`, no later row asks
+    for numbers."""
 
     holders: Mapping[str, int]
     taken: set[str] = attrs.field(factory=set[str])
     released: set[str] = attrs.field(factory=set[str])
     reached: set[str] = attrs.field(factory=set[str])
     moved: set[int] = attrs.field(factory=set[int])
+    notes_numbers: bool = True
 
     def is_free(self, value: str, contact: int | None) -> bool:
         if value in self.taken:
@@ -66,7 +68,7 @@ class Claims:
 
     def reach(self, values: Values) -> None:
         """A contact has these values now."""
-        if number := values.get(PHONE):
+        if self.notes_numbers and (number := values.get(PHONE)):
             self.reached.update((number, named_number(values)))
 
 

@@ -198,8 +198,10 @@ class SearchContacts:
 @record
 class UpsertContacts:
     """Each of up to 1,000 rows is an object with the fields of a contact, besides them `owner`, `opted_out` and
-    `custom`. An empty text or null removes a value. `consent`: with `tighten`, `opted_out` false changes nothing in a
-    contact that opted out; with `overwrite` it does, but what a user answered to a broadcast still holds."""
+    `custom`. A row without an email address and external id is found by its phone number and name together; it is
+    invalid if the contact with them has one of the two. An empty text or null removes a value. `consent`: with
+    `tighten`, `opted_out` false changes nothing in a contact that opted out; with `overwrite` it does, but what a user
+    answered to a broadcast still holds."""
 
     contacts: Annotated[list[dict[str, Any]], Items(MOST_ROWS)]
     consent: Literal["tighten", "overwrite"] = "tighten"

@@ -1,8 +1,9 @@
-"""Creating or changing contacts by email address or external id, in one transaction: each row has its own verdict."""
+"""Creating or changing contacts by email address, external id or phone number, in one transaction: each row has its own
+verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from chatnode.api import Transaction, record
@@ -10,6 +11,15 @@ from chatnode_crm.contacts import finding, writing
 from chatnode_crm.contacts.completing import filling
 from chatnode_crm.contacts.consenting import suppressed_emails
 from chatnode_crm.contacts.finding import ContactRow
+from chatnode_crm.contacts.numbered import (
+    PHONE,
+    Numbered,
+    bare_at,
+    bare_number,
+    find_numbered,
+    not_enough,
+    ways_to_name,
+)
 from chatnode_crm.contacts.preparing import PreparedContact, opted
 from chatnode_crm.contacts.values import FieldFault
 
@@ -32,9 +42,20 @@ class Candidate:
         return self.prepared.values.get("external_id")
 
     @property
+    def number(self) -> str | None:
+        """The phone number with the name, by which the contact is found if the row has nothing else."""
+        return bare_number(self.prepared.values)
+
+    @property
     def names(self) -> set[tuple[str, str | None]]:
-        """What no two contacts have in common."""
-        return {name for name in (("email", self.email_key), ("external_id", self.external_id)) if name[1]}
+        """By what the contact is found."""
+        given = ("email", self.email_key), ("external_id", self.external_id), (PHONE, self.number)
+        return {name for name in given if name[1]}
+
+    @property
+    def reached(self) -> set[tuple[str, str | None]]:
+        """By what later rows may mean the contact: its number, too, with the name and alone."""
+        return self.names | {(PHONE, number) for number in ways_to_name(self.prepared.values)}
 
 
 @record(frozen=True)
@@ -66,7 +87,7 @@ def _distinct(rows: Sequence[Candidate], waiting: Sequence[int]) -> tuple[list[i
     for number in waiting:
         names = rows[number].names
         (batch if seen.isdisjoint(names) else later).append(number)
-        seen |= names
+        seen |= rows[number].reached
     return batch, later
 
 
@@ -74,30 +95,26 @@ def _write(
     tx: Transaction, rows: Sequence[Candidate], batch: Sequence[int], decided: dict[int, Decided], source: str,
     actor: int | None,
 ) -> list[int]:  # fmt: skip
-    """Write rows; returns those that are about the same contact as one before, and must be decided afterwards."""
-    by_email = finding.keys_by_email(tx, [key for number in batch if (key := rows[number].email_key)])
-    by_external = finding.keys_by_external(tx, [id for number in batch if (id := rows[number].external_id)])
-    erased = suppressed_emails(tx, [key for number in batch if (key := rows[number].email_key) and key not in by_email])
-    there = {row.key: row for row in finding.rows(tx, [*{*by_email.values(), *by_external.values()}])}
+    """Write rows; returns those that must be decided afterwards: they are about the same contact as one before, or may
+    be."""
+    there = _find(tx, [rows[number] for number in batch])
     new: list[int] = []
     changed: dict[int, int] = {}
     later: list[int] = []
     for number in batch:
-        row = rows[number]
-        email, external = by_email.get(row.email_key or ""), by_external.get(row.external_id or "")
-        key = email if external is None else external
-        if fault := _fault(row, email, external, there, erased):
-            decided[number] = Decided("invalid", faults=[fault])
-        elif key is None:
-            new.append(number)
-        elif key in changed:
+        meant = there.meant_by(rows[number])
+        if not changed.keys().isdisjoint(meant):
             later.append(number)
+        elif fault := there.fault_of(rows[number]):
+            decided[number] = Decided("invalid", faults=[fault])
+        elif meant:
+            changed[meant[0]] = number
         else:
-            changed[key] = number
+            new.append(number)
     values = [rows[number].more | opted(rows[number].prepared, None, tx.now) for number in new]
     for number, key in zip(new, writing.create_many(tx, values, source=source, actor=actor), strict=True):
         decided[number] = Decided("created", key)
-    changes = [(key, _changes(rows[number], there[key], tx.now)) for key, number in changed.items()]
+    changes = [(key, _changes(rows[number], there.contacts[key], tx.now)) for key, number in changed.items()]
     updated = set(writing.update_many(tx, changes, actor=actor))
     decided |= {number: Decided("updated" if key in updated else "unchanged", key) for key, number in changed.items()}
     return later
@@ -108,20 +125,58 @@ def _changes(row: Candidate, there: ContactRow, now: int) -> dict[str, Any]:
     return {**filling(there, given, row.more), **given}
 
 
-def _fault(
-    row: Candidate, email: int | None, external: int | None, there: dict[int, ContactRow], erased: Collection[str]
-) -> FieldFault | None:
-    """Why a row cannot be written."""
-    if row.email_key in erased:
-        return FieldFault(
-            "email",
-            "suppressed",
-            "the contact with this address was erased; a user can create it again by hand",
-        )
-    if not row.names:
-        return FieldFault("email", "required", "give an email address or an external id, by which the contact is found")
-    if email is not None and external is not None and email != external:
-        return FieldFault("external_id", "conflict", "belongs to another contact than the email address does")
-    if email is not None and external is None and row.external_id and there[email].external_id is not None:
-        return FieldFault("external_id", "conflict", "the contact with this email address has another external id")
-    return None
+@record(frozen=True)
+class _There:
+    """The contacts that rows of a batch may be about; `erased` are addresses of contacts that were erased."""
+
+    by_email: Mapping[str, int]
+    by_external: Mapping[str, int]
+    by_number: Mapping[str, Sequence[Numbered]]
+    contacts: Mapping[int, ContactRow]
+    erased: Collection[str]
+
+    def meant_by(self, row: Candidate) -> list[int]:
+        """The keys of the contacts that a row may be about; if it has no fault, it is about the first."""
+        if row.number is not None:
+            same = self.by_number.get(row.number, ())
+            key = bare_at(row.number, same)
+            return [key] if key is not None else [each.key for each in same]
+        found = self.by_external.get(row.external_id or ""), self.by_email.get(row.email_key or "")
+        return [key for key in found if key is not None]
+
+    def fault_of(self, row: Candidate) -> FieldFault | None:
+        """Why a row cannot be written."""
+        if not row.names:
+            needs = "give an email address, an external id or a valid phone number, by which the contact is found"
+            return FieldFault("email", "required", needs)
+        if row.number is not None:
+            same = self.by_number.get(row.number, ())
+            return not_enough(row.number) if same and bare_at(row.number, same) is None else None
+        return self._fault_of_names(row)
+
+    def _fault_of_names(self, row: Candidate) -> FieldFault | None:
+        if row.email_key in self.erased:
+            why = "the contact with this address was erased; a user can create it again by hand"
+            return FieldFault("email", "suppressed", why)
+        email, external = self.by_email.get(row.email_key or ""), self.by_external.get(row.external_id or "")
+        if email is not None and external is not None and email != external:
+            return FieldFault("external_id", "conflict", "belongs to another contact than the email address does")
+        has_another = email is not None and external is None and self.contacts[email].external_id is not None
+        if has_another and row.external_id:
+            return FieldFault("external_id", "conflict", "the contact with this email address has another external id")
+        return None
+
+
+def _find(tx: Transaction, rows: Sequence[Candidate]) -> _There:
+    by_email = finding.keys_by_email(tx, [row.email_key for row in rows if row.email_key])
+    by_external = finding.keys_by_external(tx, [row.external_id for row in rows if row.external_id])
+    numbers = [row.number for row in rows if row.number is not None]
+    by_number = find_numbered(tx, numbers)
+    bare = {key for number in numbers if (key := bare_at(number, by_number.get(number, ()))) is not None}
+    return _There(
+        by_email,
+        by_external,
+        by_number,
+        {row.key: row for row in finding.rows(tx, [*{*by_email.values(), *by_external.values(), *bare}])},
+        suppressed_emails(tx, [row.email_key for row in rows if row.email_key and row.email_key not in by_email]),
+    )

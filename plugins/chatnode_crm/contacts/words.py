@@ -48,6 +48,12 @@ def words_of(values: Mapping[str, Any]) -> str:
     return words
 
 
+def name_words(values: Mapping[str, Any]) -> str:
+    """Those of the name, with which the words of a contact begin."""
+    found = _WORD.findall(folded(f"{values.get('first_name') or ''} {values.get('last_name') or ''}"))
+    return " ".join(word[:LONGEST] for word in found[:MOST])
+
+
 def _numbers(phone: str) -> list[str]:
     """The digits of a phone number, and those without the country's code, as it is dialled in the country."""
     if not (phone[0] == "+" and phone.isascii() and (digits := phone[1:]).isdecimal()):

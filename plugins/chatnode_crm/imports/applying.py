@@ -10,6 +10,7 @@ import attrs
 import orjson
 
 from chatnode.api import Transaction, record
+from chatnode_crm.contacts.numbered import bare_number
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.contacts.writing import create_many, update_many
 from chatnode_crm.imports.attempts import attempt_write
@@ -108,7 +109,8 @@ def _apply_alone(tx: Transaction, setup: ApplySetup, row: StagedRow) -> Applied:
 
 
 def _apply(tx: Transaction, setup: ApplySetup, rows: Sequence[StagedRow]) -> Applied:
-    judged = judge(tx, rows, setup.policies, Claims({}), setup.since)
+    claims = Claims({}, notes_numbers=any(bare_number(row.values) for row in rows))
+    judged = judge(tx, rows, setup.policies, claims, setup.since)
     applied = Applied("".join(each.letter for each in judged))
     applied.counts.update(COUNTED[letter] for letter in applied.letters)
     applied.faults = [

@@ -11,7 +11,7 @@ import orjson
 import trio
 
 from chatnode.api import DAY_MS, Context, Querying, Refusal, Row, Transaction, counted, json_array, record
-from chatnode_crm.contacts.earlier import earlier_names
+from chatnode_crm.contacts.earlier import earlier_names, numbers_of
 from chatnode_crm.imports.known import KnownNames
 from chatnode_crm.imports.layout import ImportFiles, directories
 from chatnode_crm.imports.rows import ImportRow, change_import, import_by_id, imports_with_files
@@ -28,18 +28,19 @@ def forget_contacts(tx: Transaction, keys: Sequence[int]) -> None:
     many = json_array(keys)
     tx.execute("DELETE FROM crm_import_images WHERE contact IN (SELECT value FROM json_each(?))", (many,))
     rows = tx.execute(
-        "SELECT key, email_key, external_id, phone_key FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))",
+        "SELECT key, email_key, external_id, NULL FROM crm_contacts WHERE key IN (SELECT value FROM json_each(?))",
         (many,),
     ).fetchall()
     earlier = earlier_names(tx, keys)
     emails = [(key, email, None, None) for key, email in earlier.emails]
     external_ids = [(key, None, external_id, None) for key, external_id in earlier.external_ids]
-    forget_names(tx, [*rows, *emails, *external_ids, *((key, None, None, phone) for key, phone in earlier.phones)])
+    numbers = [(key, None, None, number) for key, number in numbers_of(tx, keys)]
+    forget_names(tx, [*rows, *emails, *external_ids, *numbers])
 
 
 def forget_names(tx: Transaction, names: Iterable[tuple[int, str | None, str | None, str | None]]) -> None:
     """Rows about contacts are removed from the files of imports soon: each is given with its key, and a normalized
-    address, an external id, and a phone number in E.164 form, or some of them."""
+    address, an external id, and a phone number with the name, or some of them."""
     if tx.execute("SELECT 1 FROM crm_imports WHERE state <> 'deleted' LIMIT 1").fetchone() is not None:
         tx.executemany(
             "INSERT INTO crm_import_names (contact, email_key, external_id, phone_key, at) VALUES (?, ?, ?, ?, ?)",
@@ -96,8 +97,8 @@ def _read_forgotten(reader: Querying) -> _Forgotten:
     rows = reader.execute(
         "SELECT contact, email_key, external_id, phone_key, at FROM crm_import_names ORDER BY at"
     ).fetchall()
-    emails, external_ids, phones = ({row[at]: row[4] for row in rows if row[at] is not None} for at in (1, 2, 3))
-    return _Forgotten(list({row[0] for row in rows}), KnownNames(emails, external_ids, phones))
+    emails, external_ids, numbers = ({row[at]: row[4] for row in rows if row[at] is not None} for at in (1, 2, 3))
+    return _Forgotten(list({row[0] for row in rows}), KnownNames(emails, external_ids, numbers))
 
 
 async def _remove_from(ctx: Context, id: str, names: KnownNames) -> int:

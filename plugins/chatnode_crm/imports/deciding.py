@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import attrs
 
-from chatnode.api import folded, record
+from chatnode.api import record
+from chatnode_crm.contacts.numbered import PHONE, named_number
 from chatnode_crm.contacts.values import FieldFault
 from chatnode_crm.imports.options import ImportPolicies
 
@@ -19,8 +20,6 @@ DERIVED = {"email": "email_key", "phone": "phone_key"}
 KEPT = frozenset(("email", "first_name", "last_name"))
 """Fields that no empty cell erases."""
 NOTHING: Values = {}
-PHONE = "phone_key"
-"""By what rows are found that have neither an email address nor an external id."""
 OPTED_OUT, OPTED_OUT_AT = "opted_out", "opted_out_at"
 """In the values of a row: whether the contact opted out, and when, if that is known. The table has the time."""
 
@@ -44,13 +43,15 @@ class Decision:
 class Claims:
     """What rows before have claimed. Of the unique field that is not matched by: who has its values, and what those
     rows have made of that. Of phone numbers: `reached` are those that they gave to contacts, alone and with the name;
-    `moved` are contacts that have another number or name than the tables say."""
+    `moved` are contacts that have another number or name than the tables say. Unless `notes_numbers`, no later row asks
+    for numbers."""
 
     holders: Mapping[str, int]
     taken: set[str] = attrs.field(factory=set[str])
     released: set[str] = attrs.field(factory=set[str])
     reached: set[str] = attrs.field(factory=set[str])
     moved: set[int] = attrs.field(factory=set[int])
+    notes_numbers: bool = True
 
     def is_free(self, value: str, contact: int | None) -> bool:
         if value in self.taken:
@@ -67,7 +68,7 @@ class Claims:
 
     def reach(self, values: Values) -> None:
         """A contact has these values now."""
-        if number := values.get(PHONE):
+        if self.notes_numbers and (number := values.get(PHONE)):
             self.reached.update((number, named_number(values)))
 
 
@@ -83,12 +84,6 @@ def key_of(values: Values, policies: ImportPolicies) -> tuple[str, str] | None:
         if value := values.get(column):
             return column, value
     return (PHONE, named_number(values)) if values.get(PHONE) else None
-
-
-def named_number(values: Values) -> str:
-    """The phone number in E.164 form, with the name after a space if there is one."""
-    name = folded(f"{values.get('first_name') or ''} {values.get('last_name') or ''}")
-    return " ".join((values[PHONE], *name.split()))
 
 
 def decide(

@@ -10,8 +10,9 @@ import attrs
 
 from chatnode.api import Querying, json_array, record
 from chatnode_crm.contacts.custom import read_custom
+from chatnode_crm.contacts.numbered import PHONE, Numbered, bare_at, find_numbered, not_enough
 from chatnode_crm.contacts.values import FIELDS, FieldFault
-from chatnode_crm.imports.deciding import PHONE, Claims, Decision, decide, key_of, named_number, unique_fields
+from chatnode_crm.imports.deciding import Claims, Decision, decide, key_of, unique_fields
 from chatnode_crm.imports.options import ImportPolicies
 from chatnode_crm.imports.staged import DUPLICATE, READY, REMOVED, StagedRow
 from chatnode_crm.imports.suppression import ERASED, Suppressed, find_suppressed
@@ -49,7 +50,7 @@ def judge(
     ready = [row for row in rows if row.letter == READY]
     other = unique_fields(policies)[1]
     keys = [key for row in ready if (key := key_of(row.values, policies))]
-    contacts = _Contacts(_contacts_of(reader, keys), _contacts_at(reader, [key for by, key in keys if by == PHONE]))
+    contacts = _contacts_of(reader, keys)
     claims.holders = _holders_of(reader, other, [value for row in ready if (value := row.values.get(other))])
     suppressed = find_suppressed(reader, [row.values for row in ready], since)
     return [Judged(row, _decide(row, contacts, claims, policies, suppressed)) for row in rows]
@@ -57,10 +58,11 @@ def judge(
 
 @record
 class _Contacts:
-    """Those that rows may be about, by column and value; and by phone number, alone and with the name."""
+    """Those that rows may be about: by column and value, of those with a phone number by key."""
 
     found: Mapping[_Key, Mapping[str, Any]]
-    by_number: Mapping[str, Sequence[Mapping[str, Any]]]
+    by_number: Mapping[str, Sequence[Numbered]]
+    bare: Mapping[int, Mapping[str, Any]]
 
 
 def _decide(
@@ -87,7 +89,7 @@ def _contact_of(
     key = key_of(row.values, policies)
     assert key is not None
     if key[0] == PHONE:
-        return _contact_at(key[1], contacts.by_number.get(key[1], ()), claims)
+        return _contact_at(key[1], contacts, claims)
     contact = contacts.found.get(key)
     if contact is None or key[0] == match or contact[match] is None:
         return contact
@@ -98,46 +100,29 @@ def _contact_of(
     return Decision("invalid", contact["key"], fault=FieldFault(field, "exists", message))
 
 
-def _contact_at(
-    number: str, contacts: Sequence[Mapping[str, Any]], claims: Claims
-) -> Mapping[str, Any] | Decision | None:
+def _contact_at(number: str, contacts: _Contacts, claims: Claims) -> Mapping[str, Any] | Decision | None:
     """The contact that a row with nothing but a phone number is about: one that has nothing else either, and the same
     name. If another contact may be meant, nothing is written: a row of the file may be about that one, too."""
-    there = [each for each in contacts if each["key"] not in claims.moved]
-    for each in there:
-        if each["email_key"] is None and each["external_id"] is None and named_number(each) == number:
-            return each
+    there = [each for each in contacts.by_number.get(number, ()) if each.key not in claims.moved]
+    if (key := bare_at(number, there)) is not None:
+        return contacts.bare[key]
     if not there and number not in claims.reached:
         return None
-    needs = "its email address or external id" if " " in number else "its name, email address or external id"
-    message = f"a contact with this phone number exists; the row needs {needs}"
-    return Decision("invalid", there[0]["key"] if there else None, fault=FieldFault("phone", "exists", message))
+    return Decision("invalid", there[0].key if there else None, fault=not_enough(number))
 
 
-def _contacts_of(reader: Querying, keys: Collection[_Key]) -> dict[_Key, dict[str, Any]]:
-    """By column and value."""
+def _contacts_of(reader: Querying, keys: Collection[_Key]) -> _Contacts:
     found: dict[_Key, dict[str, Any]] = {}
     for column in ("email_key", "external_id"):
         values = [value for by, value in keys if by == column]
-        found.update(((column, value), row) for value, row in _contacts_by(reader, column, values).items())
-    return found
+        found.update(((column, contact[column]), contact) for contact in _contacts_with(reader, column, values))
+    numbers = [value for by, value in keys if by == PHONE]
+    by_number = find_numbered(reader, numbers)
+    bare = {each.key for number in numbers for each in by_number.get(number, ()) if each.is_found_by(number)}
+    return _Contacts(found, by_number, {each["key"]: each for each in _contacts_with(reader, "key", list(bare))})
 
 
-def _contacts_by(reader: Querying, column: str, values: Sequence[str]) -> dict[str, dict[str, Any]]:
-    return {contact[column]: contact for contact in _contacts_with(reader, column, values)}
-
-
-def _contacts_at(reader: Querying, numbers: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The contacts with phone numbers, the oldest first: by the number with the name, and by the number alone."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    plain = {number.partition(" ")[0] for number in numbers}
-    for contact in _contacts_with(reader, PHONE, sorted(plain)):
-        for number in {contact[PHONE], named_number(contact)}:
-            found.setdefault(number, []).append(contact)
-    return found
-
-
-def _contacts_with(reader: Querying, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
+def _contacts_with(reader: Querying, column: str, values: Sequence[str] | Sequence[int]) -> list[dict[str, Any]]:
     if not values:
         return []
     rows = reader.execute(

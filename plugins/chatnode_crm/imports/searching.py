@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 
+from chatnode_crm.contacts.numbered import PHONE
 from chatnode_crm.contacts.values import email_key, phone_key
 from chatnode_crm.files.mapping import ColumnMapping, RowMapper, suggest
 from chatnode_crm.files.reading import FileTable, ReadLimits, UnreadableFile
@@ -96,5 +97,6 @@ def _is_in(table: FileTable, options: ImportOptions, region: str | None, known: 
 def _has_name(values: Mapping[str, str], region: str | None, known: KnownNames, since: int) -> bool:
     """By a cell that is mapped; addresses are looked for in all cells."""
     email, external_id, phone = (values.get(field, "").strip() for field in ("email", "external_id", "phone"))
-    number = phone_key(phone, region) if known.phones and phone and not (email or external_id) else None
-    return known.has_name(email and email_key(email), external_id, number or "", since)
+    number = phone_key(phone, region) if known.numbers and phone else None
+    found = {"email_key": email and email_key(email), "external_id": external_id, PHONE: number}
+    return known.has_name({**values, **found}, since)

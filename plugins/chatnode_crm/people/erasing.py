@@ -43,7 +43,7 @@ def _erase(tx: Transaction, keys: Sequence[int], actor: int | None) -> tuple[int
     add_suppressed(tx, hashes.values(), tx.now)
     forget_addresses(tx, emails)
     forget_names(tx, [(keys[0], email, None, None) for email in emails])
-    forget_names(tx, [(keys[0], None, external_id, phone) for external_id, phone in merged_names(tx, keys)])
+    forget_names(tx, [(keys[0], None, external_id, number) for external_id, number in merged_names(tx, keys)])
     erased = erase_many(tx, [*keys, *merged_into(tx, keys)], reason=REASON, actor=actor)
     return erased, [Erasure(id, hashes.get(email or ""), tx.now) for id, email in known]
 

@@ -19,6 +19,7 @@ from chatnode_crm.contacts.custom import read_custom
 from chatnode_crm.contacts.events import CrmContactCreated
 from chatnode_crm.contacts.fields import by_key
 from chatnode_crm.contacts.finding import ContactRow, keys_by_email, keys_by_external, rows
+from chatnode_crm.contacts.numbered import ways_to_name
 from chatnode_crm.contacts.writing import delete_many, update_many
 from chatnode_crm.deliveries import merge_deliveries, unmerge_deliveries
 from chatnode_crm.lists import membership
@@ -330,12 +331,14 @@ def earlier_contacts(reader: Querying, keys: Sequence[int]) -> list[tuple[str, s
 
 
 def merged_names(reader: Querying, keys: Sequence[int]) -> list[tuple[str | None, str | None]]:
-    """External ids and phone numbers that contacts, and those that were merged into them, had before, as long as the
-    merge can be undone; without external ids that other contacts have now."""
-    found = {(row["external_id"], row["phone_key"]) for row in _merged_rows(reader, json_array(keys))}
-    holders = keys_by_external(reader, [external_id for external_id, _ in found if external_id])
+    """External ids, and phone numbers, with the names and alone, that contacts and those that were merged into them had
+    before, as long as the merge can be undone; without external ids that other contacts have now."""
+    before = _merged_rows(reader, json_array(keys))
+    external_ids = {row["external_id"] for row in before if row["external_id"]}
+    holders = keys_by_external(reader, external_ids)
     taken = {external_id for external_id, key in holders.items() if key not in keys}
-    return [(None if external_id in taken else external_id, phone) for external_id, phone in found]
+    numbers = {number for row in before for number in ways_to_name(row)}
+    return [*((each, None) for each in external_ids - taken), *((None, number) for number in numbers)]
 
 
 def _merged_rows(reader: Querying, keys: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from chatnode.api import Context, Id, Querying, Reader, Refusal, Transaction, command, now_ms, record, rfc3339
 from chatnode_crm.contacts import journal as changes
 from chatnode_crm.contacts import shown
-from chatnode_crm.contacts.earlier import earlier_names
+from chatnode_crm.contacts.earlier import earlier_names, numbers_of
 from chatnode_crm.contacts.finding import ContactRow, by_id
 from chatnode_crm.contacts.model import OfContact
 from chatnode_crm.imports.known import KnownNames
@@ -170,9 +170,9 @@ def _names(reader: Reader, contact: ContactRow) -> KnownNames:
         *(external_id for _, external_id in earlier.external_ids),
         *(external_id for external_id, _ in before),
     }
-    phones = {contact.phone_key, *(phone for _, phone in earlier.phones), *(phone for _, phone in before)}
+    numbers = {*(number for _, number in numbers_of(reader, [contact.key])), *(number for _, number in before)}
     now = now_ms()
-    return KnownNames(*({each: now for each in names if each} for names in (emails, external_ids, phones)))
+    return KnownNames(*({each: now for each in names if each} for names in (emails, external_ids, numbers)))
 
 
 COMMANDS = (report_contact, erase_contact)

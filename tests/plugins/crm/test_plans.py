@@ -30,6 +30,11 @@ ASKED: list[tuple[str, dict[str, Any], str]] = [
 COMMANDS: list[tuple[str, dict[str, Any], str]] = [
     ("crm.contacts.search", {"query": "ada@mail.org"}, "SCAN crm_words VIRTUAL TABLE INDEX"),
     ("crm.contacts.upsert", {"contacts": [{"email": "ADA@mail.org"}]}, "crm_contacts_email (email_key=?)"),
+    (
+        "crm.contacts.upsert",
+        {"contacts": [{"first_name": "Ada", "phone": "+33612345678"}]},
+        "crm_contacts_numbers (phone_key=? AND words>? AND words<?)",
+    ),
     ("crm.lists.members", {"list": "all"}, "crm_members_joined (list=?)"),
     ("crm.lists.members", {"list": "all", "days": 7}, "crm_members_joined (list=? AND added_at>?)"),
     ("crm.lists.members", {"days": 7}, "crm_members_added (added_at>?)"),

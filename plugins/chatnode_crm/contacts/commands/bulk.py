@@ -28,7 +28,8 @@ _LOOKS = 10
 
 @command("crm.contacts.upsert", permission=CREATE, limit="changes", repeatable=True)
 async def upsert(ctx: Context, asked: UpsertContacts) -> UpsertReply:
-    """Create or change contacts, found by external id, else by email address. Needs `crm.contacts.update` as well.
+    """Create or change contacts, found by external id, else by email address, else by phone number and name. Needs
+    `crm.contacts.update` as well.
 
     Sending the same rows again changes nothing. Each row has a verdict: an invalid row changes nothing, and does not
     affect the others. The email address of a contact that was erased is invalid, until a user creates it again.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
+from unicodedata import is_normalized, normalize
 from urllib.parse import unquote
 
 from chatnode_crm.contacts.values.checking import FieldFault
@@ -119,6 +120,8 @@ def addresses_in(text: str) -> list[str]:
     a link, or between letters of another script."""
     if "%40" in text:
         text = f"{text}\n{unquote(text)}"
+    if not is_normalized("NFC", text):  # an accent of its own would end the domain
+        text = f"{text}\n{normalize('NFC', text)}"
     found = (
         f"{mailbox}@{domain}"
         for before, after in _AROUND_AT.findall(text)

@@ -70,6 +70,32 @@ async def test_what_is_left_out_stays_and_what_is_empty_goes(mara: User) -> None
     assert kept.keys() & {"company", "city", "first_name"} == {"first_name"}
 
 
+async def test_one_with_only_a_phone_number_is_found_by_it_and_the_name(mara: User) -> None:
+    """As in an import: people may share a number, and an upsert merges nobody."""
+    mum, dad = ({"first_name": name, "phone": "+33 6 12 34 56 78"} for name in ("Mum", "Dad"))
+    assert await upserted(mara, mum, dad) == ["created", "created"]
+    assert await upserted(mara, mum, {**dad, "first_name": "DAD", "phone": "+33612345678"}) == ["unchanged", "updated"]
+    assert await upserted(mara, {**mum, "city": "Lyon"}, {**mum, "city": "Nice"}) == ["updated", "updated"]
+    assert await upserted(mara, {"first_name": "Eve", "phone": "612345678"}) == ["invalid"]
+    there = (await mara.call("crm.contacts.list"))["contacts"]
+    assert [(each["first_name"], each.get("city")) for each in there] == [("DAD", None), ("Mum", "Nice")]
+
+
+async def test_a_contact_with_an_address_is_not_found_by_its_number(mara: User) -> None:
+    bob = {"first_name": "Bob", "phone": "+33612345678"}
+    rows = [{**bob, "email": "bob@example.org"}, bob, {"phone": "+33612345678"}]
+    for verdict in ("created", "unchanged"):
+        reply = await mara.call("crm.contacts.upsert", contacts=rows)
+        assert [each["verdict"] for each in reply["rows"]] == [verdict, "invalid", "invalid"]
+        [named], [unnamed] = (each["faults"] for each in reply["rows"][1:])
+        assert named["message"] == (
+            "a contact with this phone number exists; the row needs its email address or external id"
+        )
+        assert (unnamed["field"], unnamed["code"]) == ("phone", "exists")
+    moved = {"email": "bob@example.org", "phone": "+33611111111"}
+    assert await upserted(mara, moved, bob) == ["updated", "created"]
+
+
 async def test_a_thousand_at_a_time_and_no_more(mara: User) -> None:
     rows = [{"email": f"c{number}@example.org"} for number in range(1_000)]
     assert await upserted(mara, *rows) == ["created"] * 1_000

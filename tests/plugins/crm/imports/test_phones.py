@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from chatnode_crm.contacts.numbered import find_numbered, named_number
 
 from chatnode.config import Config
 from chatnode.node import Node
@@ -73,6 +74,29 @@ async def test_a_contact_that_has_an_address_is_not_found_by_its_number(node: No
     ]  # fmt: skip
 
 
+async def test_names_are_compared_by_their_words(node: Node, mara: User) -> None:
+    assert await imported(node, mara, "name,phone\nDr. Müller-Lüdenscheidt,+33612345678\n") == [("create",)]
+    again = "name,phone\nDR MULLER LUDENSCHEIDT,+33612345678\nDr. Müller Lüdenscheidt,+33612345678\n"
+    fill = {"fields": "fill_empty"}
+    assert await imported(node, mara, again, policies=fill) == [("unchanged",), ("duplicate", "duplicate")]
+
+
+async def test_of_many_people_at_one_number_those_who_may_be_meant_are_read(node: Node, mara: User) -> None:
+    """A slice that read all who have the number would take longer with each slice before it."""
+    for name in ("Mum", "Mum's Friend", "Mummy", "Dad", "", "x" * 100):
+        await mara.does("crm.contacts.create", first_name=name, phone="+33612345678", company="Home")
+    await mara.does("crm.contacts.create", first_name="Mum", phone="+336123456789")
+
+    async def read_for(name: str) -> list[str]:
+        number = named_number({"first_name": name, "phone_key": "+33612345678"})
+        found = await node.core.db.read(lambda reader: find_numbered(reader, [number]))
+        return sorted({each.number.partition(" ")[2] for several in found.values() for each in several})
+
+    assert await read_for("MUM") == ["mum", "mum s friend"]
+    assert await read_for("x" * 100) == ["x" * 80]
+    assert await read_for("") == ["", "dad", "mum", "mum s friend", "mummy", "x" * 80]
+
+
 async def test_one_is_undone_like_any_other(node: Node, mara: User) -> None:
     await imported(node, mara, ADDRESS_BOOK)
     id = await begun(mara, "name,phone,city\nMum,+33612345678,Nice\nEve,+33611111111,\n")
@@ -106,6 +130,28 @@ class TestErasing:
         assert [(row["verdict"], row["cells"] != []) for row in rows] == [
             ("suppressed", False), ("create", True), ("create", True),
         ]  # fmt: skip
+
+    @pytest.mark.parametrize("cleaned", [True, False])
+    async def test_rows_of_others_with_the_number_stay(self, node: Node, mara: User, mum: str, cleaned: bool) -> None:
+        """They are other contacts, of whom a report about this one must not tell."""
+        id = await begun(mara, "name,phone\nDad,+33612345678\nMUM,+33612345678\n,+33612345678\n")
+        await finished(node, mara, "plan", id)
+        report = await mara.call("crm.contacts.report", contact=mum)
+        assert [row["line"] for row in report["imported"]] == [3, 4]
+        await mara.call("crm.contacts.erase", contact=mum, confirm=mum)
+        if cleaned:
+            await node.call("jobs.run", job="crm.imports")
+        await finished(node, mara, "start", id)
+        assert await phones(mara) == [("Dad", "+33612345678", None)]
+
+    async def test_rows_with_a_number_and_a_name_of_other_times(self, node: Node, mara: User, mum: str) -> None:
+        for values in ({"phone": "+33611111111"}, {"first_name": "Mother"}, {"phone": "", "email": "mum@example.com"}):
+            await mara.does("crm.contacts.update", contact=mum, **values)
+        names = [f"{name},+336{number * 8}" for number in "12" for name in ("Mum", "Mother")]
+        id = await begun(mara, "name,phone\nMum,+33612345678\nMother,+33612345678\n" + "\n".join(names))
+        await finished(node, mara, "plan", id)
+        report = await mara.call("crm.contacts.report", contact=mum)
+        assert [row["line"] for row in report["imported"]] == [2, 4, 5]
 
     async def test_rows_of_a_contact_that_was_merged_into_it(self, node: Node, mara: User, mum: str) -> None:
         """Also those with the external id that it had."""

@@ -23,7 +23,7 @@ REPEATABLE = frozenset({
     "audit.list", "certificate.status",
     "conversations.context", "conversations.get", "conversations.members.list", "conversations.public",
     "inbox.list", "invites.list", "items.query", "jobs.list", "messages.get", "messages.history", "messages.list",
-    "messages.pinned", "messages.thread", "node.check", "node.info", "node.statistics", "people.blocked",
+    "messages.pinned", "messages.thread", "node.address", "node.check", "node.info", "node.statistics", "people.blocked",
     "people.export", "people.get", "people.list", "people.me", "people.sessions", "plugins.consumers",
     "plugins.export", "plugins.list", "plugins.set_aside", "presence.get", "presence.history", "receipts.list",
     "reports.list", "retention.list", "roles.list", "search.messages", "sessions.list", "typing.list",

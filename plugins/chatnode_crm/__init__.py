@@ -66,7 +66,7 @@ async def open_crm(ctx: Context) -> AsyncGenerator[None]:
     """Before the node serves: what was erased since the backup that was restored is erased again. Soon after, files
     that a kill has left are removed."""
     await erasing.apply_again(ctx)
-    ctx.wake(imports.CLEANUP.name)
+    await imports.wake_cleanup_at_start(ctx)
     yield
 
 

@@ -6,9 +6,8 @@ from chatnode.api import Consumer, Part, Table, Task
 from chatnode_crm.imports import commands, errors, inspecting, looking, mappings, uploading
 from chatnode_crm.imports.cleanup import clean_up_imports, wake_cleanup
 from chatnode_crm.imports.cleanup import forget_contacts as forget_contacts
+from chatnode_crm.imports.cleanup import wake_cleanup_at_start as wake_cleanup_at_start
 from chatnode_crm.imports.works import WORKS
-
-CLEANUP = Task("imports", clean_up_imports, every=3_600)
 
 PART = Part(
     commands=(
@@ -21,6 +20,6 @@ PART = Part(
     works=WORKS,
     routes=(*uploading.ROUTES, *errors.ROUTES),
     consumers=(Consumer("imports", wake_cleanup, kinds=frozenset({"crm.contact.deleted"})),),
-    tasks=(CLEANUP,),
+    tasks=(Task("imports", clean_up_imports, every=3_600),),
     tables=(Table("crm_imports", people=("owner",)), Table("crm_import_mappings", people=("owner",))),
 )

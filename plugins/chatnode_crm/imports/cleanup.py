@@ -53,6 +53,12 @@ async def wake_cleanup(ctx: Context, rows: Sequence[Row]) -> None:
     ctx.wake("imports")
 
 
+async def wake_cleanup_at_start(ctx: Context) -> None:
+    """Files that a kill has left go soon, if there are imports."""
+    if await ctx.read(lambda reader: reader.execute("SELECT 1 FROM crm_imports LIMIT 1").fetchone()) is not None:
+        ctx.wake("imports")
+
+
 async def clean_up_imports(ctx: Context) -> str | None:
     """Remove the rows of deleted contacts, then imports that are deleted or old, and what is left of them."""
     removed = await _remove_rows(ctx)

@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 from chatnode.api import (
+    API_VERSION,
     CHAT,
     Collection,
     Consumer,
@@ -90,8 +91,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"name": "audit"},
         "the name audit is a prefix of the node's own tables and indexes",
     ),
-    "api: no version": ({"api": "one"}, "api is 'one'; expected a version such as 2.0"),
-    "api: a later one": ({"api": "2.99"}, "version 2.99 of chatnode.api, this is 2.0; install a newer chatnode"),
+    "api: no version": ({"api": "one"}, f"api is 'one'; expected a version such as {API_VERSION}"),
+    "api: a later one": (
+        {"api": "2.99"},
+        f"version 2.99 of chatnode.api, this is {API_VERSION}; install a newer chatnode",
+    ),
     "api: another major": ({"api": "0.3"}, "install a newer version of the plugin"),
     "api: a number": ({"api": 2}, "api is 2; expected a string"),
     "one command for a list": (

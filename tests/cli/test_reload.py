@@ -118,7 +118,7 @@ def test_a_step_that_is_half_written_is_not_applied(data: Path, site: Site, node
     step.write_text("")
     node.says(rf"not restarting: {re.escape(str(step))}: it has no statement yet")
     step.write_text("CREATE TABLE polls_polls (key INTEGER PRIMARY KEY, ques")
-    node.says(rf"not restarting: {re.escape(str(step))}: the script's last statement does not end in a semicolon")
+    node.says(rf"not restarting: {re.escape(str(step))}: the last statement does not end in a semicolon")
     step.write_text("CREATE TABLE polls_polls (key INTEGER PRIMARY KEY, question TEXT) STRICT;\n")
     node.says("listening on ")
     state = {each["name"]: each["state"] for each in json.loads(run(data, "plugin", "list", "--json").out)}

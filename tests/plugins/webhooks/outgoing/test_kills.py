@@ -10,6 +10,7 @@ from pathlib import Path
 import chatnode_webhooks
 import pytest
 import trio
+import trio.testing
 from chatnode_webhooks.outgoing.courier import IN_FLIGHT
 from chatnode_webhooks.outgoing.tracks import WINDOW
 
@@ -58,6 +59,7 @@ async def test_every_event_arrives(tmp_path: Path, nursery: trio.Nursery) -> Non
         )
         process.kill()
         await process.wait()
+        await trio.testing.wait_all_tasks_blocked(0.05)  # the receiver has read what was on its way
         lives.append(range(begin, len(receiver.got)))
     assert len(lives) > KILLS / 2
     async with open_node(data, settings(receiver.authority), only=[chatnode_webhooks]) as node:

@@ -78,7 +78,7 @@ def _take_data(context: click.Context, parameter: click.Parameter, value: Path |
 
 
 class _DataPath(click.Path):
-    """A directory; not the current one because a script's variable is empty."""
+    """A directory. An empty path, as from an unset variable of a script, is not the current directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":

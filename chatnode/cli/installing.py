@@ -68,7 +68,7 @@ def install(data: Path, what: str) -> None:
 
 
 def _say_how_it_runs(data: Path, names: Sequence[str]) -> None:
-    """One that was disabled here stays so, as when it was uninstalled and comes back."""
+    """A plugin that was disabled here stays disabled, also when it is uninstalled and installed again."""
     disabled = [name for name in names if name in _disabled(data)]
     for name in disabled:
         click.echo(f"{name} is disabled here; run `chatnode plugin enable {name}`")

@@ -30,7 +30,7 @@ C = TypeVar("C")
 R = TypeVar("R")
 HandlerResult = PlannedWrite[R] | PlannedRead[R] | Awaitable[R]
 """What a plain handler returns: a plan, for which no task has to wait, or something to await."""
-PLANS = (PlannedWrite, PlannedRead)  # a union would be put together anew in each check
+PLANS = (PlannedWrite, PlannedRead)  # a tuple: isinstance would build a union again in each check
 Done = Callable[[outcome.Outcome[Any]], object]
 
 

@@ -490,6 +490,6 @@ class Context:
 
 
 def _check_thread(method: str) -> None:
-    """In a database thread, what it changes could be changed by the trio thread at the same time."""
+    """Called in a database thread, it would change what the trio thread may be changing."""
     if not in_trio_run():
         raise Misuse(f"Context.{method} runs on the trio thread only: call it after ctx.read or ctx.write, not within")

@@ -68,7 +68,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def _check_response(response: Response) -> None:
-    """What is found here is the route's fault; later the response has begun, and nobody knows whose it is."""
+    """A fault found here is reported as the route's; once the response has begun, it could not be."""
     body = cast("object", response.body)
     if not isinstance(body, str | bytes | FilePart) and not hasattr(body, "__aiter__"):
         raise WrongKind(

@@ -1,4 +1,4 @@
-"""Which permissions a declaration names, and whether each of them is one that users can have."""
+"""Checks the permissions that a declaration names: users must be able to have each of them."""
 
 from __future__ import annotations
 

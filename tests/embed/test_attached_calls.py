@@ -331,7 +331,7 @@ async def test_an_owner_that_stops_answers_what_it_has_begun_and_the_next_one_th
 async def test_a_start_gives_its_reason_before_its_time_is_up(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """Whoever waits for it gives up then, and could not tell the reason."""
+    """The caller gives up at that moment and could not say why."""
 
     @contextlib.asynccontextmanager
     async def own() -> AsyncGenerator[Node]:

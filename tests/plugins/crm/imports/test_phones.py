@@ -37,7 +37,7 @@ async def phones(who: User) -> list[tuple[str | None, str | None, str | None]]:
 
 
 async def test_an_address_book_without_addresses(node: Node, mara: User) -> None:
-    """Two people at one number are two contacts; one who is there is found however the number is written."""
+    """Two people who share a number stay two contacts; the number is recognized in each of its spellings."""
     assert await imported(node, mara, ADDRESS_BOOK) == [("create",)] * 3
     assert await imported(node, mara, ADDRESS_BOOK) == [("unchanged",)] * 3
     again = "first name,phone,city\nMUM,+33 612 34 56 78,Nice\nDad,+33612345678,\nmum,+33612345678,Rome\n"
